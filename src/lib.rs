@@ -1,1 +1,2 @@
-
+//! Amortized Bayesian inference for scientific imaging.
+pub mod random;
