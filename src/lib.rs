@@ -1,2 +1,3 @@
 //! Amortized Bayesian inference for scientific imaging.
+pub mod io;
 pub mod random;
