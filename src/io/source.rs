@@ -18,6 +18,7 @@ pub struct Source {
     path: PathBuf,
     file: File,
     kind: Option<String>,
+    seal: Seal,
 }
 
 impl Source {
@@ -41,7 +42,7 @@ impl Source {
             return Err(seal::missing(path));
         }
         let kind = hdf::text(&file, "posteria");
-        Ok(Self { path: path.into(), file, kind })
+        Ok(Self { path: path.into(), file, kind, seal })
     }
 
     /// Where it is.
@@ -52,6 +53,11 @@ impl Source {
     /// What one of our files says it is: "pairs", "posterior", "maps"; nothing for another program's file.
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
+    }
+
+    /// Whether its content was held against a seal.
+    pub fn sealed(&self) -> bool {
+        self.seal == Seal::Valid
     }
 
     /// A text among the attributes of the root.

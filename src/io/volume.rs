@@ -289,7 +289,7 @@ fn split(spec: &str) -> (&str, Option<&str>) {
     }
 }
 
-pub(super) fn is_npy(path: &Path) -> bool {
+fn is_npy(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
