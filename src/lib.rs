@@ -1,2 +1,4 @@
 //! Amortized Bayesian inference for scientific imaging.
+pub mod flow;
+pub mod kernels;
 pub mod random;
