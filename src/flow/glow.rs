@@ -197,6 +197,11 @@ impl<N: Conditioner> Glow<N> {
         self.shape
     }
 
+    /// The layers, to be a part of something larger; their shapes are checked by whoever runs them.
+    pub fn into_layers(self) -> Sequence<N> {
+        self.layers
+    }
+
     /// Entries of one sample.
     pub fn dimension(&self) -> usize {
         self.shape.iter().product()
