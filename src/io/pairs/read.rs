@@ -1,0 +1,243 @@
+//! Reading pairs: a file, a folder of shards or a pattern, all as one collection.
+
+use super::shards::shards;
+use super::{NoiseTag, PairsInfo, Quantity};
+use crate::io::create::Provenance;
+use crate::io::error::{IoError, Result};
+use crate::io::seal::{self, Seal};
+use crate::io::source::Source;
+use crate::io::volume::{Rows, buffer};
+use ndarray::{ArrayD, IxDyn};
+use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Shards kept open at once; the system allows some thousand files.
+const OPEN_SHARDS: usize = 128;
+
+/// A collection of pairs, read at random.
+#[derive(Debug)]
+pub struct Pairs {
+    shards: Vec<Shard>,
+    x_shape: Vec<usize>,
+    y_shape: Vec<usize>,
+    info: PairsInfo,
+    /// Open shards, the least recently opened first.
+    open: Mutex<VecDeque<(usize, Arc<Open>)>>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    path: PathBuf,
+    seal: Seal,
+    /// Number of the pair behind its last one.
+    end: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    x: Rows,
+    y: Rows,
+}
+
+impl Pairs {
+    /// Opens a file, a folder or a pattern with `*` in the file name. Every shard is held against its seal once, here;
+    /// shapes and noise must agree among shards.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let paths = shards(path.as_ref())?;
+        let seals: Vec<Seal> = paths.par_iter().map(|path| seal::verify(path)).collect::<Result<_>>()?;
+        let mut pairs = Self {
+            shards: Vec::with_capacity(paths.len()),
+            x_shape: Vec::new(),
+            y_shape: Vec::new(),
+            info: PairsInfo::default(),
+            open: Mutex::new(VecDeque::new()),
+        };
+        for (path, seal) in paths.into_iter().zip(seals) {
+            pairs.add(path, seal)?;
+        }
+        match pairs.is_empty() {
+            false => Ok(pairs),
+            true => Err(IoError::content(path.as_ref().display().to_string(), "holds no pairs", "write some first")),
+        }
+    }
+
+    /// Number of pairs.
+    pub fn len(&self) -> usize {
+        self.shards.last().map_or(0, |shard| shard.end)
+    }
+
+    /// Whether there are none; an open collection has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shape of one x: `[channel, axes…]` or `[parameter]`.
+    pub fn x_shape(&self) -> &[usize] {
+        &self.x_shape
+    }
+
+    /// Shape of one y.
+    pub fn y_shape(&self) -> &[usize] {
+        &self.y_shape
+    }
+
+    /// Whether y is free of noise, which is then to be added afresh at every use.
+    pub fn clean(&self) -> bool {
+        self.info.noise == NoiseTag::None
+    }
+
+    /// Units, axes, provenance: those of the first shard.
+    pub fn info(&self) -> &PairsInfo {
+        &self.info
+    }
+
+    /// The files, in order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.shards.iter().map(|shard| shard.path.as_path())
+    }
+
+    /// The pairs of these numbers, in this order: x `[indices, channel, axes…]`, y likewise.
+    ///
+    /// Reading goes through the shards in their order whatever the order asked for; values are not checked to be finite.
+    pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
+        let place = || self.shards[0].path.display().to_string();
+        if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
+            return Err(IoError::content(place(), format!("no pair {bad}, there are {}", self.len()), "ask for fewer"));
+        }
+        let size = |shape: &[usize]| shape.iter().product::<usize>();
+        let (x_size, y_size) = (size(&self.x_shape), size(&self.y_shape));
+        let mut x = buffer(indices.len().saturating_mul(x_size), &place())?;
+        let mut y = buffer(indices.len().saturating_mul(y_size), &place())?;
+        let mut order: Vec<usize> = (0..indices.len()).collect();
+        order.sort_unstable_by_key(|&place| indices[place]);
+        let mut current: Option<(usize, Arc<Open>)> = None;
+        let mut done = 0;
+        while done < order.len() {
+            let (place, index) = (order[done], indices[order[done]]);
+            let number = self.shards.partition_point(|shard| shard.end <= index);
+            let shard = match &current {
+                Some((open, shard)) if *open == number => shard.clone(),
+                _ => self.shard(number)?,
+            };
+            // Neighbours that stay neighbours are one read: a sequential batch costs one call.
+            let run = order[done..]
+                .iter()
+                .enumerate()
+                .take_while(|(k, p)| **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end)
+                .count();
+            let row = index - self.start(number);
+            shard.x.rows_into(row..row + run, &mut x[place * x_size..(place + run) * x_size])?;
+            shard.y.rows_into(row..row + run, &mut y[place * y_size..(place + run) * y_size])?;
+            current = Some((number, shard));
+            done += run;
+        }
+        let shaped = |values: Vec<f32>, shape: &[usize]| {
+            let shape: Vec<usize> = std::iter::once(indices.len()).chain(shape.iter().copied()).collect();
+            ArrayD::from_shape_vec(IxDyn(&shape), values)
+                .map_err(|e| IoError::content(place(), e.to_string(), "ask for fewer pairs"))
+        };
+        Ok((shaped(x, &self.x_shape)?, shaped(y, &self.y_shape)?))
+    }
+
+    fn start(&self, number: usize) -> usize {
+        number.checked_sub(1).map_or(0, |before| self.shards[before].end)
+    }
+
+    fn shard(&self, number: usize) -> Result<Arc<Open>> {
+        // The queue is valid after every statement, whatever a panicking thread left.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, shard)) = open.iter().find(|(known, _)| *known == number) {
+            return Ok(shard.clone());
+        }
+        let Shard { path, seal, .. } = &self.shards[number];
+        let shard = Arc::new(Open::new(&Source::open_verified(path, *seal)?)?);
+        if open.len() >= OPEN_SHARDS {
+            open.pop_front();
+        }
+        open.push_back((number, shard.clone()));
+        Ok(shard)
+    }
+
+    fn add(&mut self, path: PathBuf, seal: Seal) -> Result<()> {
+        let source = Source::open_verified(&path, seal)?;
+        let shard = Open::new(&source)?;
+        let info = shard.info(&source);
+        if let Some(first) = self.shards.first() {
+            let differ = |what: &str, here: String, there: String| {
+                Err(IoError::content(
+                    path.display().to_string(),
+                    format!("{what} {here}, but {there} in {}", first.path.display()),
+                    "pairs of one collection must agree: keep them in separate folders",
+                ))
+            };
+            let rows = [("x", &shard.x, &self.x_shape), ("y", &shard.y, &self.y_shape)];
+            if let Some((name, here, there)) = rows.iter().find(|(_, here, there)| here.row_shape() != there.as_slice()) {
+                return differ(&format!("one {name} has shape"), format!("{:?}", here.row_shape()), format!("{there:?}"));
+            }
+            if info.noise != self.info.noise {
+                return differ("the noise of y is", info.noise.name().into(), self.info.noise.name().into());
+            }
+        } else {
+            self.x_shape = shard.x.row_shape().to_vec();
+            self.y_shape = shard.y.row_shape().to_vec();
+            self.info = info;
+        }
+        let end = self.len() + shard.x.len();
+        let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if open.len() < OPEN_SHARDS {
+            open.push_back((self.shards.len(), Arc::new(shard)));
+        }
+        self.shards.push(Shard { path, seal, end });
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(source: &Source) -> Result<Self> {
+        let (x, y) = (source.rows("x")?, source.rows("y")?);
+        for rows in [&x, &y] {
+            if rows.shape().len() < 2 {
+                return Err(IoError::content(
+                    rows.place(),
+                    format!("shape {:?} has no axis beside the samples", rows.shape()),
+                    "store images as [sample, channel, axes…] and parameters as [sample, parameter]",
+                ));
+            }
+            if rows.row_shape().contains(&0) {
+                return Err(IoError::content(
+                    rows.place(),
+                    format!("shape {:?} has no elements", rows.shape()),
+                    "write it again with every axis of size one or more",
+                ));
+            }
+        }
+        match x.len() == y.len() {
+            true => Ok(Self { x, y }),
+            false => Err(IoError::content(
+                source.path().display().to_string(),
+                format!("x has {} samples, y has {}", x.len(), y.len()),
+                "store one y for every x",
+            )),
+        }
+    }
+
+    fn info(&self, source: &Source) -> PairsInfo {
+        let quantity = |rows: &Rows| Quantity {
+            name: rows.text("long_name").unwrap_or_default(),
+            unit: rows.text("units").unwrap_or_default(),
+            grid: rows.grid(2),
+        };
+        PairsInfo {
+            x: quantity(&self.x),
+            y: quantity(&self.y),
+            noise: NoiseTag::parse(self.y.text("noise").as_deref()),
+            provenance: Provenance {
+                problem: source.text("problem").unwrap_or_default(),
+                seed: source.integer("seed").unwrap_or_default(),
+                version: source.text("version").unwrap_or_default(),
+            },
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Writing pairs, shard by shard.
+
+use super::shards::shard_name;
+use super::{PairsInfo, Quantity, leading_labels};
+use crate::io::create::{Create, Kind, Storage};
+use crate::io::error::{IoError, Result};
+use crate::io::hdf;
+use crate::io::source::Source;
+use ndarray::ArrayViewD;
+use std::path::{Path, PathBuf};
+
+/// Writes a collection of pairs into a folder. Each shard appears whole or not at all, so a run that was stopped goes on
+/// with the shards that [`PairsWriter::has_shard`] does not find.
+#[derive(Debug)]
+pub struct PairsWriter {
+    folder: PathBuf,
+    info: PairsInfo,
+}
+
+impl PairsWriter {
+    /// Makes the folder where it is not there. Shards that are there stay.
+    pub fn create(folder: &Path, info: PairsInfo) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|e| IoError::system(folder, "create the folder", e))?;
+        Ok(Self { folder: folder.into(), info })
+    }
+
+    /// Where shard `index` is or will be.
+    pub fn shard_path(&self, index: usize) -> PathBuf {
+        self.folder.join(shard_name(index))
+    }
+
+    /// Whether shard `index` is there, sound, with `samples` pairs of the same problem, seed and version. A damaged or
+    /// different one counts as absent and will be written anew.
+    pub fn has_shard(&self, index: usize, samples: usize) -> bool {
+        let Ok(source) = Source::open(&self.shard_path(index)) else { return false };
+        let ours = &self.info.provenance;
+        source.kind() == Some(Kind::Pairs.name())
+            && source.text("problem").as_deref() == Some(&ours.problem)
+            && source.text("version").as_deref() == Some(&ours.version)
+            && source.integer("seed") == Some(ours.seed)
+            && ["x", "y"].iter().all(|name| source.rows(name).is_ok_and(|rows| rows.len() == samples))
+    }
+
+    /// Writes shard `index`: x and y with one row a pair, `[sample, channel, axes…]`, finite numbers.
+    pub fn write_shard(&self, index: usize, x: ArrayViewD<'_, f32>, y: ArrayViewD<'_, f32>) -> Result<()> {
+        let path = self.shard_path(index);
+        if x.shape().first() != y.shape().first() {
+            return Err(IoError::content(
+                path.display().to_string(),
+                format!("x {:?} and y {:?} differ in the number of samples", x.shape(), y.shape()),
+                "give one y for every x",
+            ));
+        }
+        let mut create = Create::new(&path, Kind::Pairs, &self.info.provenance)?;
+        self.write(&mut create, "x", &self.info.x, x)?;
+        let y = self.write(&mut create, "y", &self.info.y, y)?;
+        hdf::put_text(&y, "noise", self.info.noise.name()).map_err(|e| create.failed(&e))?;
+        drop(y);
+        create.finish()
+    }
+
+    /// Ends the collection: removes what an interrupted run left unfinished in the folder.
+    pub fn finish(self) -> Result<()> {
+        let fail = |e| IoError::system(&self.folder, "list", e);
+        for entry in std::fs::read_dir(&self.folder).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if path.to_string_lossy().ends_with(".h5.partial") {
+                std::fs::remove_file(&path).map_err(|e| IoError::system(&path, "remove", e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        create: &mut Create,
+        name: &str,
+        quantity: &Quantity,
+        values: ArrayViewD<'_, f32>,
+    ) -> Result<hdf5::Dataset> {
+        crate::io::finite_or_error(values.view(), &format!("{}:/{name}", create.path().display()))?;
+        let labels = leading_labels(values.ndim(), &quantity.grid);
+        let data = create.dataset(name, values.shape(), &labels, &quantity.grid, Storage::Plain)?;
+        let standard = values.as_standard_layout();
+        data.write(&standard)
+            .and_then(|()| hdf::put_text(&data, "long_name", &quantity.name))
+            .and_then(|()| hdf::put_text(&data, "units", &quantity.unit))
+            .map_err(|e| create.failed(&e))?;
+        Ok(data)
+    }
+}

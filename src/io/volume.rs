@@ -1,0 +1,446 @@
+//! The one way to read an array: `file.h5:/path`, `file.h5`, `file.npy`, as a whole or piece by piece, always as f32.
+
+use super::error::{IoError, Result};
+use super::grid::{Axis, Grid};
+use super::hdf;
+use super::npy::Npy;
+use super::source::Source;
+use hdf5::Dataset;
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Smaller requests are granted without asking how much memory is free.
+const UNASKED: usize = 64 << 20;
+
+/// A dataset open for reading: boxes of it are read as they are asked for.
+///
+/// Any integer or floating-point type, byte order and storage (contiguous, chunked, compressed); values are converted to
+/// f32, integers beyond 2²⁴ and f64 are rounded. The first axis counts rows: samples, observations.
+#[derive(Debug)]
+pub struct Rows {
+    path: PathBuf,
+    place: String,
+    shape: Vec<usize>,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Hdf5(Dataset),
+    Npy(Npy),
+}
+
+/// Reads a whole array. See [`Rows::open`] for the form of `spec`.
+pub fn read(spec: &str) -> Result<ArrayD<f32>> {
+    Rows::open(spec)?.read()
+}
+
+impl Rows {
+    /// Opens `file.h5:/path/of/dataset`, `file.h5` (which must hold one dataset) or `file.npy`.
+    pub fn open(spec: &str) -> Result<Self> {
+        Self::open_preferring(spec, &[])
+    }
+
+    /// The same; where `spec` names no dataset and the file holds several, the first of `preferred` that is there.
+    pub fn open_preferring(spec: &str, preferred: &[&str]) -> Result<Self> {
+        let (path, dataset) = split(spec);
+        let path = Path::new(path);
+        if is_npy(path) {
+            return Self::of_npy(path);
+        }
+        let source = Source::open(path)?;
+        if let Some(dataset) = dataset {
+            return source.rows(dataset);
+        }
+        if let Some(name) = preferred.iter().find(|name| source.has(name)) {
+            return source.rows(name);
+        }
+        let names = source.datasets();
+        match names.as_slice() {
+            [one] => source.rows(one),
+            [] => Err(IoError::NoDataset { path: path.into(), dataset: String::new(), present: names }),
+            several => Err(IoError::content(
+                path.display().to_string(),
+                format!("holds several datasets ({})", several.join(", ")),
+                format!("name one, as {}:/{}", path.display(), several[0]),
+            )),
+        }
+    }
+
+    fn of_npy(path: &Path) -> Result<Self> {
+        let npy = Npy::open(path)?;
+        let shape = npy.shape().to_vec();
+        Ok(Self { path: path.into(), place: path.display().to_string(), shape, store: Store::Npy(npy) })
+    }
+
+    pub(super) fn of_dataset(path: &Path, name: &str, data: Dataset) -> Result<Self> {
+        let place = format!("{}:/{}", path.display(), name.trim_start_matches('/'));
+        if !hdf::is_numeric(&data) {
+            return Err(IoError::content(
+                place,
+                format!("holds {}, not real numbers", hdf::type_name(&data)),
+                "store it as integers or floating-point numbers",
+            ));
+        }
+        let shape = data.space().map_err(|e| IoError::reading(path, &e))?.shape();
+        Ok(Self { path: path.into(), place, shape, store: Store::Hdf5(data) })
+    }
+
+    /// `file:/dataset`, for messages.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// All axes, the first counting rows.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shape of one row.
+    pub fn row_shape(&self) -> &[usize] {
+        self.shape.get(1..).unwrap_or_default()
+    }
+
+    /// The numeric type in the file, as numpy writes it: `<f4`.
+    pub fn type_name(&self) -> String {
+        match &self.store {
+            Store::Hdf5(data) => hdf::type_name(data),
+            Store::Npy(npy) => npy.type_name(),
+        }
+    }
+
+    /// The names of the axes (`DIMENSION_LABELS`), "" where an axis has none.
+    pub fn axis_labels(&self) -> Vec<String> {
+        let labels = match &self.store {
+            Store::Hdf5(data) => hdf::texts(data, "DIMENSION_LABELS"),
+            Store::Npy(_) => None,
+        };
+        labels.filter(|labels| labels.len() == self.shape.len()).unwrap_or_else(|| vec![String::new(); self.shape.len()])
+    }
+
+    /// A text among the attributes of the dataset, such as `units`.
+    pub fn text(&self, name: &str) -> Option<String> {
+        match &self.store {
+            Store::Hdf5(data) => hdf::text(data, name),
+            Store::Npy(_) => None,
+        }
+    }
+
+    /// Numbers among the attributes of the dataset.
+    pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        match &self.store {
+            Store::Hdf5(data) => hdf::numbers(data, name),
+            Store::Npy(_) => None,
+        }
+    }
+
+    /// The spatial axes: as many of the last axes as the attribute `spacing` has numbers, else all behind the first
+    /// `leading` (2 for `[sample, channel, axes…]`), as pixels of size one.
+    pub fn grid(&self, leading: usize) -> Grid {
+        let sizes = self.shape.get(leading..).unwrap_or_default();
+        let spacing = self.numbers("spacing").filter(|s| s.len() <= self.shape.len() && s.iter().all(|v| v.is_finite()));
+        let Some(spacing) = spacing else { return Grid::of_pixels(sizes) };
+        let first = self.shape.len() - spacing.len();
+        let units = match &self.store {
+            Store::Hdf5(data) => hdf::texts(data, "spacing_units").unwrap_or_default(),
+            Store::Npy(_) => Vec::new(),
+        };
+        let labels = self.axis_labels();
+        let pixels = Grid::of_pixels(&self.shape[first..]);
+        let axis = |(i, (pixel, spacing)): (usize, (Axis, f64))| Axis {
+            name: Some(labels[first + i].clone()).filter(|name| !name.is_empty()).unwrap_or(pixel.name),
+            size: pixel.size,
+            spacing,
+            unit: units.get(i).cloned().unwrap_or_default(),
+        };
+        Grid::new(pixels.axes.into_iter().zip(spacing).enumerate().map(axis).collect())
+    }
+
+    /// Everything.
+    pub fn read(&self) -> Result<ArrayD<f32>> {
+        let ranges: Vec<_> = self.shape.iter().map(|&size| 0..size).collect();
+        self.read_box(&ranges)
+    }
+
+    /// Rows `range`, shape `[range, row…]`.
+    pub fn rows(&self, range: Range<usize>) -> Result<ArrayD<f32>> {
+        self.slab(0, range)
+    }
+
+    /// The slab `range` of one axis, whole in all others.
+    pub fn slab(&self, axis: usize, range: Range<usize>) -> Result<ArrayD<f32>> {
+        let mut ranges: Vec<_> = self.shape.iter().map(|&size| 0..size).collect();
+        match ranges.get_mut(axis) {
+            Some(whole) => *whole = range,
+            None => return Err(self.outside(format!("has no axis {axis}"))),
+        }
+        self.read_box(&ranges)
+    }
+
+    /// The slabs along an axis one after the other, each of at most `memory` bytes but at least one index thick.
+    pub fn slabs(&self, axis: usize, memory: usize) -> impl Iterator<Item = Result<(Range<usize>, ArrayD<f32>)>> + '_ {
+        let size = self.shape.get(axis).copied().unwrap_or(1);
+        let others = self.shape.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, &n)| n);
+        let one = others.fold(size_of::<f32>(), usize::saturating_mul).max(1);
+        let chunk = self.chunk().and_then(|chunk| chunk.get(axis).copied()).unwrap_or(1).max(1);
+        let thick = (memory / one).max(1);
+        // Whole chunks are not read twice.
+        let thick = if thick > chunk { thick - thick % chunk } else { thick };
+        (0..size).step_by(thick).map(move |start| {
+            let range = start..(start + thick).min(size);
+            Ok((range.clone(), self.slab(axis, range)?))
+        })
+    }
+
+    /// The box of one range an axis, in standard layout. Its size is checked before anything is allocated.
+    pub fn read_box(&self, ranges: &[Range<usize>]) -> Result<ArrayD<f32>> {
+        let shape: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
+        let elements = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+        let elements = elements.ok_or_else(|| self.outside(format!("has an impossible shape, {shape:?}")))?;
+        let mut values = buffer(elements, &self.place)?;
+        self.read_box_into(ranges, &mut values)?;
+        ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| self.outside(e.to_string()))
+    }
+
+    /// Any rows in any order, shape `[indices, row…]`. Sorted neighbours are read at once.
+    pub fn gather(&self, indices: &[usize]) -> Result<ArrayD<f32>> {
+        let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.row_shape().iter().copied()).collect();
+        let elements = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
+        let mut values = buffer(elements.unwrap_or(usize::MAX), &self.place)?;
+        let row: usize = self.row_shape().iter().product();
+        let mut done = 0;
+        while done < indices.len() {
+            let first = indices[done];
+            let run = indices[done..].iter().zip(first..).take_while(|(i, next)| *i == next).count();
+            self.rows_into(first..first + run, &mut values[done * row..(done + run) * row])?;
+            done += run;
+        }
+        ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| self.outside(e.to_string()))
+    }
+
+    /// Rows `range` into a buffer of exactly their size.
+    pub fn rows_into(&self, range: Range<usize>, out: &mut [f32]) -> Result<()> {
+        let mut ranges: Vec<_> = self.shape.iter().map(|&size| 0..size).collect();
+        if let Some(rows) = ranges.first_mut() {
+            *rows = range;
+        }
+        self.read_box_into(&ranges, out)
+    }
+
+    fn read_box_into(&self, ranges: &[Range<usize>], out: &mut [f32]) -> Result<()> {
+        let inside = ranges.iter().zip(&self.shape).all(|(range, &size)| range.start <= range.end && range.end <= size);
+        let elements: usize = ranges.iter().map(ExactSizeIterator::len).product();
+        if ranges.len() != self.shape.len() || !inside || elements != out.len() {
+            return Err(self.outside(format!("has shape {:?}, asked for {ranges:?}", self.shape)));
+        }
+        match &self.store {
+            Store::Npy(npy) => npy.read_box(ranges, out),
+            Store::Hdf5(data) => {
+                let start: Vec<usize> = ranges.iter().map(|range| range.start).collect();
+                let count: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
+                hdf::read_box(data, &start, &count, out).map_err(|e| IoError::reading(&self.path, &e))
+            }
+        }
+    }
+
+    fn chunk(&self) -> Option<Vec<usize>> {
+        match &self.store {
+            Store::Hdf5(data) => data.chunk(),
+            Store::Npy(_) => None,
+        }
+    }
+
+    fn outside(&self, what: String) -> IoError {
+        IoError::content(&self.place, what, "ask for a part that is there")
+    }
+}
+
+/// The first value that is NaN or infinite is an error that names its place and index.
+pub fn finite_or_error(values: ArrayViewD<'_, f32>, place: &str) -> Result<()> {
+    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((index, value)) => Err(IoError::content(
+            place,
+            format!("value {value} at index {:?}", ndarray::Dimension::slice(&index)),
+            "remove or replace values that are NaN, infinite or beyond the range of f32",
+        )),
+    }
+}
+
+/// Splits `file:/dataset`; a file whose name itself has a colon wins.
+fn split(spec: &str) -> (&str, Option<&str>) {
+    if Path::new(spec).exists() {
+        return (spec, None);
+    }
+    match spec.rsplit_once(':') {
+        Some((path, dataset)) if !path.is_empty() && !dataset.trim_matches('/').is_empty() => (path, Some(dataset)),
+        _ => (spec, None),
+    }
+}
+
+pub(super) fn is_npy(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+}
+
+/// A buffer of zeros, or an error that says how much was asked for: the size often comes from a file nobody vouches for.
+pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
+    let bytes = elements.saturating_mul(size_of::<f32>());
+    let refused = || {
+        IoError::content(
+            place,
+            format!("{:.1} GB asked for, more than the free memory", bytes as f64 * 1e-9),
+            "read fewer rows at once, or check the shape",
+        )
+    };
+    if bytes > UNASKED && free_memory().is_some_and(|free| bytes > free) {
+        return Err(refused());
+    }
+    let mut values = Vec::new();
+    values.try_reserve_exact(elements).map_err(|_| refused())?;
+    values.resize(elements, 0.0);
+    Ok(values)
+}
+
+/// Bytes that can be had without swapping, where the system says so (Linux).
+fn free_memory() -> Option<usize> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<usize>().ok().map(|kib| kib.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdf5::types::FixedAscii;
+
+    fn values() -> ArrayD<f32> {
+        ArrayD::from_shape_fn(IxDyn(&[6, 2, 3, 4]), |i| (i[0] * 1000 + i[1] * 100 + i[2] * 10 + i[3]) as f32)
+    }
+
+    /// The same values in every storage and type that other programs use.
+    fn foreign() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("foreign.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        let values = values();
+        let chunk = [2, 1, 3, 4];
+        file.new_dataset_builder().with_data(&values).create("contiguous").unwrap();
+        file.new_dataset_builder().with_data(&values).chunk(chunk).create("chunked").unwrap();
+        file.new_dataset_builder().with_data(&values).chunk(chunk).shuffle().deflate(6).create("deep/gzip").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(f64::from)).create("f64").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(|v| v as i16)).create("i16").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(|v| v as u64)).create("u64").unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn every_type_and_storage_reads_alike() {
+        let (_folder, path) = foreign();
+        for name in ["contiguous", "/chunked", "deep/gzip", "f64", "i16", "u64"] {
+            let spec = format!("{}:{name}", path.display());
+            assert_eq!(read(&spec).unwrap(), values(), "{name}");
+            let rows = Rows::open(&spec).unwrap();
+            assert_eq!(rows.gather(&[5, 0, 1, 1]).unwrap(), values().select(ndarray::Axis(0), &[5, 0, 1, 1]));
+            assert_eq!(rows.axis_labels(), ["", "", "", ""]);
+            assert_eq!(rows.grid(2), Grid::of_pixels(&[3, 4]));
+        }
+    }
+
+    #[test]
+    fn slabs_of_every_axis_make_up_the_whole() {
+        let (_folder, path) = foreign();
+        for name in ["contiguous", "chunked"] {
+            let rows = Rows::open(&format!("{}:/{name}", path.display())).unwrap();
+            for axis in 0..4 {
+                for memory in [0, 400, 1 << 20] {
+                    let slabs: Vec<_> = rows.slabs(axis, memory).map(|slab| slab.unwrap()).collect();
+                    let one = values().len() / values().shape()[axis] * 4;
+                    assert!(slabs.iter().all(|(range, slab)| slab.len() * 4 <= memory || range.len() == 1));
+                    assert_eq!(slabs.len() == 1, memory / one >= values().shape()[axis]);
+                    let views: Vec<_> = slabs.iter().map(|(_, slab)| slab.view()).collect();
+                    assert_eq!(ndarray::concatenate(ndarray::Axis(axis), &views).unwrap(), values());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn errors_name_the_file_and_what_is_there() {
+        let (folder, path) = foreign();
+        let message = |spec: &str| read(spec).unwrap_err().to_string();
+        let place = path.display().to_string();
+        let absent = message(&format!("{place}:/absent"));
+        assert!(absent.contains("absent") && absent.contains("deep/gzip") && absent.contains(&place), "{absent}");
+        let several = message(&place);
+        assert!(several.contains("name one, as"), "{several}");
+        let missing = message("/nowhere/a.h5:/x");
+        assert!(missing.contains("/nowhere/a.h5") && missing.contains("check the path"), "{missing}");
+        assert!(message(&folder.path().display().to_string()).contains("cannot"));
+        let text = folder.path().join("text.h5");
+        std::fs::write(&text, "no hdf5").unwrap();
+        assert!(message(&text.display().to_string()).contains("no HDF5"));
+        let rows = Rows::open(&format!("{place}:/chunked")).unwrap();
+        assert!(rows.rows(4..7).unwrap_err().to_string().contains("has shape"));
+        assert!(rows.slab(4, 0..1).is_err());
+        assert!(rows.gather(&[6]).is_err());
+        assert!(rows.gather(&[usize::MAX]).is_err());
+    }
+
+    #[test]
+    fn text_and_complex_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        let text = vec![FixedAscii::<4>::from_ascii("ab").unwrap(); 3];
+        file.new_dataset_builder().with_data(&text).create("text").unwrap();
+        file.new_dataset_builder().with_data(&[true, false]).create("flags").unwrap();
+        file.close().unwrap();
+        for name in ["text", "flags"] {
+            let message = read(&format!("{}:/{name}", path.display())).unwrap_err().to_string();
+            assert!(message.contains("not real numbers"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_shape_larger_than_memory_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        let chunk = [1, 1 << 10];
+        file.new_dataset::<f32>().chunk(chunk).shape([1 << 40, 1 << 20]).create("x").unwrap();
+        file.close().unwrap();
+        let spec = path.display().to_string();
+        assert!(read(&spec).unwrap_err().to_string().contains("free memory"));
+        let rows = Rows::open(&spec).unwrap();
+        assert_eq!(rows.rows(1 << 39..(1 << 39) + 2).unwrap().shape(), [2, 1 << 20]);
+    }
+
+    #[test]
+    fn the_first_bad_value_is_named() {
+        let mut values = values();
+        finite_or_error(values.view(), "a").unwrap();
+        values[[2, 1, 0, 3]] = f32::NAN;
+        values[[3, 0, 0, 0]] = f32::INFINITY;
+        let message = finite_or_error(values.view(), "file.h5:/x").unwrap_err().to_string();
+        assert!(message.contains("NaN at index [2, 1, 0, 3]") && message.starts_with("file.h5:/x"), "{message}");
+    }
+
+    #[test]
+    fn specifications_are_split_at_the_last_colon() {
+        assert_eq!(split("a.h5:/x/y"), ("a.h5", Some("/x/y")));
+        assert_eq!(split("a.h5:x"), ("a.h5", Some("x")));
+        assert_eq!(split("a.h5"), ("a.h5", None));
+        assert_eq!(split("a.h5:/"), ("a.h5:/", None));
+    }
+}
