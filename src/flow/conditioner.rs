@@ -1,0 +1,64 @@
+use burn::module::{Module, ModuleDisplay};
+
+use crate::flow::{Field, ParameterGradients};
+
+/// What lies beyond one side of a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// The border of the image: convolutions pad here.
+    Border,
+    /// More of the image, of which the tile holds as much as the conditioner reaches; convolutions shrink here.
+    Interior,
+}
+
+/// A piece of an image, or all of it, that knows where the true border is.
+///
+/// A conditioner applied to a tile gives the same numbers as applied to the whole image and cut: at each interior side
+/// the result is smaller than the tile by the conditioner's reach. A periodic image is either whole along an axis or
+/// interior on both sides of it.
+#[derive(Clone, Debug)]
+pub struct Tile {
+    pub field: Field,
+    /// Before and after each of depth, height and width.
+    pub edges: [[Edge; 2]; 3],
+}
+
+impl Tile {
+    /// The whole image.
+    pub fn whole(field: Field) -> Self {
+        Self {
+            field,
+            edges: [[Edge::Border; 2]; 3],
+        }
+    }
+}
+
+/// What a conditioner is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConditionerShape {
+    /// Channels it reads: the passive half of x and the condition.
+    pub inputs: usize,
+    /// Channels it gives: what the coupling's transform takes.
+    pub outputs: usize,
+    /// Which of depth, height and width are spatial axes.
+    pub axes: [bool; 3],
+}
+
+/// The network inside a coupling. It need not be invertible and is differentiated by itself.
+pub trait Conditioner: Module + ModuleDisplay {
+    /// What [`apply_taped`](Conditioner::apply_taped) keeps for [`pull`](Conditioner::pull).
+    type Tape;
+
+    /// How many pixels it sees around an output pixel on each axis; `None`: it sees everything and is never tiled.
+    fn reach(&self) -> Option<[usize; 3]>;
+
+    /// The output on a tile.
+    fn apply(&self, tile: Tile) -> Field;
+
+    /// The output, and what its gradient needs.
+    fn apply_taped(&self, tile: Tile) -> (Field, Self::Tape);
+
+    /// ∂L/∂input of the first `channels` channels, of the tile's extents, from ∂L/∂output; the gradients of the
+    /// parameters are added to `dtheta`.
+    fn pull(&self, tape: Self::Tape, dy: Field, channels: usize, dtheta: &mut ParameterGradients) -> Field;
+}

@@ -1,0 +1,294 @@
+use burn::module::{Module, Param};
+use burn::tensor::activation::{leaky_relu, relu, sigmoid};
+use burn::tensor::{DType, Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+
+use crate::flow::base::tensor;
+use crate::flow::{Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile};
+use crate::kernels::{
+    Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint, wrap, wrap_adjoint,
+};
+
+/// The nonlinearity between two convolutions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    Relu,
+    /// Slope 0.1 below zero.
+    #[default]
+    LeakyRelu,
+    /// u · sigmoid(u).
+    Silu,
+}
+
+const LEAK: f64 = 0.1;
+
+/// Standard deviation of a weight times √(fan in): keeps the variance through rectifiers (He et al. 2015).
+const GAIN: f64 = std::f64::consts::SQRT_2;
+
+impl Activation {
+    fn apply(self, u: Field) -> Field {
+        match self {
+            Activation::Relu => relu(u),
+            Activation::LeakyRelu => leaky_relu(u, LEAK),
+            Activation::Silu => u.clone() * sigmoid(u),
+        }
+    }
+
+    /// ∂L/∂u from ∂L/∂activation(u).
+    fn pull(self, u: Field, dy: Field) -> Field {
+        match self {
+            Activation::Relu => dy.mask_fill(u.lower_equal_elem(0.0), 0.0),
+            Activation::LeakyRelu => {
+                let below = u.lower_equal_elem(0.0);
+                let leaked = dy.clone() * LEAK;
+                dy.mask_where(below, leaked)
+            }
+            Activation::Silu => {
+                let s = sigmoid(u.clone());
+                dy * (s.clone() + u * s.clone() * (s.neg() + 1.0))
+            }
+        }
+    }
+}
+
+/// How an image goes on beyond its border, for a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// With zeros, which also tell the network where the border is.
+    #[default]
+    Zeros,
+    /// With its other side: for unknowns and operators on a periodic grid.
+    Periodic,
+}
+
+/// Settings of a [`ConvolutionalConditioner`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConvolutionalConfig {
+    /// Channels between the convolutions.
+    pub hidden: usize,
+    /// Odd kernel sizes, one a convolution; their number is the depth.
+    pub kernels: Vec<usize>,
+    pub activation: Activation,
+    pub border: Border,
+}
+
+impl Default for ConvolutionalConfig {
+    fn default() -> Self {
+        Self {
+            hidden: 64,
+            kernels: vec![3, 1, 3],
+            activation: Activation::default(),
+            border: Border::default(),
+        }
+    }
+}
+
+impl ConvolutionalConfig {
+    /// Every reason why no conditioner can be built from these settings.
+    pub fn validate(&self) -> Result<(), FlowError> {
+        let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
+        if self.hidden == 0 {
+            return wrong(
+                "hidden",
+                "0".into(),
+                "the conditioner needs at least one hidden channel",
+            );
+        }
+        if self.kernels.is_empty() || self.kernels.iter().any(|k| k % 2 == 0) {
+            return wrong(
+                "kernels",
+                format!("{:?}", self.kernels),
+                "give one or more odd kernel sizes, such as [3, 1, 3]",
+            );
+        }
+        Ok(())
+    }
+
+    /// A conditioner whose last convolution is zero, so that a coupling starts as the identity.
+    pub fn init(
+        &self,
+        shape: ConditionerShape,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> ConvolutionalConditioner {
+        let last = self.kernels.len() - 1;
+        let layers = self.kernels.iter().enumerate().map(|(i, &size)| {
+            let inputs = if i == 0 { shape.inputs } else { self.hidden };
+            let outputs = if i == last { shape.outputs } else { self.hidden };
+            let kernel = shape.axes.map(|spatial| if spatial { size } else { 1 });
+            let gain = if i == last { 0.0 } else { GAIN };
+            Convolution::new(inputs, outputs, kernel, gain, rng, device)
+        });
+        ConvolutionalConditioner {
+            layers: layers.collect(),
+            activation: self.activation,
+            border: self.border,
+        }
+    }
+}
+
+/// One convolution with "same" padding and a bias.
+#[derive(Module, Debug)]
+struct Convolution {
+    /// `[out, in, kd, kh, kw]`.
+    weight: Param<Tensor<5>>,
+    /// `[out]`.
+    bias: Param<Tensor<1>>,
+}
+
+impl Convolution {
+    fn new(
+        inputs: usize,
+        outputs: usize,
+        kernel: [usize; 3],
+        gain: f64,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let [kd, kh, kw] = kernel;
+        let fan_in = inputs * kd * kh * kw;
+        let deviation = gain / (fan_in as f64).sqrt();
+        let normal = |rng: &mut ChaCha8Rng| -> f64 { StandardNormal.sample(rng) };
+        let values = (0..outputs * fan_in).map(|_| deviation * normal(rng)).collect();
+        Self {
+            weight: Param::from_tensor(tensor(values, [outputs, inputs, kd, kh, kw], DType::F32, device)),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+        }
+    }
+
+    fn reach(&self) -> [usize; 3] {
+        let [_, _, kd, kh, kw] = self.weight.val().dims();
+        [kd / 2, kh / 2, kw / 2]
+    }
+
+    /// Where the image is continued by itself, and where by zeros.
+    fn continuation(&self, edges: &[[Edge; 2]; 3], border: Border) -> ([usize; 3], Padding) {
+        let reach = self.reach();
+        let at = |axis: usize, side: usize, wanted: Border| {
+            if edges[axis][side] == Edge::Border && border == wanted {
+                reach[axis]
+            } else {
+                0
+            }
+        };
+        let halo = core::array::from_fn(|axis| at(axis, 0, Border::Periodic));
+        let padding = core::array::from_fn(|axis| core::array::from_fn(|side| at(axis, side, Border::Zeros)));
+        (halo, padding)
+    }
+
+    fn apply(&self, x: Field, edges: &[[Edge; 2]; 3], border: Border) -> Field {
+        let (halo, padding) = self.continuation(edges, border);
+        convolve(wrap(x, halo), self.weight.val(), Some(self.bias.val()), padding)
+    }
+
+    /// Adds the gradients of weight and bias; ∂L/∂x of the first `channels` channels.
+    fn pull(
+        &self,
+        x: Field,
+        dy: Field,
+        channels: usize,
+        edges: &[[Edge; 2]; 3],
+        border: Border,
+        dtheta: &mut ParameterGradients,
+    ) -> Field {
+        let (halo, padding) = self.continuation(edges, border);
+        let weight = self.weight.val();
+        let [_, _, kd, kh, kw] = weight.dims();
+        let [_, _, d, h, w] = x.dims();
+        dtheta.add(
+            &self.weight,
+            convolve_weight_adjoint(wrap(x, halo), dy.clone(), [kd, kh, kw], padding),
+        );
+        dtheta.add(&self.bias, channel_sums(dy.clone()));
+        let extent = [d + 2 * halo[0], h + 2 * halo[1], w + 2 * halo[2]];
+        let weight = if channels == weight.dims()[1] {
+            weight
+        } else {
+            weight.narrow(1, 0, channels)
+        };
+        wrap_adjoint(convolve_input_adjoint(extent, weight, dy, padding), halo)
+    }
+}
+
+/// Convolutions with a pointwise nonlinearity between them, by default 3×3 – 1×1 – 3×3, and their gradient by hand.
+///
+///   h₀ = x,   u_i = W_i ∗ h_{i−1} + b_i,   h_i = φ(u_i),   y = u_m.
+///
+/// Backwards, from ū_m = ȳ: W̄_i and b̄_i are the adjoints of the convolution in its weight and bias, h̄_{i−1} the
+/// adjoint in its input, ū_{i−1} = φ'(u_{i−1}) h̄_{i−1}. The tape holds x and the u_i; φ is evaluated again.
+#[derive(Module, Debug)]
+pub struct ConvolutionalConditioner {
+    layers: Vec<Convolution>,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    border: Border,
+}
+
+/// The input, the values before each nonlinearity, and where the border was.
+pub struct ConvolutionalTape {
+    x: Field,
+    before: Vec<Field>,
+    edges: [[Edge; 2]; 3],
+}
+
+impl Conditioner for ConvolutionalConditioner {
+    type Tape = ConvolutionalTape;
+
+    fn reach(&self) -> Option<[usize; 3]> {
+        Some(self.layers.iter().fold([0; 3], |sum, layer| {
+            let reach = layer.reach();
+            core::array::from_fn(|axis| sum[axis] + reach[axis])
+        }))
+    }
+
+    fn apply(&self, tile: Tile) -> Field {
+        let Tile { field, edges } = tile;
+        self.layers.iter().enumerate().fold(field, |h, (i, layer)| {
+            let h = if i == 0 { h } else { self.activation.apply(h) };
+            layer.apply(h, &edges, self.border)
+        })
+    }
+
+    fn apply_taped(&self, tile: Tile) -> (Field, ConvolutionalTape) {
+        let Tile { field: x, edges } = tile;
+        let mut before: Vec<Field> = Vec::with_capacity(self.layers.len());
+        for (i, layer) in self.layers.iter().enumerate() {
+            let h = match i.checked_sub(1) {
+                None => x.clone(),
+                Some(last) => self.activation.apply(before[last].clone()),
+            };
+            before.push(layer.apply(h, &edges, self.border));
+        }
+        let y = before.pop().unwrap_or_else(|| x.clone());
+        (y, ConvolutionalTape { x, before, edges })
+    }
+
+    fn pull(
+        &self,
+        tape: ConvolutionalTape,
+        dy: Field,
+        channels: usize,
+        dtheta: &mut ParameterGradients,
+    ) -> Field {
+        let ConvolutionalTape { x, mut before, edges } = tape;
+        let mut dh = dy;
+        for layer in self.layers.iter().skip(1).rev() {
+            if let Some(u) = before.pop() {
+                let h = self.activation.apply(u.clone());
+                let all = h.dims()[1];
+                let dinput = layer.pull(h, dh, all, &edges, self.border, dtheta);
+                dh = self.activation.pull(u, dinput);
+            }
+        }
+        match self.layers.first() {
+            Some(layer) => layer.pull(x, dh, channels, &edges, self.border, dtheta),
+            None => dh,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+use burn::module::Module;
+use burn::tensor::{DType, Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::{
+    ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner,
+    ConvolutionalConfig, Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients,
+    PerSample, Sequence, Split, Squeeze, Squeezer, Transform, standard_normal, standard_normal_log_density,
+};
+
+/// Settings of a [`Glow`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GlowConfig {
+    /// Resolutions; every spatial axis of x must be divisible by 2 to this power.
+    pub scales: usize,
+    /// Flow steps (ActNorm, channel mixing, coupling) at each resolution.
+    pub steps: usize,
+    /// Householder reflections of a channel mixing, at most one a channel.
+    pub reflections: usize,
+    pub squeezer: Squeezer,
+    pub transform: Transform,
+    pub conditioner: ConvolutionalConfig,
+}
+
+impl Default for GlowConfig {
+    fn default() -> Self {
+        Self {
+            scales: 3,
+            steps: 4,
+            reflections: 3,
+            squeezer: Squeezer::default(),
+            transform: Transform::default(),
+            conditioner: ConvolutionalConfig::default(),
+        }
+    }
+}
+
+impl GlowConfig {
+    /// An unconditional network for samples of shape `[channel, depth, height, width]`, with random weights.
+    ///
+    /// # Errors
+    /// Settings that make no network, and shapes that the squeezes do not divide.
+    pub fn glow(&self, shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> Result<Glow, FlowError> {
+        self.conditional_glow(shape, &[], rng, device)
+    }
+
+    /// A network conditioned on one field a scale with the given numbers of channels, finest first.
+    ///
+    /// # Errors
+    /// As [`glow`](Self::glow), and a condition missing for a scale.
+    pub fn conditional_glow(
+        &self,
+        shape: [usize; 4],
+        condition: &[usize],
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<ConditionalGlow, FlowError> {
+        self.conditioner.validate()?;
+        let config = self.conditioner.clone();
+        self.build(shape, condition, rng, device, &mut |shape, rng| {
+            config.init(shape, rng, device)
+        })
+    }
+
+    /// The same network over conditioners of any kind: `conditioner` makes one for each coupling.
+    pub fn build<N: Conditioner>(
+        &self,
+        shape: [usize; 4],
+        condition: &[usize],
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+        conditioner: &mut dyn FnMut(ConditionerShape, &mut ChaCha8Rng) -> N,
+    ) -> Result<Glow<N>, FlowError> {
+        let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
+        if self.scales == 0 {
+            return wrong("scales", "0".into(), "a network has at least one scale");
+        }
+        if self.steps == 0 {
+            return wrong("steps", "0".into(), "a scale has at least one flow step");
+        }
+        if let Transform::Affine { bound } = self.transform
+            && (bound.is_nan() || bound <= 0.0)
+        {
+            return wrong(
+                "bound",
+                bound.to_string(),
+                "the bound of the log-scales is a positive number, such as 2",
+            );
+        }
+        if !condition.is_empty() && condition.len() != self.scales {
+            return Err(FlowError::MissingCondition {
+                scale: condition.len(),
+                found: condition.len(),
+            });
+        }
+        let [channels, d, h, w] = shape;
+        let axes = [d > 1, h > 1, w > 1];
+        let mut builder = Builder {
+            config: self,
+            axes,
+            condition,
+            rng,
+            device,
+            conditioner,
+        };
+        let layers = builder.scale(0, channels);
+        let glow = Glow {
+            layers,
+            shape,
+            condition: condition.to_vec(),
+        };
+        glow.check([1, channels, d, h, w], &glow.condition_shapes(1))?;
+        Ok(glow)
+    }
+}
+
+struct Builder<'a, N> {
+    config: &'a GlowConfig,
+    axes: [bool; 3],
+    condition: &'a [usize],
+    rng: &'a mut ChaCha8Rng,
+    device: &'a Device,
+    conditioner: &'a mut dyn FnMut(ConditionerShape, &mut ChaCha8Rng) -> N,
+}
+
+impl<N: Conditioner> Builder<'_, N> {
+    /// Squeeze, flow steps, the coarser scales on half of the channels, and back to the resolution it came from.
+    fn scale(&mut self, scale: usize, channels: usize) -> Sequence<N> {
+        let config = self.config;
+        let squeeze = Squeeze::new(config.squeezer, self.axes);
+        let channels = channels * squeeze.factor();
+        let condition = self.condition.get(scale).copied().unwrap_or(0);
+        let mut layers = vec![Layer::Squeeze(squeeze.clone())];
+        for _ in 0..config.steps {
+            let reflections = config.reflections.clamp(1, channels);
+            layers.push(Layer::ActNorm(ActNorm::new(channels, self.device)));
+            layers.push(Layer::ChannelMixing(ChannelMixing::new(
+                channels,
+                reflections,
+                self.rng,
+                self.device,
+            )));
+            let shape = Coupling::<N>::conditioner_shape(channels, condition, config.transform, self.axes);
+            let conditioner = (self.conditioner)(shape, self.rng);
+            layers.push(Layer::Coupling(Coupling::new(
+                conditioner,
+                config.transform,
+                channels,
+                condition,
+            )));
+        }
+        if scale + 1 < config.scales {
+            let rest = self.scale(scale + 1, channels.div_ceil(2));
+            layers.push(Layer::Split(Split::new(rest)));
+        }
+        layers.push(Layer::Squeeze(squeeze.reversed()));
+        Sequence::new(layers)
+    }
+}
+
+/// A multi-scale flow (Kingma and Dhariwal 2018) and its density; conditional where it was built so.
+///
+/// Each scale squeezes, applies its flow steps, and hands half of its channels on to the next. The latent comes back
+/// in the shape of x.
+#[derive(Module, Debug)]
+pub struct Glow<N: Conditioner = ConvolutionalConditioner> {
+    layers: Sequence<N>,
+    #[module(skip)]
+    shape: [usize; 4],
+    #[module(skip)]
+    condition: Vec<usize>,
+}
+
+/// A [`Glow`] that is handed a condition; the same type, built with conditions.
+pub type ConditionalGlow<N = ConvolutionalConditioner> = Glow<N>;
+
+/// The negative log-likelihood of a batch and its gradient.
+#[derive(Debug)]
+pub struct LikelihoodGradient {
+    /// −log q(x|c) of each sample, in nats.
+    pub nll: PerSample,
+    /// ∂/∂x of the sum over the batch.
+    pub x: Field,
+    /// ∂/∂θ of the sum over the batch.
+    pub parameters: ParameterGradients,
+    /// ∂/∂c of the sum over the batch, where it was asked for.
+    pub condition: Vec<Option<Field>>,
+    /// ‖x recomputed − x‖ / ‖x‖: how well the inverse brought back the input. The gradient is as good as this.
+    pub reconstruction_error: f64,
+}
+
+impl<N: Conditioner> Glow<N> {
+    /// The shape of one sample: `[channel, depth, height, width]`.
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// The layers, to be a part of something larger; their shapes are checked by whoever runs them.
+    pub fn into_layers(self) -> Sequence<N> {
+        self.layers
+    }
+
+    /// Entries of one sample.
+    pub fn dimension(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The shapes of the conditions it takes, finest first; none where it is unconditional.
+    pub fn condition_shapes(&self, batch: usize) -> Vec<[usize; 5]> {
+        let [_, d, h, w] = self.shape;
+        let at = |size: usize, scale: usize| if size > 1 { size >> (scale + 1) } else { 1 };
+        self.condition
+            .iter()
+            .enumerate()
+            .map(|(scale, &channels)| [batch, channels, at(d, scale), at(h, scale), at(w, scale)])
+            .collect()
+    }
+
+    fn check(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<(), FlowError> {
+        let [_, found @ ..] = x;
+        if found != self.shape {
+            return Err(FlowError::SampleShape {
+                expected: self.shape,
+                found,
+            });
+        }
+        self.layers.output_shape(x, c).map(|_| ())
+    }
+
+    fn check_fields(&self, x: &Field, c: &Condition) -> Result<(), FlowError> {
+        let shapes: Vec<[usize; 5]> = c.iter().map(|c| c.dims()).collect();
+        self.check(x.dims(), &shapes)
+    }
+
+    /// The network with what starts from data set from this batch.
+    pub fn initialize(self, x: Field, c: &Condition) -> Result<Self, FlowError> {
+        self.check_fields(&x, c)?;
+        let (layers, _) = self.layers.initialize(x, c);
+        Ok(Self { layers, ..self })
+    }
+
+    /// (z, log|det ∂z/∂x|) of x.
+    pub fn forward(&self, x: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
+        self.check_fields(&x, c)?;
+        Ok(self.layers.forward(x, c))
+    }
+
+    /// (x, log|det ∂x/∂z|) of z.
+    pub fn inverse(&self, z: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
+        self.check_fields(&z, c)?;
+        Ok(self.layers.inverse(z, c))
+    }
+
+    /// log q(x|c) of each sample, in nats.
+    pub fn log_prob(&self, x: Field, c: &Condition) -> Result<PerSample, FlowError> {
+        let (z, log_det) = self.forward(x, c)?;
+        Ok(standard_normal_log_density(z) + log_det)
+    }
+
+    /// One draw from q(x|c) for each condition of a batch.
+    pub fn sample(
+        &self,
+        batch: usize,
+        c: &Condition,
+        rng: &mut ChaCha8Rng,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Field, FlowError> {
+        let [channels, d, h, w] = self.shape;
+        let z = standard_normal([batch, channels, d, h, w], rng, dtype, device);
+        self.inverse(z, c).map(|(x, _)| x)
+    }
+
+    /// Σ −log q(x|c) over the batch and its gradient. The gradient in the condition costs more and is made only where
+    /// `condition_wanted`.
+    pub fn likelihood_gradient(
+        &self,
+        x: Field,
+        c: &Condition,
+        condition_wanted: bool,
+    ) -> Result<LikelihoodGradient, FlowError> {
+        self.check_fields(&x, c)?;
+        let (z, log_det) = self.layers.forward(x.clone(), c);
+        let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
+        let slot = if condition_wanted {
+            GradientSlot::Empty
+        } else {
+            GradientSlot::Unwanted
+        };
+        let mut dc = vec![slot; c.len()];
+        let mut parameters = ParameterGradients::new();
+        let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
+        let (again, dx) = self
+            .layers
+            .forward_vjp(z.clone(), z, &dlog_det, c, &mut dc, &mut parameters);
+        let error = (again - x.clone()).square().sum() / x.square().sum();
+        let reconstruction_error = error.sqrt().into_scalar::<f64>();
+        let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
+        Ok(LikelihoodGradient {
+            nll,
+            x: dx,
+            parameters,
+            condition,
+            reconstruction_error,
+        })
+    }
+
+    /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from x,
+    /// ∂L/∂x and ∂L/∂log_det.
+    pub fn inverse_gradient(
+        &self,
+        x: Field,
+        dx: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut [GradientSlot],
+        dtheta: &mut ParameterGradients,
+    ) -> Result<Field, FlowError> {
+        self.check_fields(&x, c)?;
+        Ok(self.layers.inverse_vjp(x, dx, dlog_det, c, dc, dtheta).1)
+    }
+}

@@ -1,0 +1,95 @@
+//! Where gradients are collected. They are always added, never overwritten.
+
+use std::collections::HashMap;
+
+use burn::module::{Param, ParamId};
+use burn::tensor::Tensor;
+
+use crate::flow::Field;
+
+/// Gradients of parameters, each flattened, by the parameter's identity.
+///
+/// Identities are random in every process: whatever depends on an order walks the module instead.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterGradients {
+    by_id: HashMap<ParamId, Tensor<1>>,
+}
+
+impl ParameterGradients {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds ∂L/∂parameter.
+    pub fn add<const D: usize>(&mut self, parameter: &Param<Tensor<D>>, gradient: Tensor<D>) {
+        self.add_flat(parameter.id, gradient.reshape([-1]));
+    }
+
+    /// Adds a flattened gradient.
+    pub fn add_flat(&mut self, id: ParamId, gradient: Tensor<1>) {
+        let sum = match self.by_id.remove(&id) {
+            Some(before) => before + gradient,
+            None => gradient,
+        };
+        self.by_id.insert(id, sum);
+    }
+
+    /// Adds all gradients of another collection.
+    pub fn add_all(&mut self, other: ParameterGradients) {
+        for (id, gradient) in other.by_id {
+            self.add_flat(id, gradient);
+        }
+    }
+
+    /// The flattened gradient of a parameter, where there is one.
+    pub fn get(&self, id: &ParamId) -> Option<&Tensor<1>> {
+        self.by_id.get(id)
+    }
+
+    /// Every gradient multiplied by a number.
+    pub fn scale(self, factor: f64) -> Self {
+        let by_id = self
+            .by_id
+            .into_iter()
+            .map(|(id, gradient)| (id, gradient * factor))
+            .collect();
+        Self { by_id }
+    }
+}
+
+/// Where the gradient of one condition is collected.
+#[derive(Clone, Debug)]
+pub enum GradientSlot {
+    /// Nobody asks for it, and the work for it is saved.
+    Unwanted,
+    /// Wanted; nothing was added yet.
+    Empty,
+    /// Wanted; the sum so far.
+    Sum(Field),
+}
+
+impl GradientSlot {
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self, GradientSlot::Unwanted)
+    }
+
+    /// Adds a gradient, unless nobody wants it.
+    pub fn add(&mut self, gradient: Field) {
+        *self = match std::mem::replace(self, GradientSlot::Unwanted) {
+            GradientSlot::Unwanted => return,
+            GradientSlot::Empty => GradientSlot::Sum(gradient),
+            GradientSlot::Sum(before) => GradientSlot::Sum(before + gradient),
+        };
+    }
+
+    /// The sum, where something was added.
+    pub fn into_sum(self) -> Option<Field> {
+        match self {
+            GradientSlot::Sum(sum) => Some(sum),
+            GradientSlot::Unwanted | GradientSlot::Empty => None,
+        }
+    }
+}
+
+/// One slot for each field of a [`Condition`](crate::flow::Condition), sliced alike; shorter where none is wanted.
+pub type ConditionGradient = [GradientSlot];

@@ -1,0 +1,156 @@
+use burn::module::Module;
+
+use crate::flow::{
+    ActNorm, ChannelMixing, Condition, ConditionGradient, Conditioner, Coupling, Field, FlowError,
+    Invertible, ParameterGradients, PerSample, Split, Squeeze,
+};
+use crate::kernels::no_log_det;
+
+/// Any layer, over conditioners of one kind. (Burn's modules are not object-safe: an enum takes the place of `dyn`.)
+#[derive(Module, Debug)]
+pub enum Layer<N: Conditioner> {
+    ActNorm(ActNorm),
+    ChannelMixing(ChannelMixing),
+    Coupling(Coupling<N>),
+    Squeeze(Squeeze),
+    Split(Split<N>),
+}
+
+/// Calls the same method of whichever layer it is.
+macro_rules! each {
+    ($layer:expr, $inner:ident => $call:expr) => {
+        match $layer {
+            Layer::ActNorm($inner) => $call,
+            Layer::ChannelMixing($inner) => $call,
+            Layer::Coupling($inner) => $call,
+            Layer::Squeeze($inner) => $call,
+            Layer::Split($inner) => $call,
+        }
+    };
+}
+
+impl<N: Conditioner> Invertible for Layer<N> {
+    fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        each!(self, layer => layer.output_shape(x, c))
+    }
+
+    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
+        fn wrap<L, T>((layer, z): (L, Field), variant: fn(L) -> T) -> (T, Field) {
+            (variant(layer), z)
+        }
+        match self {
+            Layer::ActNorm(layer) => wrap(layer.initialize(x, c), Layer::ActNorm),
+            Layer::ChannelMixing(layer) => wrap(layer.initialize(x, c), Layer::ChannelMixing),
+            Layer::Coupling(layer) => wrap(layer.initialize(x, c), Layer::Coupling),
+            Layer::Squeeze(layer) => wrap(layer.initialize(x, c), Layer::Squeeze),
+            Layer::Split(layer) => wrap(layer.initialize(x, c), Layer::Split),
+        }
+    }
+
+    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+        each!(self, layer => layer.forward(x, c))
+    }
+
+    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+        each!(self, layer => layer.inverse(z, c))
+    }
+
+    fn forward_vjp(
+        &self,
+        z: Field,
+        dz: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        each!(self, layer => layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta))
+    }
+
+    fn inverse_vjp(
+        &self,
+        x: Field,
+        dx: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        each!(self, layer => layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta))
+    }
+}
+
+/// Layers one after the other; log-determinants add up. The one loop over layers there is.
+#[derive(Module, Debug)]
+pub struct Sequence<N: Conditioner> {
+    layers: Vec<Layer<N>>,
+}
+
+impl<N: Conditioner> Sequence<N> {
+    pub fn new(layers: Vec<Layer<N>>) -> Self {
+        Self { layers }
+    }
+}
+
+impl<N: Conditioner> Invertible for Sequence<N> {
+    fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        self.layers
+            .iter()
+            .try_fold(x, |x, layer| layer.output_shape(x, c))
+    }
+
+    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
+        let mut z = x;
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in self.layers {
+            let (layer, next) = layer.initialize(z, c);
+            layers.push(layer);
+            z = next;
+        }
+        (Self { layers }, z)
+    }
+
+    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+        let none = no_log_det(&x);
+        self.layers.iter().fold((x, none), |(x, sum), layer| {
+            let (z, log_det) = layer.forward(x, c);
+            (z, sum + log_det)
+        })
+    }
+
+    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+        let none = no_log_det(&z);
+        self.layers.iter().rev().fold((z, none), |(z, sum), layer| {
+            let (x, log_det) = layer.inverse(z, c);
+            (x, sum + log_det)
+        })
+    }
+
+    fn forward_vjp(
+        &self,
+        z: Field,
+        dz: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        self.layers.iter().rev().fold((z, dz), |(z, dz), layer| {
+            layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta)
+        })
+    }
+
+    fn inverse_vjp(
+        &self,
+        x: Field,
+        dx: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        self.layers.iter().fold((x, dx), |(x, dx), layer| {
+            layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta)
+        })
+    }
+}

@@ -1,0 +1,121 @@
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::flow::{
+    Condition, ConditionGradient, Conditioner, Field, FlowError, Invertible, ParameterGradients, PerSample,
+    Sequence,
+};
+
+/// Runs the rest of a network on half of the channels and puts the parts together again (Dinh et al. 2017, section
+/// 3.6), so that a multi-scale network is a layer like any other.
+///
+///   (x₁, x₂) = x,   z = (f(x₁), x₂),   log_det = that of f.
+///
+/// x₁ has ⌈C/2⌉ of the C channels. The rest is given the conditions from the second scale on and must keep the shape.
+#[derive(Module, Debug)]
+pub struct Split<N: Conditioner> {
+    rest: Sequence<N>,
+}
+
+impl<N: Conditioner> Split<N> {
+    pub fn new(rest: Sequence<N>) -> Self {
+        Self { rest }
+    }
+
+    fn parts(x: Field) -> (Field, Field) {
+        let channels = x.dims()[1];
+        let first = channels.div_ceil(2);
+        (
+            x.clone().narrow(1, 0, first),
+            x.narrow(1, first, channels - first),
+        )
+    }
+}
+
+fn deeper<T>(conditions: &[T]) -> &[T] {
+    conditions.get(1..).unwrap_or(&[])
+}
+
+fn deeper_mut<T>(conditions: &mut [T]) -> &mut [T] {
+    conditions.get_mut(1..).unwrap_or(&mut [])
+}
+
+impl<N: Conditioner> Invertible for Split<N> {
+    fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        if x[1] < 2 {
+            return Err(FlowError::TooFewChannels { found: x[1] });
+        }
+        let mut half = x;
+        half[1] = x[1].div_ceil(2);
+        match self.rest.output_shape(half, deeper(c)) {
+            Ok(shape) if shape == half => Ok(x),
+            Ok(shape) => Err(FlowError::Channels {
+                layer: "split",
+                expected: half[1],
+                found: shape[1],
+            }),
+            Err(FlowError::MissingCondition { scale, found }) => Err(FlowError::MissingCondition {
+                scale: scale + 1,
+                found: found + c.len().min(1),
+            }),
+            Err(FlowError::Indivisible { axis, size, divisor }) if axis != "channels" => {
+                Err(FlowError::Indivisible {
+                    axis,
+                    size: 2 * size,
+                    divisor: 2 * divisor,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
+        let (x1, x2) = Self::parts(x);
+        let (rest, z1) = self.rest.initialize(x1, deeper(c));
+        (Self { rest }, Tensor::cat(vec![z1, x2], 1))
+    }
+
+    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+        let (x1, x2) = Self::parts(x);
+        let (z1, log_det) = self.rest.forward(x1, deeper(c));
+        (Tensor::cat(vec![z1, x2], 1), log_det)
+    }
+
+    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+        let (z1, z2) = Self::parts(z);
+        let (x1, log_det) = self.rest.inverse(z1, deeper(c));
+        (Tensor::cat(vec![x1, z2], 1), log_det)
+    }
+
+    fn forward_vjp(
+        &self,
+        z: Field,
+        dz: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        let ((z1, z2), (dz1, dz2)) = (Self::parts(z), Self::parts(dz));
+        let (x1, dx1) = self
+            .rest
+            .forward_vjp(z1, dz1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        (Tensor::cat(vec![x1, z2], 1), Tensor::cat(vec![dx1, dz2], 1))
+    }
+
+    fn inverse_vjp(
+        &self,
+        x: Field,
+        dx: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        let ((x1, x2), (dx1, dx2)) = (Self::parts(x), Self::parts(dx));
+        let (z1, dz1) = self
+            .rest
+            .inverse_vjp(x1, dx1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        (Tensor::cat(vec![z1, x2], 1), Tensor::cat(vec![dz1, dx2], 1))
+    }
+}

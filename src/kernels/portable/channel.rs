@@ -1,0 +1,108 @@
+//! Sums and products over channels: the pieces of ActNorm, channel mixing and biases.
+
+use burn::tensor::Tensor;
+
+use crate::kernels::{Field, PerSample};
+
+/// Pixels in one channel of one sample.
+pub fn pixels(x: &Field) -> usize {
+    let [_, _, d, h, w] = x.dims();
+    d * h * w
+}
+
+/// Σ over batch and pixels: `[channel]`.
+pub fn channel_sums(x: Field) -> Tensor<1> {
+    let [batch, channels, ..] = x.dims();
+    let pixels = pixels(&x);
+    x.reshape([batch, channels, pixels])
+        .sum_dim(2)
+        .sum_dim(0)
+        .reshape([channels])
+}
+
+/// Σ over channels and pixels: `[batch]`.
+pub fn sample_sums(x: Field) -> PerSample {
+    let [batch, channels, ..] = x.dims();
+    let each = channels * pixels(&x);
+    x.reshape([batch, each]).sum_dim(1).reshape([batch])
+}
+
+/// The log-determinant of a map that keeps volumes: zero for each sample.
+pub fn no_log_det(x: &Field) -> PerSample {
+    Tensor::zeros([x.dims()[0]], (&x.device(), x.dtype()))
+}
+
+/// x multiplied by one factor a channel.
+pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
+    let channels = factor.dims()[0];
+    x * factor.reshape([1, channels, 1, 1, 1])
+}
+
+/// x plus one number a channel.
+pub fn shift_channels(x: Field, shift: Tensor<1>) -> Field {
+    let channels = shift.dims()[0];
+    x + shift.reshape([1, channels, 1, 1, 1])
+}
+
+/// The Gram matrix Σ_{sample, pixel} a bᵀ: `[channels of a, channels of b]`.
+pub fn gram(a: Field, b: Field) -> Tensor<2> {
+    let ([batch, ca, ..], [_, cb, ..]) = (a.dims(), b.dims());
+    let pixels = pixels(&a);
+    let a = a.reshape([batch, ca, pixels]);
+    let b = b.reshape([batch, cb, pixels]).swap_dims(1, 2);
+    a.matmul(b).sum_dim(0).reshape([ca, cb])
+}
+
+/// Householder reflections applied one after the other: x ← x − 2 v (v·x)/(v·v) at every pixel, for each row v of
+/// `vectors` in the given order.
+///
+/// Written in products and sums, never as a matrix product: those may run in TF32 on a GPU, and the map would no
+/// longer be orthogonal.
+pub fn reflect(x: Field, vectors: Tensor<2>, order: impl Iterator<Item = usize>) -> Field {
+    let channels = x.dims()[1];
+    order.fold(x, |x, i| {
+        let v = vectors.clone().narrow(0, i, 1);
+        let norm = v.clone().square().sum_dim(1);
+        let scaled = (v.clone() * 2.0 / norm).reshape([1, channels, 1, 1, 1]);
+        let along = (x.clone() * v.reshape([1, channels, 1, 1, 1])).sum_dim(1);
+        x - along * scaled
+    })
+}
+
+/// ∂L/∂vectors `[reflection, channel]` of W = H₁ H₂ … H_r from ∂L/∂W.
+///
+/// With Hᵢ = I − 2 vᵢvᵢᵀ/nᵢ, nᵢ = vᵢᵀvᵢ, and Gᵢ = ∂L/∂Hᵢ = (H₁…H_{i−1})ᵀ ∂L/∂W (H_{i+1}…H_r)ᵀ:
+///
+///   ∂L/∂vᵢ = −(2/nᵢ)(Gᵢ + Gᵢᵀ)vᵢ + (4/nᵢ²)(vᵢᵀGᵢvᵢ) vᵢ.
+///
+/// G₁ = ∂L/∂W · (H₂…H_r)ᵀ is formed once; then Gᵢ₊₁ = Hᵢ Gᵢ Hᵢ₊₁, since every H is its own inverse and transpose.
+pub fn reflection_gradients(vectors: Tensor<2>, dw: Tensor<2>) -> Tensor<2> {
+    let [count, _] = vectors.dims();
+    let rows: Vec<Tensor<2>> = (0..count).map(|i| vectors.clone().narrow(0, i, 1)).collect();
+    let mut g = rows.iter().skip(1).rev().fold(dw, |g, v| reflect_rows(g, v));
+    let mut gradients = Vec::with_capacity(count);
+    for (i, v) in rows.iter().enumerate() {
+        let norm = v.clone().square().sum_dim(1);
+        let left = product(g.clone(), v); // (G v)ᵀ
+        let right = product(g.clone().transpose(), v); // (Gᵀ v)ᵀ
+        let quadratic = (left.clone() * v.clone()).sum_dim(1);
+        let first = (left + right) * -2.0 / norm.clone();
+        gradients.push(first + v.clone() * (quadratic * 4.0 / norm.square()));
+        if let Some(next) = rows.get(i + 1) {
+            g = reflect_rows(reflect_rows(g.transpose(), v).transpose(), next);
+        }
+    }
+    Tensor::cat(gradients, 0)
+}
+
+/// (A v)ᵀ as a row, for a row v.
+fn product(a: Tensor<2>, v: &Tensor<2>) -> Tensor<2> {
+    (a * v.clone()).sum_dim(1).transpose()
+}
+
+/// A H for the reflection H of the row v.
+fn reflect_rows(a: Tensor<2>, v: &Tensor<2>) -> Tensor<2> {
+    let norm = v.clone().square().sum_dim(1);
+    let along = (a.clone() * v.clone()).sum_dim(1);
+    a - along * (v.clone() * 2.0 / norm)
+}

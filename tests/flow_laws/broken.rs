@@ -1,0 +1,215 @@
+//! The laws are themselves held against layers with one fault each.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use posteria::flow::{
+    Condition, ConditionGradient, ConvolutionalConditioner, Field, FlowError, Glow, GlowConfig, GradientSlot,
+    Invertible, ParameterGradients, PerSample, parameters,
+};
+use posteria::random::{Purpose, stream};
+
+use crate::laws::{Case, Laws};
+
+/// What is wrong with a layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// The gradient of one parameter, by its place in visit order, is zero.
+    ParameterLost(usize),
+    /// The gradient of one parameter is one per cent too large.
+    ParameterOff(usize),
+    InputGradientOff,
+    InputGradientLost,
+    ConditionGradientLost,
+    /// The gradient of log_det is left out.
+    LogDetGradientLost,
+    LogDetOff,
+    InverseOff,
+    InverseParameterOff(usize),
+    InverseLogDetGradientLost,
+    SamplesMixed,
+}
+
+#[derive(Module, Debug)]
+struct Broken {
+    network: Wrapped,
+    #[module(skip)]
+    fault: Fault,
+}
+
+/// The parts of a Glow reach the trait through its own checked methods only; a single step suffices here.
+type Wrapped = posteria::flow::Sequence<ConvolutionalConditioner>;
+
+impl Broken {
+    fn spoil(&self, dtheta: &mut ParameterGradients, which: usize, factor: f64) {
+        let (parameter, _) = parameters(&self.network).swap_remove(which);
+        if let Some(gradient) = dtheta.get(&parameter.id).cloned() {
+            dtheta.add_flat(parameter.id, gradient * (factor - 1.0));
+        }
+    }
+}
+
+impl Invertible for Broken {
+    fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        self.network.output_shape(x, c)
+    }
+
+    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
+        let (network, z) = self.network.initialize(x, c);
+        (Self { network, ..self }, z)
+    }
+
+    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+        let mean = x.clone().mean_dim(0) * 1e-3;
+        let (z, log_det) = self.network.forward(x, c);
+        match self.fault {
+            Fault::LogDetOff => (z, log_det * 1.001),
+            Fault::SamplesMixed => (z + mean, log_det),
+            _ => (z, log_det),
+        }
+    }
+
+    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+        let z = if self.fault == Fault::InverseOff {
+            z * (1.0 + 1e-8)
+        } else {
+            z
+        };
+        self.network.inverse(z, c)
+    }
+
+    fn forward_vjp(
+        &self,
+        z: Field,
+        dz: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        let lost = dlog_det.clone() * 0.0;
+        let dlog_det = if self.fault == Fault::LogDetGradientLost {
+            &lost
+        } else {
+            dlog_det
+        };
+        let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
+        let dc = if self.fault == Fault::ConditionGradientLost {
+            &mut unwanted[..]
+        } else {
+            dc
+        };
+        let (x, dx) = self.network.forward_vjp(z, dz, dlog_det, c, dc, dtheta);
+        match self.fault {
+            Fault::ParameterLost(which) => self.spoil(dtheta, which, 0.0),
+            Fault::ParameterOff(which) => self.spoil(dtheta, which, 1.01),
+            Fault::InputGradientOff => return (x, dx * 1.01),
+            Fault::InputGradientLost => return (x, dx * 0.0),
+            _ => {}
+        }
+        (x, dx)
+    }
+
+    fn inverse_vjp(
+        &self,
+        x: Field,
+        dx: Field,
+        dlog_det: &PerSample,
+        c: &Condition,
+        dc: &mut ConditionGradient,
+        dtheta: &mut ParameterGradients,
+    ) -> (Field, Field) {
+        let lost = dlog_det.clone() * 0.0;
+        let dlog_det = if self.fault == Fault::InverseLogDetGradientLost {
+            &lost
+        } else {
+            dlog_det
+        };
+        let result = self.network.inverse_vjp(x, dx, dlog_det, c, dc, dtheta);
+        if let Fault::InverseParameterOff(which) = self.fault {
+            self.spoil(dtheta, which, 1.01);
+        }
+        result
+    }
+}
+
+fn network(device: &Device) -> Wrapped {
+    use posteria::flow::{
+        ActNorm, Activation, ChannelMixing, ConvolutionalConfig, Coupling, Layer, Sequence, Transform,
+    };
+    let config = ConvolutionalConfig {
+        hidden: 4,
+        activation: Activation::Silu,
+        ..ConvolutionalConfig::default()
+    };
+    let transform = Transform::default();
+    let shape = Coupling::<ConvolutionalConditioner>::conditioner_shape(4, 2, transform, [false, true, true]);
+    let rng = &mut stream(3, Purpose::Weights, 0);
+    let mixing = ChannelMixing::new(4, 2, rng, device);
+    let coupling = Coupling::new(config.init(shape, rng, device), transform, 4, 2);
+    Sequence::new(vec![
+        Layer::ActNorm(ActNorm::new(4, device)),
+        Layer::ChannelMixing(mixing),
+        Layer::Coupling(coupling),
+    ])
+}
+
+#[test]
+fn the_laws_catch_every_fault() {
+    let device = Device::flex();
+    let count = parameters(&network(&device)).len();
+    let each = |fault: fn(usize) -> Fault| (0..count).map(fault);
+    let faults: Vec<Fault> = each(Fault::ParameterLost)
+        .chain(each(Fault::ParameterOff))
+        .chain(each(Fault::InverseParameterOff))
+        .chain([
+            Fault::InputGradientOff,
+            Fault::InputGradientLost,
+            Fault::ConditionGradientLost,
+            Fault::LogDetGradientLost,
+            Fault::LogDetOff,
+            Fault::InverseOff,
+            Fault::InverseLogDetGradientLost,
+            Fault::SamplesMixed,
+        ])
+        .collect();
+    let missed: Vec<Fault> = faults
+        .into_iter()
+        .filter(|&fault| {
+            let layer = Broken {
+                network: network(&device),
+                fault,
+            };
+            let case = Case::new(layer, [2, 4, 1, 3, 3], &[[2, 2, 1, 3, 3]], &device);
+            Laws::default().check(&case).is_ok()
+        })
+        .collect();
+    assert!(missed.is_empty(), "the laws do not notice {missed:?}");
+}
+
+#[test]
+fn a_glow_says_what_it_cannot_take() {
+    let device = Device::flex();
+    let rng = &mut stream(3, Purpose::Weights, 0);
+    let config = GlowConfig::default();
+    let error = config
+        .glow([1, 1, 12, 16], rng, &device)
+        .expect_err("12 is not divisible by 8");
+    assert_eq!(
+        error,
+        FlowError::Indivisible {
+            axis: "height",
+            size: 12,
+            divisor: 8
+        }
+    );
+    let error = config
+        .conditional_glow([1, 1, 16, 16], &[1, 1], rng, &device)
+        .expect_err("two conditions, three scales");
+    assert!(matches!(error, FlowError::MissingCondition { .. }), "{error}");
+    let network: Glow = config.glow([1, 1, 16, 16], rng, &device).expect("a Glow");
+    let x = Field::zeros([1, 2, 1, 16, 16], &device);
+    assert!(matches!(
+        network.log_prob(x, &[]),
+        Err(FlowError::SampleShape { .. })
+    ));
+}
