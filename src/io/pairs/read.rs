@@ -4,9 +4,10 @@ use super::shards::shards;
 use super::{NoiseTag, PairsInfo, Quantity};
 use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
+use crate::io::limits::{buffer, elements};
 use crate::io::seal::{self, Seal};
 use crate::io::source::Source;
-use crate::io::volume::{Rows, buffer};
+use crate::io::volume::Rows;
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -46,7 +47,10 @@ impl Pairs {
     /// shapes and noise must agree among shards.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let paths = shards(path.as_ref())?;
-        let seals: Vec<Seal> = paths.par_iter().map(|path| seal::verify(path)).collect::<Result<_>>()?;
+        let seals: Vec<Seal> = paths
+            .par_iter()
+            .map(|path| seal::verify(path))
+            .collect::<Result<_>>()?;
         let mut pairs = Self {
             shards: Vec::with_capacity(paths.len()),
             x_shape: Vec::new(),
@@ -59,7 +63,11 @@ impl Pairs {
         }
         match pairs.is_empty() {
             false => Ok(pairs),
-            true => Err(IoError::content(path.as_ref().display().to_string(), "holds no pairs", "write some first")),
+            true => Err(IoError::content(
+                path.as_ref().display().to_string(),
+                "holds no pairs",
+                "write some first",
+            )),
         }
     }
 
@@ -100,14 +108,18 @@ impl Pairs {
 
     /// The pairs of these numbers, in this order: x `[indices, channel, axes…]`, y likewise.
     ///
-    /// Reading goes through the shards in their order whatever the order asked for; values are not checked to be finite.
+    /// Reading goes through the shards in their order whatever the order asked for. A value that is NaN or infinite is an
+    /// error that names its file and index.
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
         let place = || self.shards[0].path.display().to_string();
         if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
-            return Err(IoError::content(place(), format!("no pair {bad}, there are {}", self.len()), "ask for fewer"));
+            return Err(IoError::content(
+                place(),
+                format!("no pair {bad}, there are {}", self.len()),
+                "ask for fewer",
+            ));
         }
-        let size = |shape: &[usize]| shape.iter().product::<usize>();
-        let (x_size, y_size) = (size(&self.x_shape), size(&self.y_shape));
+        let (x_size, y_size) = (elements(&self.x_shape), elements(&self.y_shape));
         let mut x = buffer(indices.len().saturating_mul(x_size), &place())?;
         let mut y = buffer(indices.len().saturating_mul(y_size), &place())?;
         let mut order: Vec<usize> = (0..indices.len()).collect();
@@ -125,16 +137,23 @@ impl Pairs {
             let run = order[done..]
                 .iter()
                 .enumerate()
-                .take_while(|(k, p)| **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end)
+                .take_while(|(k, p)| {
+                    **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end
+                })
                 .count();
             let row = index - self.start(number);
-            shard.x.rows_into(row..row + run, &mut x[place * x_size..(place + run) * x_size])?;
-            shard.y.rows_into(row..row + run, &mut y[place * y_size..(place + run) * y_size])?;
+            for (rows, values, size) in [(&shard.x, &mut x, x_size), (&shard.y, &mut y, y_size)] {
+                let values = &mut values[place * size..(place + run) * size];
+                rows.rows_into(row..row + run, values)?;
+                rows.finite_or_error(row, values)?;
+            }
             current = Some((number, shard));
             done += run;
         }
         let shaped = |values: Vec<f32>, shape: &[usize]| {
-            let shape: Vec<usize> = std::iter::once(indices.len()).chain(shape.iter().copied()).collect();
+            let shape: Vec<usize> = std::iter::once(indices.len())
+                .chain(shape.iter().copied())
+                .collect();
             ArrayD::from_shape_vec(IxDyn(&shape), values)
                 .map_err(|e| IoError::content(place(), e.to_string(), "ask for fewer pairs"))
         };
@@ -173,11 +192,22 @@ impl Pairs {
                 ))
             };
             let rows = [("x", &shard.x, &self.x_shape), ("y", &shard.y, &self.y_shape)];
-            if let Some((name, here, there)) = rows.iter().find(|(_, here, there)| here.row_shape() != there.as_slice()) {
-                return differ(&format!("one {name} has shape"), format!("{:?}", here.row_shape()), format!("{there:?}"));
+            if let Some((name, here, there)) = rows
+                .iter()
+                .find(|(_, here, there)| here.row_shape() != there.as_slice())
+            {
+                return differ(
+                    &format!("one {name} has shape"),
+                    format!("{:?}", here.row_shape()),
+                    format!("{there:?}"),
+                );
             }
             if info.noise != self.info.noise {
-                return differ("the noise of y is", info.noise.name().into(), self.info.noise.name().into());
+                return differ(
+                    "the noise of y is",
+                    info.noise.name().into(),
+                    self.info.noise.name().into(),
+                );
             }
         } else {
             self.x_shape = shard.x.row_shape().to_vec();
