@@ -12,7 +12,9 @@ use hdf5_sys::h5d::H5Dread;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_ALL, H5S_seloper_t, H5Sselect_hyperslab};
-use hdf5_sys::h5t::{H5T_class_t, H5T_order_t, H5T_sign_t, H5Tget_class, H5Tget_order, H5Tget_sign, H5Tis_variable_str};
+use hdf5_sys::h5t::{
+    H5T_class_t, H5T_order_t, H5T_sign_t, H5Tget_class, H5Tget_order, H5Tget_sign, H5Tis_variable_str,
+};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 
 /// No attribute of ours is longer; a longer one is taken as absent.
@@ -31,12 +33,15 @@ fn class(dtype: &Datatype) -> H5T_class_t {
 
 /// Whether the values are integers or floating-point numbers of any size and byte order.
 pub fn is_numeric(of: &Container) -> bool {
-    of.dtype().is_ok_and(|dtype| matches!(class(&dtype), H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT))
+    of.dtype()
+        .is_ok_and(|dtype| matches!(class(&dtype), H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT))
 }
 
 /// A datatype as numpy writes it: `<f4`, `>i8`, `|u1`; other classes in words.
 pub fn type_name(of: &Container) -> String {
-    let Ok(dtype) = of.dtype() else { return "an unreadable type".into() };
+    let Ok(dtype) = of.dtype() else {
+        return "an unreadable type".into();
+    };
     let (order, sign) = hdf5::sync::sync(|| unsafe { (H5Tget_order(dtype.id()), H5Tget_sign(dtype.id())) });
     let order = match order {
         _ if dtype.size() == 1 => "|",
@@ -61,13 +66,24 @@ pub fn type_name(of: &Container) -> String {
 pub fn read_box(from: &Dataset, start: &[usize], count: &[usize], out: &mut [f32]) -> hdf5::Result<()> {
     let space = from.space()?;
     let elements = count.iter().try_fold(1usize, |n, &c| n.checked_mul(c));
-    if !is_numeric(from) || elements != Some(out.len()) || space.ndim() != count.len() || start.len() != count.len() {
+    if !is_numeric(from)
+        || elements != Some(out.len())
+        || space.ndim() != count.len()
+        || start.len() != count.len()
+    {
         return Err("box, buffer and dataset disagree".into());
     }
     let memory_type = Datatype::from_type::<f32>()?;
     if count.is_empty() {
         return call(|| unsafe {
-            H5Dread(from.id(), memory_type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.as_mut_ptr().cast())
+            H5Dread(
+                from.id(),
+                memory_type.id(),
+                H5S_ALL,
+                H5S_ALL,
+                H5P_DEFAULT,
+                out.as_mut_ptr().cast(),
+            )
         });
     }
     if out.is_empty() {
@@ -112,12 +128,17 @@ pub fn put_text(at: &Location, name: &str, value: &str) -> hdf5::Result<()> {
 
 /// Writes a list of texts as an attribute.
 pub fn put_texts(at: &Location, name: &str, values: &[String]) -> hdf5::Result<()> {
-    let values: Vec<VarLenUnicode> = values.iter().map(|v| text_value(v)).collect::<hdf5::Result<_>>()?;
+    let values: Vec<VarLenUnicode> = values
+        .iter()
+        .map(|v| text_value(v))
+        .collect::<hdf5::Result<_>>()?;
     at.new_attr_builder().with_data(&values).create(name).map(drop)
 }
 
 fn text_value(value: &str) -> hdf5::Result<VarLenUnicode> {
-    value.parse().map_err(|_| format!("text with a zero byte: {value:?}").into())
+    value
+        .parse()
+        .map_err(|_| format!("text with a zero byte: {value:?}").into())
 }
 
 /// The texts of an attribute, or nothing where it is absent, of another type or unreadable.
@@ -138,7 +159,9 @@ pub fn texts(at: &Location, name: &str) -> Option<Vec<String>> {
 
 fn fixed_texts(attribute: &Attribute, dtype: &Datatype, number: usize) -> Option<Vec<String>> {
     let size = dtype.size();
-    let bytes = number.checked_mul(size).filter(|&bytes| size > 0 && bytes <= ATTRIBUTE_LIMIT)?;
+    let bytes = number
+        .checked_mul(size)
+        .filter(|&bytes| size > 0 && bytes <= ATTRIBUTE_LIMIT)?;
     let mut buffer = vec![0u8; bytes];
     // SAFETY: the memory type is the attribute's own, so exactly `number * size` bytes are written.
     call(|| unsafe { H5Aread(attribute.id(), dtype.id(), buffer.as_mut_ptr().cast()) }).ok()?;

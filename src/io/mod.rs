@@ -6,6 +6,7 @@
 
 pub mod create;
 mod error;
+pub mod folder;
 pub mod grid;
 mod hdf;
 pub mod inspect;

@@ -70,6 +70,8 @@ fn leading_labels(rank: usize, grid: &Grid) -> Vec<&'static str> {
         2 if grid.axes.is_empty() => vec!["sample", "parameter"],
         2 => vec!["sample", "channel"],
         1 => vec!["sample"],
-        n => std::iter::once("sample").chain(std::iter::repeat_n("", n.saturating_sub(1))).collect(),
+        n => std::iter::once("sample")
+            .chain(std::iter::repeat_n("", n.saturating_sub(1)))
+            .collect(),
     }
 }

@@ -33,7 +33,11 @@ pub struct ResultWriter {
 impl ResultWriter {
     /// Starts a file. The folder must exist.
     pub fn create(path: &Path, kind: Kind, provenance: &Provenance) -> Result<Self> {
-        Ok(Self { datasets: Vec::new(), scales: Vec::new(), create: Create::new(path, kind, provenance)? })
+        Ok(Self {
+            datasets: Vec::new(),
+            scales: Vec::new(),
+            create: Create::new(path, kind, provenance)?,
+        })
     }
 
     /// Gives the axes called `label` of later datasets their coordinates, stored as the dataset `name`: the probabilities
@@ -47,7 +51,9 @@ impl ResultWriter {
     /// A dataset without rows yet; `shape_of_one` is that of a row. Shuffle, deflate, Fletcher-32.
     pub fn dataset(&mut self, name: &str, shape_of_one: &[usize], layout: &Layout<'_>) -> Result<()> {
         let shape: Vec<usize> = std::iter::once(0).chain(shape_of_one.iter().copied()).collect();
-        let data = self.create.dataset(name, &shape, layout.labels, &layout.grid, Storage::Growing)?;
+        let data = self
+            .create
+            .dataset(name, &shape, layout.labels, &layout.grid, Storage::Growing)?;
         let describe = || {
             hdf::put_text(&data, "units", layout.unit)?;
             hdf::put_text(&data, "long_name", layout.long_name)?;
@@ -84,7 +90,11 @@ impl ResultWriter {
         if !fits {
             return Err(IoError::content(
                 format!("{}:/{name}", self.create.path().display()),
-                format!("values of shape {:?} at {start:?} do not fit into rows of {:?}", values.shape(), shape.get(1..)),
+                format!(
+                    "values of shape {:?} at {start:?} do not fit into rows of {:?}",
+                    values.shape(),
+                    shape.get(1..)
+                ),
                 "give rows of the shape the dataset was made with",
             ));
         }
@@ -97,7 +107,11 @@ impl ResultWriter {
             if grown != shape {
                 data.resize(grown)?;
             }
-            let ranges: Vec<SliceOrIndex> = start.iter().zip(&ends).map(|(&s, &e)| SliceOrIndex::from(s..e)).collect();
+            let ranges: Vec<SliceOrIndex> = start
+                .iter()
+                .zip(&ends)
+                .map(|(&s, &e)| SliceOrIndex::from(s..e))
+                .collect();
             data.write_slice(&values.as_standard_layout(), Hyperslab::try_new(ranges)?)
         };
         put().map_err(|e: hdf5::Error| self.create.failed(&e))

@@ -33,7 +33,11 @@ pub enum Seal {
 /// Puts the seal on a closed HDF5 file that was created with a user block of [`BLOCK`] bytes, and syncs it to disk.
 pub fn apply(path: &Path) -> Result<()> {
     let fail = |e| IoError::system(path, "seal", e);
-    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(fail)?;
     file.seek(SeekFrom::Start(BLOCK as u64)).map_err(fail)?;
     let (digest, length) = digest(&mut file).map_err(fail)?;
     let mut block = format!("{MAGIC}sha256 {digest}\nlength {length}\n").into_bytes();
@@ -59,7 +63,10 @@ pub fn verify(path: &Path) -> Result<Seal> {
         parse(&block[..got]).ok_or_else(|| IoError::damaged(path, "its seal cannot be read (user block)"))?;
     let actual = file.metadata().map_err(fail)?.len().saturating_sub(BLOCK as u64);
     if actual != length {
-        return Err(IoError::damaged(path, format!("it has {actual} bytes behind its seal, it was written with {length}")));
+        return Err(IoError::damaged(
+            path,
+            format!("it has {actual} bytes behind its seal, it was written with {length}"),
+        ));
     }
     let (digest, _) = digest(&mut file).map_err(fail)?;
     if digest != expected {
@@ -75,8 +82,11 @@ pub fn verify(path: &Path) -> Result<Seal> {
 pub fn missing(path: &Path) -> IoError {
     IoError::Damaged {
         path: path.into(),
-        what: "it carries the attribute `posteria` and has no seal: damaged, or rewritten by another program".into(),
-        remedy: "make it again; to read a rewritten file as it is, delete the attribute `posteria` of its root".into(),
+        what: "it carries the attribute `posteria` and has no seal: damaged, or rewritten by another program"
+            .into(),
+        remedy:
+            "make it again; to read a rewritten file as it is, delete the attribute `posteria` of its root"
+                .into(),
     }
 }
 

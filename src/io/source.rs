@@ -1,9 +1,9 @@
 //! Opening an HDF5 file for reading: its seal, its datasets, its attributes.
 
 use super::error::{IoError, Result};
+use super::hdf;
 use super::seal::{self, Seal};
 use super::volume::Rows;
-use super::hdf;
 use hdf5::{File, Group, LocationType};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,11 @@ impl Source {
             return Err(seal::missing(path));
         }
         let kind = hdf::text(&file, "posteria");
-        Ok(Self { path: path.into(), file, kind })
+        Ok(Self {
+            path: path.into(),
+            file,
+            kind,
+        })
     }
 
     /// Where it is.
@@ -69,7 +73,9 @@ impl Source {
         let mut found = Vec::new();
         walk(&self.file, "", DEPTH, &mut found);
         found.retain(|name| {
-            self.file.dataset(name).is_ok_and(|data| hdf::text(&data, "CLASS").as_deref() != Some("DIMENSION_SCALE"))
+            self.file
+                .dataset(name)
+                .is_ok_and(|data| hdf::text(&data, "CLASS").as_deref() != Some("DIMENSION_SCALE"))
         });
         found
     }
@@ -90,7 +96,11 @@ impl Source {
             if present.iter().any(|known| known == name) {
                 return IoError::reading(&self.path, &e);
             }
-            IoError::NoDataset { path: self.path.clone(), dataset: name.into(), present }
+            IoError::NoDataset {
+                path: self.path.clone(),
+                dataset: name.into(),
+                present,
+            }
         })
     }
 }

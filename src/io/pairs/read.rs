@@ -46,7 +46,10 @@ impl Pairs {
     /// shapes and noise must agree among shards.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let paths = shards(path.as_ref())?;
-        let seals: Vec<Seal> = paths.par_iter().map(|path| seal::verify(path)).collect::<Result<_>>()?;
+        let seals: Vec<Seal> = paths
+            .par_iter()
+            .map(|path| seal::verify(path))
+            .collect::<Result<_>>()?;
         let mut pairs = Self {
             shards: Vec::with_capacity(paths.len()),
             x_shape: Vec::new(),
@@ -59,7 +62,11 @@ impl Pairs {
         }
         match pairs.is_empty() {
             false => Ok(pairs),
-            true => Err(IoError::content(path.as_ref().display().to_string(), "holds no pairs", "write some first")),
+            true => Err(IoError::content(
+                path.as_ref().display().to_string(),
+                "holds no pairs",
+                "write some first",
+            )),
         }
     }
 
@@ -104,7 +111,11 @@ impl Pairs {
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
         let place = || self.shards[0].path.display().to_string();
         if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
-            return Err(IoError::content(place(), format!("no pair {bad}, there are {}", self.len()), "ask for fewer"));
+            return Err(IoError::content(
+                place(),
+                format!("no pair {bad}, there are {}", self.len()),
+                "ask for fewer",
+            ));
         }
         let size = |shape: &[usize]| shape.iter().product::<usize>();
         let (x_size, y_size) = (size(&self.x_shape), size(&self.y_shape));
@@ -125,16 +136,24 @@ impl Pairs {
             let run = order[done..]
                 .iter()
                 .enumerate()
-                .take_while(|(k, p)| **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end)
+                .take_while(|(k, p)| {
+                    **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end
+                })
                 .count();
             let row = index - self.start(number);
-            shard.x.rows_into(row..row + run, &mut x[place * x_size..(place + run) * x_size])?;
-            shard.y.rows_into(row..row + run, &mut y[place * y_size..(place + run) * y_size])?;
+            shard
+                .x
+                .rows_into(row..row + run, &mut x[place * x_size..(place + run) * x_size])?;
+            shard
+                .y
+                .rows_into(row..row + run, &mut y[place * y_size..(place + run) * y_size])?;
             current = Some((number, shard));
             done += run;
         }
         let shaped = |values: Vec<f32>, shape: &[usize]| {
-            let shape: Vec<usize> = std::iter::once(indices.len()).chain(shape.iter().copied()).collect();
+            let shape: Vec<usize> = std::iter::once(indices.len())
+                .chain(shape.iter().copied())
+                .collect();
             ArrayD::from_shape_vec(IxDyn(&shape), values)
                 .map_err(|e| IoError::content(place(), e.to_string(), "ask for fewer pairs"))
         };
@@ -173,11 +192,22 @@ impl Pairs {
                 ))
             };
             let rows = [("x", &shard.x, &self.x_shape), ("y", &shard.y, &self.y_shape)];
-            if let Some((name, here, there)) = rows.iter().find(|(_, here, there)| here.row_shape() != there.as_slice()) {
-                return differ(&format!("one {name} has shape"), format!("{:?}", here.row_shape()), format!("{there:?}"));
+            if let Some((name, here, there)) = rows
+                .iter()
+                .find(|(_, here, there)| here.row_shape() != there.as_slice())
+            {
+                return differ(
+                    &format!("one {name} has shape"),
+                    format!("{:?}", here.row_shape()),
+                    format!("{there:?}"),
+                );
             }
             if info.noise != self.info.noise {
-                return differ("the noise of y is", info.noise.name().into(), self.info.noise.name().into());
+                return differ(
+                    "the noise of y is",
+                    info.noise.name().into(),
+                    self.info.noise.name().into(),
+                );
             }
         } else {
             self.x_shape = shard.x.row_shape().to_vec();

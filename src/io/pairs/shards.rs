@@ -13,18 +13,28 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.into()]);
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let (folder, pattern) = match path.is_dir() {
         true => (path, None),
         false if name.contains('*') => (path.parent().unwrap_or(Path::new("")), Some(name)),
         false => return Err(IoError::system(path, "open", std::io::ErrorKind::NotFound.into())),
     };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let fail = |e| IoError::system(folder, "list", e);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let file = entry.map_err(fail)?.path();
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let wanted = match &pattern {
             Some(pattern) => matches(pattern, &name) && !name.ends_with(".partial"),
             None => name.ends_with(".h5") || name.ends_with(".hdf5"),
@@ -38,7 +48,11 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
         false => Ok(found),
         true => Err(IoError::content(
             path.display().to_string(),
-            if pattern.is_some() { "matches no file" } else { "holds no .h5 file" },
+            if pattern.is_some() {
+                "matches no file"
+            } else {
+                "holds no .h5 file"
+            },
             "name a file, a folder of shards, or a pattern with * in the file name",
         )),
     }
@@ -47,8 +61,12 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
 /// Whether a name has the form of a pattern in which `*` stands for any text.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    let Some(mut rest) = name.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
     for part in parts {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],
@@ -95,6 +113,9 @@ mod tests {
         let none = shards(&folder.path().join("z*")).unwrap_err().to_string();
         assert!(none.contains("matches no file"), "{none}");
         let missing = shards(&folder.path().join("z.h5")).unwrap_err().to_string();
-        assert!(missing.contains("z.h5") && missing.contains("check the path"), "{missing}");
+        assert!(
+            missing.contains("z.h5") && missing.contains("check the path"),
+            "{missing}"
+        );
     }
 }

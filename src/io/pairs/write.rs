@@ -21,7 +21,10 @@ impl PairsWriter {
     /// Makes the folder where it is not there. Shards that are there stay.
     pub fn create(folder: &Path, info: PairsInfo) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| IoError::system(folder, "create the folder", e))?;
-        Ok(Self { folder: folder.into(), info })
+        Ok(Self {
+            folder: folder.into(),
+            info,
+        })
     }
 
     /// Where shard `index` is or will be.
@@ -32,13 +35,17 @@ impl PairsWriter {
     /// Whether shard `index` is there, sound, with `samples` pairs of the same problem, seed and version. A damaged or
     /// different one counts as absent and will be written anew.
     pub fn has_shard(&self, index: usize, samples: usize) -> bool {
-        let Ok(source) = Source::open(&self.shard_path(index)) else { return false };
+        let Ok(source) = Source::open(&self.shard_path(index)) else {
+            return false;
+        };
         let ours = &self.info.provenance;
         source.kind() == Some(Kind::Pairs.name())
             && source.text("problem").as_deref() == Some(&ours.problem)
             && source.text("version").as_deref() == Some(&ours.version)
             && source.integer("seed") == Some(ours.seed)
-            && ["x", "y"].iter().all(|name| source.rows(name).is_ok_and(|rows| rows.len() == samples))
+            && ["x", "y"]
+                .iter()
+                .all(|name| source.rows(name).is_ok_and(|rows| rows.len() == samples))
     }
 
     /// Writes shard `index`: x and y with one row a pair, `[sample, channel, axes…]`, finite numbers.
@@ -47,7 +54,11 @@ impl PairsWriter {
         if x.shape().first() != y.shape().first() {
             return Err(IoError::content(
                 path.display().to_string(),
-                format!("x {:?} and y {:?} differ in the number of samples", x.shape(), y.shape()),
+                format!(
+                    "x {:?} and y {:?} differ in the number of samples",
+                    x.shape(),
+                    y.shape()
+                ),
                 "give one y for every x",
             ));
         }
