@@ -3,3 +3,4 @@ pub mod flow;
 pub mod io;
 pub mod kernels;
 pub mod random;
+pub mod summary;

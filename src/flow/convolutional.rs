@@ -292,3 +292,108 @@ impl Conditioner for ConvolutionalConditioner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{cast, map_parameters, parameters, standard_normal};
+    use crate::random::{Purpose, stream};
+
+    const SHAPE: ConditionerShape = ConditionerShape {
+        inputs: 3,
+        outputs: 4,
+        axes: [false, true, true],
+    };
+
+    fn random(shape: [usize; 5], index: u64) -> Field {
+        standard_normal(
+            shape,
+            &mut stream(7, Purpose::Diagnostic, index),
+            DType::F64,
+            &Device::flex(),
+        )
+    }
+
+    fn conditioner(activation: Activation, border: Border) -> ConvolutionalConditioner {
+        let config = ConvolutionalConfig {
+            hidden: 5,
+            kernels: vec![3, 1, 5],
+            activation,
+            border,
+        };
+        let network = config.init(SHAPE, &mut stream(7, Purpose::Weights, 0), &Device::flex());
+        let mut index = 0;
+        map_parameters(cast(network, DType::F64), &mut |_, value| {
+            index += 1;
+            random([1, 1, 1, 1, value.dims()[0]], 100 + index).reshape([-1]) * 0.3
+        })
+    }
+
+    fn norm(x: Tensor<1>) -> f64 {
+        x.square().sum().sqrt().into_scalar::<f64>()
+    }
+
+    fn assert_close(what: &str, found: Field, expected: Field) {
+        let scale = norm(expected.clone().reshape([-1]));
+        let error = norm((found - expected).reshape([-1])) / scale;
+        assert!(error < 1e-12 && scale > 0.0, "{what}: {error:e}");
+    }
+
+    #[test]
+    fn the_gradient_by_hand_is_that_of_autodiff() {
+        for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Silu] {
+            for border in [Border::Zeros, Border::Periodic] {
+                let network = conditioner(activation, border);
+                let (x, dy) = (random([2, 3, 1, 4, 3], 1), random([2, 4, 1, 4, 3], 2));
+                let mut dtheta = ParameterGradients::new();
+                let (y, tape) = network.apply_taped(Tile::whole(x.clone()));
+                assert_close("taped", y, network.apply(Tile::whole(x.clone())));
+                let dx = network.pull(tape, dy.clone(), 3, &mut dtheta);
+
+                let tracked = network.clone().train();
+                let input = x.autodiff().require_grad();
+                let loss = (tracked.apply(Tile::whole(input.clone())) * dy.autodiff()).sum();
+                let gradients = loss.backward();
+                assert_close("dx", dx, input.grad(&gradients).expect("a gradient"));
+                for (layer, plain) in tracked.layers.iter().zip(&network.layers) {
+                    let weight = dtheta.get(&plain.weight.id).expect("a gradient").clone();
+                    let expected = layer.weight.val().grad(&gradients).expect("a gradient");
+                    assert_close("weight", weight.reshape(expected.dims()), expected);
+                    let bias = dtheta.get(&plain.bias.id).expect("a gradient").clone();
+                    let expected = layer.bias.val().grad(&gradients).expect("a gradient");
+                    assert_close(
+                        "bias",
+                        bias.reshape([1, 1, 1, 1, -1]),
+                        expected.reshape([1, 1, 1, 1, -1]),
+                    );
+                }
+                assert_eq!(parameters(&network).len(), 6);
+            }
+        }
+    }
+
+    /// A tile that holds as much of its surroundings as the conditioner reaches gives what the whole image gives there.
+    #[test]
+    fn a_tile_with_its_halo_is_a_cut_of_the_whole() {
+        let network = conditioner(Activation::Relu, Border::Zeros);
+        let [_, reach, _] = network.reach().expect("convolutions have a reach");
+        assert_eq!(reach, 3);
+        let x = random([1, 3, 1, 14, 6], 3);
+        let whole = network.apply(Tile::whole(x.clone()));
+        for (first, rows) in [(0, 5), (5, 4), (9, 5)] {
+            let (before, after) = (first.min(reach), (14 - first - rows).min(reach));
+            let edge = |room: usize| {
+                if room < reach {
+                    Edge::Border
+                } else {
+                    Edge::Interior
+                }
+            };
+            let mut edges = [[Edge::Border; 2]; 3];
+            edges[1] = [edge(before), edge(after)];
+            let field = x.clone().narrow(3, first - before, before + rows + after);
+            let tile = network.apply(Tile { field, edges });
+            assert_close("tile", tile, whole.clone().narrow(3, first, rows));
+        }
+    }
+}

@@ -116,7 +116,11 @@ impl Create {
             ));
         }
         let leading = shape.len().checked_sub(grid.axes.len());
-        if shape.iter().skip(usize::from(storage == Storage::Growing)).any(|&size| size == 0) {
+        if shape
+            .iter()
+            .skip(usize::from(storage == Storage::Growing))
+            .any(|&size| size == 0)
+        {
             return Err(IoError::content(
                 format!("{}:/{name}", self.path.display()),
                 format!("shape {shape:?} has no elements"),

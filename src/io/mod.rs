@@ -24,6 +24,7 @@
 mod atomic;
 pub mod create;
 mod error;
+pub mod folder;
 pub mod grid;
 mod hdf;
 pub mod inspect;

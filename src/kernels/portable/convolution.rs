@@ -18,7 +18,7 @@ pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Paddi
     let (x, even) = even_padding(x, padding);
     let [batch, _, d, h, w] = x.dims();
     let [out, _, kd, kh, kw] = weight.dims();
-    match Shape::of([kd, kh, kw], d) {
+    match Shape::of([kd, kh, kw], d, even) {
         Shape::Point => {
             let y = conv2d(flat(x), point(weight), bias, options([0, 0]));
             y.reshape([batch, out, d, h, w])
@@ -49,7 +49,7 @@ fn adjoint_even(extent: [usize; 3], weight: Field, dy: Field, even: [usize; 3]) 
     let [batch, ..] = dy.dims();
     let [_, inputs, kd, kh, kw] = weight.dims();
     let [d, h, w] = extent;
-    match Shape::of([kd, kh, kw], d) {
+    match Shape::of([kd, kh, kw], d, even) {
         Shape::Point => {
             let transposed = point(weight).swap_dims(0, 1);
             let dx = conv2d(flat(dy), transposed, None, options([0, 0]));
@@ -82,7 +82,7 @@ pub fn convolve_weight_adjoint(x: Field, dy: Field, kernel: [usize; 3], padding:
     let [_, inputs, d, ..] = x.dims();
     let out = dy.dims()[1];
     let [kd, kh, kw] = kernel;
-    match Shape::of(kernel, d) {
+    match Shape::of(kernel, d, even) {
         Shape::Point => super::channel::gram(dy, x).reshape([out, inputs, 1, 1, 1]),
         Shape::Plane => {
             let like = Tensor::<4>::empty([out, inputs, kh, kw], (&dy.device(), dy.dtype()));
@@ -186,10 +186,10 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(kernel: [usize; 3], depth: usize) -> Self {
-        match kernel {
-            [1, 1, 1] => Shape::Point,
-            [1, _, _] if depth == 1 => Shape::Plane,
+    fn of(kernel: [usize; 3], depth: usize, padding: [usize; 3]) -> Self {
+        match (kernel, padding) {
+            ([1, 1, 1], [0, 0, 0]) => Shape::Point,
+            ([1, _, _], [0, _, _]) if depth == 1 => Shape::Plane,
             _ => Shape::Volume,
         }
     }

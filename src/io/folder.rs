@@ -1,0 +1,147 @@
+//! Folders that are whole or not there: models and checkpoints.
+//!
+//! A folder is written under `NAME.partial`, with the digests of its files in `SHA256SUMS` (which `sha256sum -c`
+//! understands), and renamed as one. While a new one takes the place of an old one, the old one is `NAME.previous` for a
+//! moment: a reader who comes at that moment, or after a crash at that moment, takes it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::error::{IoError, Result};
+
+const SUMS: &str = "SHA256SUMS";
+
+/// Writes a folder of small files as a whole, in place of what is there.
+pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
+    let partial = beside(folder, "partial");
+    let previous = beside(folder, "previous");
+    clear(&partial)?;
+    std::fs::create_dir_all(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
+    let sums: String = files
+        .iter()
+        .map(|(name, bytes)| format!("{}  {name}\n", digest(bytes)))
+        .collect();
+    for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
+        super::replace(&partial.join(name), bytes)?;
+    }
+    let rename = |from: &Path, to: &Path| {
+        std::fs::rename(from, to).map_err(|e| IoError::system(to, "rename the finished folder to", e))
+    };
+    if folder.exists() {
+        clear(&previous)?;
+        rename(folder, &previous)?;
+    }
+    rename(&partial, folder)?;
+    clear(&previous)
+}
+
+/// Whether there is such a folder, or one that was about to be replaced.
+pub fn exists(folder: &Path) -> bool {
+    folder.join(SUMS).is_file() || beside(folder, "previous").join(SUMS).is_file()
+}
+
+/// Removes a folder written by [`write`], and what a crash left of it.
+pub fn remove(folder: &Path) -> Result<()> {
+    [
+        folder.to_path_buf(),
+        beside(folder, "previous"),
+        beside(folder, "partial"),
+    ]
+    .iter()
+    .try_for_each(|path| clear(path))
+}
+
+/// Reads all files of a folder and holds each against its digest.
+///
+/// # Errors
+/// The folder is not there, a file of it is missing or differs from its digest.
+pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let previous = beside(folder, "previous");
+    let folder = if !folder.exists() && previous.exists() {
+        previous.as_path()
+    } else {
+        folder
+    };
+    let open = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|e| IoError::system(&path, "open", e))
+    };
+    let sums = String::from_utf8(open(SUMS)?)
+        .map_err(|_| IoError::damaged(&folder.join(SUMS), "it is not a list of digests"))?;
+    let mut files = BTreeMap::new();
+    for line in sums.lines() {
+        let Some((expected, name)) = line
+            .split_once("  ")
+            .filter(|(_, name)| !name.contains(['/', '\\']))
+        else {
+            return Err(IoError::damaged(
+                &folder.join(SUMS),
+                "it is not a list of digests",
+            ));
+        };
+        let bytes = open(name)?;
+        if digest(&bytes) != expected {
+            return Err(IoError::damaged(
+                &folder.join(name),
+                format!("its content differs from its digest in {SUMS}"),
+            ));
+        }
+        files.insert(name.to_owned(), bytes);
+    }
+    Ok(files)
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn beside(folder: &Path, suffix: &str) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_os_string();
+    name.push(".");
+    name.push(suffix);
+    folder.with_file_name(name)
+}
+
+fn clear(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(IoError::system(path, "remove", e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_as_a_whole_and_damage_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("model");
+        write(&folder, &[("a.json", b"{}"), ("b.bin", b"12345")]).unwrap();
+        write(&folder, &[("a.json", b"{1}")]).unwrap();
+        assert_eq!(
+            read(&folder).unwrap(),
+            BTreeMap::from([("a.json".to_string(), b"{1}".to_vec())])
+        );
+        assert!(!beside(&folder, "previous").exists());
+
+        std::fs::rename(&folder, beside(&folder, "previous")).unwrap();
+        assert!(
+            exists(&folder) && read(&folder).is_ok(),
+            "a crash between the two renames loses nothing"
+        );
+        std::fs::rename(beside(&folder, "previous"), &folder).unwrap();
+
+        std::fs::write(folder.join("a.json"), b"{2}").unwrap();
+        let error = read(&folder).unwrap_err().to_string();
+        assert!(
+            error.contains("a.json") && error.contains("differs from its digest"),
+            "{error}"
+        );
+    }
+}
