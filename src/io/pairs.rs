@@ -118,14 +118,11 @@ mod tests {
             writer.write_shard(i, x.view(), y.view()).unwrap();
         }
         writer.finish().unwrap();
-        let all = |part: fn(&(ArrayD<f32>, ArrayD<f32>)) -> &ArrayD<f32>| {
-            concatenate(
-                Dimension(0),
-                &shards.iter().map(|shard| part(shard).view()).collect::<Vec<_>>(),
-            )
-            .unwrap()
-        };
-        (all(|shard| &shard.0), all(|shard| &shard.1))
+        let (x, y): (Vec<_>, Vec<_>) = shards.iter().map(|(x, y)| (x.view(), y.view())).unzip();
+        (
+            concatenate(Dimension(0), &x).unwrap(),
+            concatenate(Dimension(0), &y).unwrap(),
+        )
     }
 
     #[test]
