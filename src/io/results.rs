@@ -236,6 +236,7 @@ mod tests {
             rows.axis_labels(),
             ["observation", "draw", "channel", "depth", "distance"]
         );
+        assert_eq!((rows.axis("draw"), rows.axis("time")), (Some(1), None));
         assert_eq!(rows.grid(2), layout(&[]).grid);
         let mean_rows = source.rows("mean").unwrap();
         assert_eq!(

@@ -151,6 +151,11 @@ impl Rows {
             .unwrap_or_else(|| vec![String::new(); self.shape.len()])
     }
 
+    /// The axis of this name: "draw" in the samples of a posterior.
+    pub fn axis(&self, label: &str) -> Option<usize> {
+        self.axis_labels().iter().position(|known| known == label)
+    }
+
     /// A text among the attributes of the dataset, such as `units`.
     pub fn text(&self, name: &str) -> Option<String> {
         match &self.store {
