@@ -1,11 +1,11 @@
 //! Writing a file so that it is whole or not there: under `NAME.partial`, then sealed, synced and renamed.
 
+use super::atomic::{partial_name, publish};
 use super::error::{IoError, Result};
 use super::grid::{Axis, Grid};
 use super::{hdf, seal};
 use hdf5::file::FileCloseDegree;
 use hdf5::{Dataset, Extent, File};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Images smaller than this share a chunk, so that vectors of a few numbers do not drown in bookkeeping.
@@ -108,8 +108,19 @@ impl Create {
         grid: &Grid,
         storage: Storage,
     ) -> Result<Dataset> {
+        if self.file().is_ok_and(|file| file.link_exists(name)) {
+            return Err(IoError::content(
+                format!("{}:/{name}", self.path.display()),
+                "is there already",
+                "give every dataset a name of its own",
+            ));
+        }
         let leading = shape.len().checked_sub(grid.axes.len());
-        if shape.contains(&0) && !(storage == Storage::Growing && !shape[1..].contains(&0)) {
+        if shape
+            .iter()
+            .skip(usize::from(storage == Storage::Growing))
+            .any(|&size| size == 0)
+        {
             return Err(IoError::content(
                 format!("{}:/{name}", self.path.display()),
                 format!("shape {shape:?} has no elements"),
@@ -215,7 +226,12 @@ impl Create {
         } else {
             format!("_{}", namesakes + 1)
         };
-        let name = format!("axes/{}{suffix}", axis.name.replace('/', "_"));
+        let plain = if axis.name.is_empty() {
+            "axis".into()
+        } else {
+            axis.name.replace(['/', '.'], "_")
+        };
+        let name = format!("axes/{plain}{suffix}");
         let scale = self.scale(&name, &axis.name, &axis.coordinates(), &axis.unit)?;
         self.axes.push((axis.clone(), scale.clone()));
         Ok(scale)
@@ -237,43 +253,6 @@ impl Drop for Create {
         // After `finish` there is none; elsewhere an error has been reported already.
         let _ = std::fs::remove_file(&self.partial);
     }
-}
-
-/// Writes a small file of any kind as a whole: under a temporary name, synced, renamed.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = partial_name(path)?;
-    let write = || {
-        let mut file = std::fs::File::create(&partial)?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.sync_all()
-    };
-    if let Err(e) = write() {
-        let _ = std::fs::remove_file(&partial);
-        return Err(IoError::system(&partial, "write", e));
-    }
-    publish(&partial, path)
-}
-
-fn partial_name(path: &Path) -> Result<PathBuf> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| IoError::content(path.display().to_string(), "is no file name", "name a file"))?;
-    let mut partial = OsString::from(name);
-    partial.push(".partial");
-    Ok(path.with_file_name(partial))
-}
-
-fn publish(partial: &Path, path: &Path) -> Result<()> {
-    std::fs::rename(partial, path).map_err(|e| IoError::system(path, "rename the finished file to", e))?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    // The rename itself outlives a power cut only when the folder is synced; not every system lets a folder be opened.
-    if let Ok(folder) = std::fs::File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
 }
 
 /// Chunks of one image (the last `image` axes), several where images are small, part of one where it is very large.
@@ -406,8 +385,6 @@ mod tests {
                 .unwrap_err()
                 .to_string();
             assert!(message.contains(&place.display().to_string()), "{message}");
-            let message = replace(&place, b"text").unwrap_err().to_string();
-            assert!(message.contains(&place.display().to_string()), "{message}");
         }
     }
 
@@ -429,16 +406,14 @@ mod tests {
                 "{shape:?}"
             );
         }
-    }
-
-    #[test]
-    fn replace_replaces() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.json");
-        for text in ["one", "two"] {
-            replace(&path, text.as_bytes()).unwrap();
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-        }
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let labels = ["sample", "channel"];
+        create
+            .dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain)
+            .unwrap();
+        let twice = create
+            .dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain)
+            .unwrap_err()
+            .to_string();
+        assert!(twice.contains("a.h5:/m: is there already"), "{twice}");
     }
 }

@@ -87,12 +87,17 @@ impl IoError {
 
     /// An error of libhdf5 while writing: nearly always the disk.
     pub(super) fn writing(path: &Path, source: &hdf5::Error) -> Self {
-        let what = reason(source);
-        let kind = match errno(source) {
-            Some(code) => std::io::Error::from_raw_os_error(code),
-            None => std::io::Error::other(what),
-        };
-        Self::system(path, "write", kind)
+        match errno(source) {
+            Some(code) => Self::system(path, "write", std::io::Error::from_raw_os_error(code)),
+            None => {
+                let what = format!("cannot be written: {}", reason(source));
+                Self::content(
+                    path.display().to_string(),
+                    what,
+                    "give every dataset a name and a shape of its own",
+                )
+            }
+        }
     }
 }
 

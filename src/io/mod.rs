@@ -3,13 +3,32 @@
 //! Knows arrays, axes and attributes, nothing of what they mean. Everything the project writes goes through [`Create`]:
 //! under a temporary name, then sealed with a digest, then renamed. Everything it reads goes through [`Source`] and
 //! [`Rows`], which take any numeric type, byte order and storage layout and hand out f32.
+//!
+//! ```
+//! use ndarray::{ArrayD, IxDyn};
+//! use posteria::io::{Pairs, PairsInfo, PairsWriter};
+//!
+//! let folder = std::env::temp_dir().join(format!("posteria-example-{}", std::process::id()));
+//! let writer = PairsWriter::create(&folder, PairsInfo::default())?;
+//! let (x, y) = (ArrayD::<f32>::zeros(IxDyn(&[10, 1, 8, 8])), ArrayD::<f32>::ones(IxDyn(&[10, 1, 16])));
+//! writer.write_shard(0, x.view(), y.view())?;
+//! writer.finish()?;
+//!
+//! let pairs = Pairs::open(&folder)?;
+//! let (x, y) = pairs.read(&[7, 0, 3])?;
+//! assert_eq!((pairs.len(), x.shape(), y.shape()), (10, &[3, 1, 8, 8][..], &[3, 1, 16][..]));
+//! # let _ = std::fs::remove_dir_all(&folder);
+//! # Ok::<(), posteria::io::IoError>(())
+//! ```
 
+mod atomic;
 pub mod create;
 mod error;
 pub mod folder;
 pub mod grid;
 mod hdf;
 pub mod inspect;
+mod limits;
 mod npy;
 pub mod pairs;
 pub mod results;
@@ -17,11 +36,13 @@ pub mod seal;
 pub mod source;
 pub mod volume;
 
-pub use create::{Create, Kind, Provenance, replace};
+pub use atomic::replace;
+pub use create::{Create, Kind, Provenance, Storage};
 pub use error::{IoError, IoError as Error, Result};
 pub use grid::{Axis, Grid};
 pub use inspect::inspect;
-pub use pairs::{NoiseTag, Pairs, PairsInfo, PairsWriter};
+pub use limits::finite_or_error;
+pub use pairs::{NoiseTag, Pairs, PairsInfo, PairsWriter, Quantity};
 pub use results::{Layout, ResultWriter};
 pub use source::Source;
-pub use volume::{Rows, finite_or_error};
+pub use volume::Rows;

@@ -2,7 +2,7 @@
 //! Fortran layout.
 
 use super::error::{IoError, Result};
-use super::volume::buffer;
+use super::limits::buffer;
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::npy::header::Header;
 use std::fs::File;

@@ -83,7 +83,11 @@ impl ResultWriter {
     pub fn write(&mut self, name: &str, start: &[usize], values: ArrayViewD<'_, f32>) -> Result<()> {
         let data = self.find(name)?;
         let shape = data.shape();
-        let ends: Vec<usize> = start.iter().zip(values.shape()).map(|(s, n)| s + n).collect();
+        let ends: Vec<usize> = start
+            .iter()
+            .zip(values.shape())
+            .map(|(s, n)| s.saturating_add(*n))
+            .collect();
         let fits = start.len() == shape.len()
             && values.ndim() == shape.len()
             && ends.iter().zip(&shape).skip(1).all(|(end, size)| end <= size);
@@ -141,5 +145,140 @@ impl ResultWriter {
             dataset: name.into(),
             present: self.datasets.iter().map(|(known, _)| known.clone()).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{Axis, Rows, Source};
+    use ndarray::{ArrayD, IxDyn, s};
+
+    fn numbers(shape: &[usize]) -> ArrayD<f32> {
+        ArrayD::from_shape_fn(IxDyn(shape), |i| {
+            (0..shape.len()).fold(0.0, |sum, axis| sum * 7.0 + i[axis] as f32)
+        })
+    }
+
+    fn layout<'a>(labels: &'a [&'a str]) -> Layout<'a> {
+        let grid = Grid::new(vec![
+            Axis::new("depth", 3, 12.5, "m"),
+            Axis::new("distance", 4, 25.0, "m"),
+        ]);
+        Layout {
+            labels,
+            grid,
+            unit: "m/s",
+            long_name: "velocity",
+        }
+    }
+
+    #[test]
+    fn rows_and_boxes_are_read_back_with_their_axes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("posterior.h5");
+        let mut writer = ResultWriter::create(&path, Kind::Posterior, &Provenance::default()).unwrap();
+        writer.scale("levels", "level", &[0.05, 0.5, 0.95], "").unwrap();
+        writer
+            .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
+            .unwrap();
+        writer
+            .dataset(
+                "quantiles",
+                &[3, 1, 3, 4],
+                &layout(&["observation", "level", "channel"]),
+            )
+            .unwrap();
+        writer
+            .dataset(
+                "samples",
+                &[5, 1, 3, 4],
+                &layout(&["observation", "draw", "channel"]),
+            )
+            .unwrap();
+        writer.describe("mean", "estimate", "64 draws").unwrap();
+        let (mean, quantiles, samples) = (
+            numbers(&[2, 1, 3, 4]),
+            numbers(&[2, 3, 1, 3, 4]),
+            numbers(&[2, 5, 1, 3, 4]),
+        );
+        for i in 0..2 {
+            writer
+                .append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn())
+                .unwrap();
+            writer
+                .append(
+                    "quantiles",
+                    quantiles.slice(s![i..i + 1, .., .., .., ..]).into_dyn(),
+                )
+                .unwrap();
+            for draw in (0..5).step_by(2) {
+                let end = (draw + 2).min(5);
+                let block = samples.slice(s![i..i + 1, draw..end, .., .., ..]).into_dyn();
+                writer.write("samples", &[i, draw, 0, 0, 0], block).unwrap();
+            }
+        }
+        assert_eq!(writer.rows("mean").unwrap(), 2);
+        assert!(!path.exists());
+        writer.finish().unwrap();
+
+        let source = Source::open(&path).unwrap();
+        assert_eq!(
+            (source.kind(), source.datasets()),
+            (
+                Some("posterior"),
+                vec!["mean".into(), "quantiles".into(), "samples".into()]
+            )
+        );
+        let rows = source.rows("samples").unwrap();
+        assert_eq!(rows.read().unwrap(), samples);
+        assert_eq!(
+            rows.axis_labels(),
+            ["observation", "draw", "channel", "depth", "distance"]
+        );
+        assert_eq!(rows.grid(2), layout(&[]).grid);
+        let mean_rows = source.rows("mean").unwrap();
+        assert_eq!(
+            (mean_rows.read().unwrap(), mean_rows.text("units")),
+            (mean, Some("m/s".into()))
+        );
+        assert_eq!(mean_rows.text("estimate").as_deref(), Some("64 draws"));
+        assert_eq!(source.rows("quantiles").unwrap().read().unwrap(), quantiles);
+        assert_eq!(
+            source.rows("levels").unwrap().read().unwrap(),
+            ndarray::array![0.05f32, 0.5, 0.95].into_dyn()
+        );
+        let draws: Vec<_> = rows.slabs(1, 0).map(|slab| slab.unwrap().1).collect();
+        assert_eq!((draws.len(), draws[4].shape()), (5, &[2, 1, 1, 3, 4][..]));
+        let preferred =
+            Rows::open_preferring(&path.display().to_string(), &["absent", "samples", "mean"]).unwrap();
+        assert!(preferred.place().ends_with("posterior.h5:/samples"));
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("maps.h5");
+        let mut writer = ResultWriter::create(&path, Kind::Maps, &Provenance::default()).unwrap();
+        writer
+            .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
+            .unwrap();
+        for shape in [&[1, 1, 3, 5][..], &[1, 3, 4], &[1, 2, 3, 4], &[]] {
+            let message = writer
+                .append("mean", numbers(shape).view())
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains("maps.h5:/mean"), "{message}");
+        }
+        let message = writer
+            .append("variance", numbers(&[1, 1, 3, 4]).view())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("variance") && message.contains("holds mean"),
+            "{message}"
+        );
+        drop(writer);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

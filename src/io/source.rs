@@ -18,6 +18,7 @@ pub struct Source {
     path: PathBuf,
     file: File,
     kind: Option<String>,
+    seal: Seal,
 }
 
 impl Source {
@@ -45,6 +46,7 @@ impl Source {
             path: path.into(),
             file,
             kind,
+            seal,
         })
     }
 
@@ -56,6 +58,11 @@ impl Source {
     /// What one of our files says it is: "pairs", "posterior", "maps"; nothing for another program's file.
     pub fn kind(&self) -> Option<&str> {
         self.kind.as_deref()
+    }
+
+    /// Whether its content was held against a seal.
+    pub fn sealed(&self) -> bool {
+        self.seal == Seal::Valid
     }
 
     /// A text among the attributes of the root.

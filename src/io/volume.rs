@@ -3,15 +3,13 @@
 use super::error::{IoError, Result};
 use super::grid::{Axis, Grid};
 use super::hdf;
+use super::limits::{buffer, elements, not_finite};
 use super::npy::Npy;
 use super::source::Source;
 use hdf5::Dataset;
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// Smaller requests are granted without asking how much memory is free.
-const UNASKED: usize = 64 << 20;
 
 /// A dataset open for reading: boxes of it are read as they are asked for.
 ///
@@ -92,7 +90,15 @@ impl Rows {
                 "store it as integers or floating-point numbers",
             ));
         }
-        let shape = data.space().map_err(|e| IoError::reading(path, &e))?.shape();
+        let space = data.space().map_err(|e| IoError::reading(path, &e))?;
+        if space.ndim() == 0 && space.size() == 0 {
+            return Err(IoError::content(
+                place,
+                "is an empty dataset",
+                "store an array in it",
+            ));
+        }
+        let shape = space.shape();
         Ok(Self {
             path: path.into(),
             place,
@@ -167,7 +173,7 @@ impl Rows {
         let sizes = self.shape.get(leading..).unwrap_or_default();
         let spacing = self
             .numbers("spacing")
-            .filter(|s| s.len() <= self.shape.len() && s.iter().all(|v| v.is_finite()));
+            .filter(|s| s.len() <= sizes.len() && s.iter().all(|v| v.is_finite()));
         let Some(spacing) = spacing else {
             return Grid::of_pixels(sizes);
         };
@@ -253,9 +259,7 @@ impl Rows {
     /// The box of one range an axis, in standard layout. Its size is checked before anything is allocated.
     pub fn read_box(&self, ranges: &[Range<usize>]) -> Result<ArrayD<f32>> {
         let shape: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
-        let elements = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let elements = elements.ok_or_else(|| self.outside(format!("has an impossible shape, {shape:?}")))?;
-        let mut values = buffer(elements, &self.place)?;
+        let mut values = buffer(elements(&shape), &self.place)?;
         self.read_box_into(ranges, &mut values)?;
         ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| self.outside(e.to_string()))
     }
@@ -265,9 +269,11 @@ impl Rows {
         let shape: Vec<usize> = std::iter::once(indices.len())
             .chain(self.row_shape().iter().copied())
             .collect();
-        let elements = shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let mut values = buffer(elements.unwrap_or(usize::MAX), &self.place)?;
-        let row: usize = self.row_shape().iter().product();
+        if let Some(bad) = indices.iter().find(|&&index| index >= self.len()) {
+            return Err(self.outside(format!("has {} rows, asked for row {bad}", self.len())));
+        }
+        let mut values = buffer(elements(&shape), &self.place)?;
+        let row = elements(self.row_shape());
         let mut done = 0;
         while done < indices.len() {
             let first = indices[done];
@@ -296,18 +302,34 @@ impl Rows {
             .iter()
             .zip(&self.shape)
             .all(|(range, &size)| range.start <= range.end && range.end <= size);
-        let elements: usize = ranges.iter().map(ExactSizeIterator::len).product();
-        if ranges.len() != self.shape.len() || !inside || elements != out.len() {
+        let count: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
+        if ranges.len() != self.shape.len() || !inside || elements(&count) != out.len() {
             return Err(self.outside(format!("has shape {:?}, asked for {ranges:?}", self.shape)));
         }
         match &self.store {
             Store::Npy(npy) => npy.read_box(ranges, out),
             Store::Hdf5(data) => {
                 let start: Vec<usize> = ranges.iter().map(|range| range.start).collect();
-                let count: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
                 hdf::read_box(data, &start, &count, out).map_err(|e| IoError::reading(&self.path, &e))
             }
         }
+    }
+
+    /// Holds rows that were read, the first of them row `first`, against NaN and infinity; the error names the place.
+    pub fn finite_or_error(&self, first: usize, rows: &[f32]) -> Result<()> {
+        let Some(bad) = rows.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let mut rest = bad;
+        let mut index: Vec<usize> = self
+            .row_shape()
+            .iter()
+            .rev()
+            .map(|&size| (rest % size, rest /= size).0)
+            .collect();
+        index.push(first + rest);
+        index.reverse();
+        Err(not_finite(&self.place, rows[bad], &index))
     }
 
     fn chunk(&self) -> Option<Vec<usize>> {
@@ -319,18 +341,6 @@ impl Rows {
 
     fn outside(&self, what: String) -> IoError {
         IoError::content(&self.place, what, "ask for a part that is there")
-    }
-}
-
-/// The first value that is NaN or infinite is an error that names its place and index.
-pub fn finite_or_error(values: ArrayViewD<'_, f32>, place: &str) -> Result<()> {
-    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        None => Ok(()),
-        Some((index, value)) => Err(IoError::content(
-            place,
-            format!("value {value} at index {:?}", ndarray::Dimension::slice(&index)),
-            "remove or replace values that are NaN, infinite or beyond the range of f32",
-        )),
     }
 }
 
@@ -347,48 +357,15 @@ fn split(spec: &str) -> (&str, Option<&str>) {
     }
 }
 
-pub(super) fn is_npy(path: &Path) -> bool {
+fn is_npy(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
-}
-
-/// A buffer of zeros, or an error that says how much was asked for: the size often comes from a file nobody vouches for.
-pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
-    let bytes = elements.saturating_mul(size_of::<f32>());
-    let refused = || {
-        IoError::content(
-            place,
-            format!(
-                "{:.1} GB asked for, more than the free memory",
-                bytes as f64 * 1e-9
-            ),
-            "read fewer rows at once, or check the shape",
-        )
-    };
-    if bytes > UNASKED && free_memory().is_some_and(|free| bytes > free) {
-        return Err(refused());
-    }
-    let mut values = Vec::new();
-    values.try_reserve_exact(elements).map_err(|_| refused())?;
-    values.resize(elements, 0.0);
-    Ok(values)
-}
-
-/// Bytes that can be had without swapping, where the system says so (Linux).
-fn free_memory() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim()
-        .strip_suffix(" kB")?
-        .trim()
-        .parse::<usize>()
-        .ok()
-        .map(|kib| kib.saturating_mul(1024))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::finite_or_error;
     use hdf5::types::FixedAscii;
 
     fn values() -> ArrayD<f32> {
@@ -518,6 +495,10 @@ mod tests {
             .with_data(&[true, false])
             .create("flags")
             .unwrap();
+        file.new_dataset::<f32>()
+            .shape(hdf5::Extents::Null)
+            .create("empty")
+            .unwrap();
         file.close().unwrap();
         for name in ["text", "flags"] {
             let message = read(&format!("{}:/{name}", path.display()))
@@ -525,6 +506,10 @@ mod tests {
                 .to_string();
             assert!(message.contains("not real numbers"), "{message}");
         }
+        let message = read(&format!("{}:/empty", path.display()))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("is an empty dataset"), "{message}");
     }
 
     #[test]
@@ -558,6 +543,18 @@ mod tests {
             message.contains("NaN at index [2, 1, 0, 3]") && message.starts_with("file.h5:/x"),
             "{message}"
         );
+        let (_folder, path) = foreign();
+        let rows = Rows::open(&format!("{}:/f64", path.display())).unwrap();
+        let part = values.slice(ndarray::s![1..4, .., .., ..]);
+        let message = rows
+            .finite_or_error(1, part.as_slice().unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("f64: value NaN at index [2, 1, 0, 3]"),
+            "{message}"
+        );
+        rows.finite_or_error(0, &[0.0; 24]).unwrap();
     }
 
     #[test]

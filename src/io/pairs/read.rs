@@ -4,9 +4,10 @@ use super::shards::shards;
 use super::{NoiseTag, PairsInfo, Quantity};
 use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
+use crate::io::limits::{buffer, elements};
 use crate::io::seal::{self, Seal};
 use crate::io::source::Source;
-use crate::io::volume::{Rows, buffer};
+use crate::io::volume::Rows;
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -107,7 +108,8 @@ impl Pairs {
 
     /// The pairs of these numbers, in this order: x `[indices, channel, axes…]`, y likewise.
     ///
-    /// Reading goes through the shards in their order whatever the order asked for; values are not checked to be finite.
+    /// Reading goes through the shards in their order whatever the order asked for. A value that is NaN or infinite is an
+    /// error that names its file and index.
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
         let place = || self.shards[0].path.display().to_string();
         if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
@@ -117,8 +119,7 @@ impl Pairs {
                 "ask for fewer",
             ));
         }
-        let size = |shape: &[usize]| shape.iter().product::<usize>();
-        let (x_size, y_size) = (size(&self.x_shape), size(&self.y_shape));
+        let (x_size, y_size) = (elements(&self.x_shape), elements(&self.y_shape));
         let mut x = buffer(indices.len().saturating_mul(x_size), &place())?;
         let mut y = buffer(indices.len().saturating_mul(y_size), &place())?;
         let mut order: Vec<usize> = (0..indices.len()).collect();
@@ -141,12 +142,11 @@ impl Pairs {
                 })
                 .count();
             let row = index - self.start(number);
-            shard
-                .x
-                .rows_into(row..row + run, &mut x[place * x_size..(place + run) * x_size])?;
-            shard
-                .y
-                .rows_into(row..row + run, &mut y[place * y_size..(place + run) * y_size])?;
+            for (rows, values, size) in [(&shard.x, &mut x, x_size), (&shard.y, &mut y, y_size)] {
+                let values = &mut values[place * size..(place + run) * size];
+                rows.rows_into(row..row + run, values)?;
+                rows.finite_or_error(row, values)?;
+            }
             current = Some((number, shard));
             done += run;
         }

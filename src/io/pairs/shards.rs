@@ -20,7 +20,9 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
     let (folder, pattern) = match path.is_dir() {
         true => (path, None),
         false if name.contains('*') => (path.parent().unwrap_or(Path::new("")), Some(name)),
-        false => return Err(IoError::system(path, "open", std::io::ErrorKind::NotFound.into())),
+        false => {
+            return Err(IoError::system(path, "open", std::io::ErrorKind::NotFound.into()));
+        }
     };
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")

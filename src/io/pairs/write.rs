@@ -1,9 +1,10 @@
 //! Writing pairs, shard by shard.
 
 use super::shards::shard_name;
-use super::{PairsInfo, Quantity, leading_labels};
+use super::{PairsInfo, Quantity};
 use crate::io::create::{Create, Kind, Storage};
 use crate::io::error::{IoError, Result};
+use crate::io::grid::Grid;
 use crate::io::hdf;
 use crate::io::source::Source;
 use ndarray::ArrayViewD;
@@ -90,8 +91,16 @@ impl PairsWriter {
         values: ArrayViewD<'_, f32>,
     ) -> Result<hdf5::Dataset> {
         crate::io::finite_or_error(values.view(), &format!("{}:/{name}", create.path().display()))?;
-        let labels = leading_labels(values.ndim(), &quantity.grid);
-        let data = create.dataset(name, values.shape(), &labels, &quantity.grid, Storage::Plain)?;
+        let grid = match values.shape() {
+            [_, _, sizes @ ..] if quantity.grid.axes.is_empty() => Grid::of_pixels(sizes),
+            _ => quantity.grid.clone(),
+        };
+        let labels = if grid.axes.is_empty() {
+            ["sample", "parameter"]
+        } else {
+            ["sample", "channel"]
+        };
+        let data = create.dataset(name, values.shape(), &labels, &grid, Storage::Plain)?;
         let standard = values.as_standard_layout();
         data.write(&standard)
             .and_then(|()| hdf::put_text(&data, "long_name", &quantity.name))

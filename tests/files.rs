@@ -1,0 +1,276 @@
+//! Files as the world hands them over: truncated, with flipped bits, written and read by h5py.
+
+use ndarray::{ArrayD, Axis as Dimension, IxDyn, s};
+use posteria::io::pairs::Quantity;
+use posteria::io::{
+    Axis, Grid, IoError, Kind, Layout, NoiseTag, Pairs, PairsInfo, PairsWriter, Provenance, ResultWriter,
+    inspect, volume,
+};
+use posteria::random::{Purpose, stream};
+use rand::RngExt;
+use std::path::Path;
+use std::process::Command;
+
+const USER_BLOCK: usize = 512;
+
+fn counting(shape: &[usize]) -> ArrayD<f32> {
+    let size = shape.iter().product();
+    ArrayD::from_shape_vec(IxDyn(shape), (0..size).map(|i| i as f32).collect()).unwrap()
+}
+
+fn grid() -> Grid {
+    Grid::new(vec![
+        Axis::new("depth", 3, 12.5, "m"),
+        Axis::new("distance", 4, 25.0, "m"),
+    ])
+}
+
+fn write_shard(folder: &Path) -> std::path::PathBuf {
+    let info = PairsInfo {
+        x: Quantity {
+            name: "velocity".into(),
+            unit: "m/s".into(),
+            grid: grid(),
+        },
+        noise: NoiseTag::None,
+        provenance: Provenance {
+            problem: "seed = 5\n# π\n".into(),
+            seed: (1 << 63) + 5,
+            version: "0.1.0".into(),
+        },
+        ..PairsInfo::default()
+    };
+    let writer = PairsWriter::create(folder, info).unwrap();
+    writer
+        .write_shard(0, counting(&[4, 1, 3, 4]).view(), counting(&[4, 12]).view())
+        .unwrap();
+    writer.shard_path(0)
+}
+
+fn read_all(path: &Path) -> Result<(ArrayD<f32>, ArrayD<f32>), IoError> {
+    Pairs::open(path).and_then(|pairs| pairs.read(&(0..pairs.len()).collect::<Vec<_>>()))
+}
+
+/// Truncates, flips a bit, or overwrites a stretch; returns the first byte that differs.
+fn damage(bytes: &mut Vec<u8>, case: u64) -> usize {
+    let mut rng = stream(11, Purpose::Diagnostic, case);
+    let at = if case % 5 == 0 {
+        rng.random_range(0..USER_BLOCK)
+    } else {
+        rng.random_range(0..bytes.len())
+    };
+    match case % 3 {
+        0 => bytes.truncate(at),
+        1 => bytes[at] ^= 1 << rng.random_range(0..8),
+        _ => {
+            let end = (at + rng.random_range(1..64)).min(bytes.len());
+            bytes[at..end]
+                .iter_mut()
+                .for_each(|byte| *byte ^= rng.random_range(1..=255u8));
+        }
+    }
+    at
+}
+
+#[test]
+fn five_hundred_damaged_sealed_files_give_errors_or_the_right_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_shard(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let right = read_all(&path).unwrap();
+    let text = whole.iter().position(|&byte| byte == 0).unwrap();
+    let mut harmless = 0;
+    for case in 0..500 {
+        let mut bytes = whole.clone();
+        damage(&mut bytes, case);
+        let same_length = bytes.len() == whole.len();
+        let only_padding =
+            same_length && bytes[..text] == whole[..text] && bytes[USER_BLOCK..] == whole[USER_BLOCK..];
+        std::fs::write(&path, &bytes).unwrap();
+        match read_all(&path) {
+            Ok(read) => {
+                assert!(only_padding, "case {case}: damage was not seen");
+                assert!(read == right, "case {case}: wrong numbers");
+                harmless += 1;
+            }
+            Err(e) => assert!(e.to_string().contains("pairs-00000.h5"), "case {case}: {e}"),
+        }
+    }
+    assert!(
+        (1..150).contains(&harmless),
+        "{harmless} cases did no harm: the test damages too little or only the padding"
+    );
+}
+
+#[test]
+fn damaged_foreign_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("foreign.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    let values = counting(&[8, 1, 16, 16]);
+    file.new_dataset_builder()
+        .with_data(&values)
+        .chunk([1, 1, 16, 16])
+        .shuffle()
+        .deflate(4)
+        .create("x")
+        .unwrap();
+    let y = file.new_dataset_builder().with_data(&values).create("y").unwrap();
+    let text: hdf5::types::VarLenUnicode = "none".parse().unwrap();
+    for name in ["noise", "units", "DIMENSION_LABELS", "CLASS"] {
+        y.new_attr::<hdf5::types::VarLenUnicode>()
+            .shape(())
+            .create(name)
+            .unwrap()
+            .write_scalar(&text)
+            .unwrap();
+    }
+    drop(y);
+    file.close().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let mut errors = 0;
+    for case in 0..400 {
+        let mut bytes = whole.clone();
+        damage(&mut bytes, case);
+        std::fs::write(&path, &bytes).unwrap();
+        let described = inspect(&path);
+        match read_all(&path) {
+            Ok((x, y)) => assert_eq!(x.len_of(Dimension(0)), y.len_of(Dimension(0))),
+            Err(e) => {
+                assert!(e.to_string().contains("foreign.h5"), "case {case}: {e}");
+                errors += 1;
+            }
+        }
+        if let Err(e) = described {
+            assert!(e.to_string().contains("foreign.h5"), "case {case}: {e}");
+        }
+    }
+    assert!(errors > 150, "only {errors} of 400 damaged files gave an error");
+}
+
+#[test]
+fn a_sealed_file_rewritten_without_its_seal_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_shard(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let mut unsealed = whole.clone();
+    unsealed[..USER_BLOCK].fill(0);
+    std::fs::write(&path, &unsealed).unwrap();
+    let message = read_all(&path).unwrap_err().to_string();
+    assert!(
+        message.contains("no seal") && message.contains("attribute `posteria`"),
+        "{message}"
+    );
+}
+
+fn python_with_h5py() -> bool {
+    let found = Command::new("python3")
+        .args(["-c", "import h5py, numpy"])
+        .output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: python3 with h5py and numpy is not installed");
+    }
+    found
+}
+
+fn python(script: &str, arguments: &[&Path]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/python")
+        .join(script);
+    let output = Command::new("python3")
+        .arg(script)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn h5py_reads_what_we_write() {
+    if !python_with_h5py() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let shard = write_shard(folder.path());
+    let posterior = folder.path().join("posterior.h5");
+    let mut writer = ResultWriter::create(&posterior, Kind::Posterior, &Provenance::default()).unwrap();
+    writer.scale("levels", "level", &[0.05, 0.5, 0.95], "1").unwrap();
+    let layout = |labels| Layout {
+        labels,
+        grid: grid(),
+        unit: "m/s",
+        long_name: "velocity",
+    };
+    writer
+        .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
+        .unwrap();
+    writer
+        .dataset(
+            "quantiles",
+            &[3, 1, 3, 4],
+            &layout(&["observation", "level", "channel"]),
+        )
+        .unwrap();
+    for i in 0..2 {
+        let mean = counting(&[2, 1, 3, 4]);
+        writer
+            .append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn())
+            .unwrap();
+    }
+    writer
+        .append("quantiles", counting(&[2, 3, 1, 3, 4]).view())
+        .unwrap();
+    writer.finish().unwrap();
+    python("reads.py", &[&shard, &posterior]);
+}
+
+#[test]
+fn what_h5py_writes_is_read_as_pairs() {
+    if !python_with_h5py() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    python("writes.py", &[folder.path()]);
+    let (x, y) = (counting(&[6, 1, 3, 4]), counting(&[6, 5]) * 2.0);
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().unwrap() == "npy" {
+            assert_eq!(
+                volume::read(&path.display().to_string()).unwrap(),
+                x,
+                "{}",
+                path.display()
+            );
+            continue;
+        }
+        let (read_x, read_y) = read_all(&path).unwrap();
+        assert!(read_x == x && read_y == y, "{}", path.display());
+        let text = inspect(&path).unwrap();
+        assert!(
+            text.contains("seal: none") && text.contains("x [6, 1, 3, 4]"),
+            "{text}"
+        );
+        files += 1;
+    }
+    assert_eq!(files, 16);
+    assert_eq!(Pairs::open(folder.path().join("*64.h5")).unwrap().len(), 18);
+    let described = Pairs::open(folder.path().join("described.h5")).unwrap();
+    assert!(described.clean());
+    let x = &described.info().x;
+    assert_eq!((x.name.as_str(), x.unit.as_str()), ("velocity", "m/s"));
+    assert_eq!(
+        x.grid.axes,
+        [
+            Axis::new("depth", 3, 10.0, "m"),
+            Axis::new("column", 4, 20.0, "m")
+        ]
+    );
+    assert_eq!(described.info().y.unit, "");
+    assert_eq!(described.info().provenance, Provenance::default());
+}
