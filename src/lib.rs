@@ -1,4 +1,5 @@
-//! Amortized Bayesian inference for scientific imaging.
+#![doc = include_str!("../README.md")]
+
 pub mod flow;
 pub mod io;
 pub mod kernels;
