@@ -3,5 +3,7 @@
 pub mod flow;
 pub mod io;
 pub mod kernels;
+pub mod model;
+pub mod operator;
 pub mod random;
 pub mod summary;
