@@ -1,6 +1,9 @@
-//! Amortized Bayesian inference for scientific imaging.
+#![doc = include_str!("../README.md")]
+
 pub mod flow;
 pub mod io;
 pub mod kernels;
+pub mod model;
+pub mod operator;
 pub mod random;
 pub mod summary;

@@ -1,0 +1,74 @@
+use burn::tensor::{Tensor, TensorData};
+use ndarray::{ArrayD, Axis};
+use serde::{Deserialize, Serialize};
+
+use crate::flow::Field;
+use crate::kernels::{pixels, scale_channels, shift_channels};
+
+/// u = (x − shift) / scale for each channel; log|∂u/∂x| = −n Σ log scale for n pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affine {
+    pub shift: Vec<f64>,
+    pub scale: Vec<f64>,
+}
+
+impl Affine {
+    pub fn identity(channels: usize) -> Self {
+        Self {
+            shift: vec![0.0; channels],
+            scale: vec![1.0; channels],
+        }
+    }
+
+    /// Mean zero and variance one for each channel of `x`: `[sample, channel, axes…]`. A channel that does not vary
+    /// keeps its scale.
+    pub fn standardising(x: &ArrayD<f32>) -> Self {
+        let mut found = Self {
+            shift: Vec::new(),
+            scale: Vec::new(),
+        };
+        for channel in x.axis_iter(Axis(1)) {
+            let count = channel.len().max(1) as f64;
+            let mean = channel.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+            let variance = channel
+                .iter()
+                .map(|&v| (f64::from(v) - mean).powi(2))
+                .sum::<f64>()
+                / count;
+            let varies = variance.sqrt() > 1e-6 * mean.abs() && variance > 0.0;
+            found.shift.push(mean);
+            found.scale.push(if varies { variance.sqrt() } else { 1.0 });
+        }
+        found
+    }
+
+    pub fn apply(&self, x: Field) -> Field {
+        let shift = self.shift.iter().map(|s| -s);
+        let factor = self.scale.iter().map(|s| 1.0 / s);
+        let (shift, factor) = (channels(shift, &x), channels(factor, &x));
+        scale_channels(shift_channels(x, shift), factor)
+    }
+
+    pub fn undo(&self, u: Field) -> Field {
+        let (shift, factor) = (
+            channels(self.shift.iter().copied(), &u),
+            channels(self.scale.iter().copied(), &u),
+        );
+        shift_channels(scale_channels(u, factor), shift)
+    }
+
+    /// log|∂u/∂x|, the same for every sample.
+    pub fn log_det(&self, x: &Field) -> f64 {
+        -(pixels(x) as f64) * self.scale.iter().map(|s| s.ln()).sum::<f64>()
+    }
+}
+
+fn channels(values: impl Iterator<Item = f64>, like: &Field) -> Tensor<1> {
+    let values: Vec<f64> = values.collect();
+    let count = values.len();
+    Tensor::from_data(
+        TensorData::new(values, [count]).convert_dtype(like.dtype()),
+        (&like.device(), like.dtype()),
+    )
+}

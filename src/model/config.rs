@@ -1,0 +1,56 @@
+use serde::{Deserialize, Serialize};
+
+use crate::flow::GlowConfig;
+
+/// Everything that decides what a model is, besides the data it is fitted to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    pub network: GlowConfig,
+    pub condition: ConditionConfig,
+    pub unknown: UnknownConfig,
+}
+
+/// What the flow is told of an observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConditionConfig {
+    /// Images that are put side by side as channels and brought to every scale of the flow.
+    pub sources: Vec<Source>,
+}
+
+impl Default for ConditionConfig {
+    fn default() -> Self {
+        Self {
+            sources: vec![Source::Observation],
+        }
+    }
+}
+
+/// One image made of an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The observation itself, where it has the extents of x.
+    Observation,
+    /// The adjoint of the operator applied to it.
+    Adjoint,
+}
+
+/// How the unknown is presented to the flow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UnknownConfig {
+    pub normalisation: Normalisation,
+}
+
+/// The map from file units to those of the flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalisation {
+    /// Mean zero and variance one for each channel, over the first pairs.
+    #[default]
+    Standardise,
+    /// As it is.
+    None,
+}

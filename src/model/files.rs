@@ -1,0 +1,141 @@
+//! A model as a folder: `model.json` (everything but the weights), `model.safetensors` (the weights, by path), and
+//! `SHA256SUMS`. Loading needs nothing else.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use crate::io::folder;
+use crate::model::field::host;
+use crate::model::posterior::Description;
+use crate::model::{Model, ModelError};
+
+const DESCRIPTION: &str = "model.json";
+const WEIGHTS: &str = "model.safetensors";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    /// Of this file; another number is another layout.
+    format: u32,
+    /// Of the program that wrote it.
+    posteria: String,
+    model: Description,
+}
+
+/// Named tensors of 32-bit floats in the safetensors format, sorted by name.
+pub fn tensors_to_bytes(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<Vec<u8>, String> {
+    struct Floats<'a>(&'a [usize], &'a [f32]);
+    impl View for Floats<'_> {
+        fn dtype(&self) -> Dtype {
+            Dtype::F32
+        }
+        fn shape(&self) -> &[usize] {
+            self.0
+        }
+        fn data(&self) -> Cow<'_, [u8]> {
+            self.1
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<u8>>()
+                .into()
+        }
+        fn data_len(&self) -> usize {
+            4 * self.1.len()
+        }
+    }
+    let views: BTreeMap<&str, Floats> = tensors
+        .iter()
+        .map(|(name, shape, values)| (name.as_str(), Floats(shape, values)))
+        .collect();
+    safetensors::serialize(views, None).map_err(|e| e.to_string())
+}
+
+/// The inverse of [`tensors_to_bytes`]: shape and values by name.
+pub fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+    tensors
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| match view.dtype() {
+            Dtype::F32 => {
+                let (values, _) = view.data().as_chunks::<4>();
+                let values = values.iter().map(|&b| f32::from_le_bytes(b)).collect();
+                Ok((name, (view.shape().to_vec(), values)))
+            }
+            other => Err(format!("{name} holds {other:?}, not 32-bit floats")),
+        })
+        .collect()
+}
+
+impl Model {
+    /// Writes the model as a folder, in place of what is there.
+    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
+        let wrong = |what: String| ModelError::File {
+            path: path.into(),
+            what,
+        };
+        let header = Header {
+            format: FORMAT,
+            posteria: env!("CARGO_PKG_VERSION").into(),
+            model: self.description.clone(),
+        };
+        let header = serde_json::to_string_pretty(&header).map_err(|e| wrong(e.to_string()))?;
+        let weights: Vec<(String, Vec<usize>, Vec<f32>)> = self
+            .parameters()
+            .into_iter()
+            .map(|(parameter, value)| Ok((parameter.path, parameter.shape, host(value)?)))
+            .collect::<Result<_, ModelError>>()?;
+        let weights = tensors_to_bytes(&weights).map_err(wrong)?;
+        folder::write(path, &[(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)])?;
+        Ok(())
+    }
+
+    /// Reads a model that [`save`](Model::save) wrote.
+    ///
+    /// # Errors
+    /// The folder is missing, damaged, or of another format.
+    pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
+        let wrong = |what: String| ModelError::File {
+            path: path.into(),
+            what,
+        };
+        let files = folder::read(path)?;
+        let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
+        let header: Header =
+            serde_json::from_slice(file(DESCRIPTION)?).map_err(|e| wrong(format!("{DESCRIPTION}: {e}")))?;
+        if header.format != FORMAT {
+            return Err(wrong(format!(
+                "its format is {}, this program reads {FORMAT}",
+                header.format
+            )));
+        }
+        let mut weights = tensors_from_bytes(file(WEIGHTS)?).map_err(wrong)?;
+        let model = Model::from_description(header.model, 0, device)?;
+        let mut problem = None;
+        let model = model.map_parameters(&mut |parameter, value| match weights.remove(&parameter.path) {
+            Some((shape, values)) if shape == parameter.shape => {
+                let count = values.len();
+                Tensor::from_data(TensorData::new(values, [count]), (device, DType::F32))
+            }
+            found => {
+                let found = found.map(|(shape, _)| shape);
+                problem = Some(format!(
+                    "{} is {found:?} in {WEIGHTS}, not {:?}",
+                    parameter.path, parameter.shape
+                ));
+                value
+            }
+        });
+        match (problem, weights.into_keys().next()) {
+            (Some(what), _) => Err(wrong(what)),
+            (None, Some(name)) => Err(wrong(format!("{WEIGHTS} has {name}, which the model has not"))),
+            (None, None) => Ok(model),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What is trained, saved and loaded as one: normalisation, the condition made of an observation, and the flow.
+
+mod affine;
+mod config;
+mod error;
+mod field;
+mod files;
+mod posterior;
+
+pub use affine::Affine;
+pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownConfig};
+pub use error::ModelError;
+pub use posterior::{Gradient, Model, Sampler};

@@ -1,0 +1,395 @@
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use ndarray::{ArrayD, Axis, concatenate};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::flow::{
+    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, map_parameters, parameters,
+    standard_normal,
+};
+use crate::io::Grid;
+use crate::model::field::{four, from_field, host, to_field};
+use crate::model::{Affine, ModelConfig, ModelError, Normalisation, Source};
+use crate::operator::{LinearOperator, OperatorConfig};
+use crate::random::{Purpose, stream};
+use crate::summary::{pyramid, pyramid_channels};
+
+/// Draws computed together, by one thread.
+const DRAWS_AT_ONCE: usize = 16;
+
+/// An amortized posterior q(x | y): one network that gives, for any observation, a density and draws in file units.
+///
+///   u = (x − shift)/scale,   c = pyramid of the condition images of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(super) description: Description,
+    pub(super) flow: Glow,
+    pub(super) operator: Adjoint,
+    pub(super) device: Device,
+}
+
+/// What a model is but for its weights.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    pub config: ModelConfig,
+    /// What y is of x, where it is known: its adjoint makes condition images.
+    pub operator: Option<OperatorConfig>,
+    /// Channel and axes of one x.
+    pub x_shape: Vec<usize>,
+    /// Channel and axes of one y.
+    pub y_shape: Vec<usize>,
+    pub unknown: Affine,
+    pub condition: Affine,
+}
+
+/// The operator as a model holds it.
+#[derive(Clone)]
+pub(super) struct Adjoint(Option<Arc<dyn LinearOperator<f32>>>);
+
+impl std::fmt::Debug for Adjoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "an operator"
+        } else {
+            "no operator"
+        })
+    }
+}
+
+/// The loss of a batch and its gradient.
+#[derive(Debug)]
+pub struct Gradient {
+    /// −log q(x|y) of each pair, in nats and file units.
+    pub nll: Vec<f64>,
+    /// Gradient of Σ_pairs nll / dimension.
+    pub parameters: ParameterGradients,
+    /// ‖x recomputed − x‖ / ‖x‖, see [`LikelihoodGradient`].
+    pub reconstruction_error: f64,
+}
+
+impl Model {
+    /// A model with random weights for samples of the given shapes (channel, axes…).
+    ///
+    /// # Errors
+    /// Shapes, settings and sources that do not go together.
+    pub fn new(
+        config: ModelConfig,
+        operator: Option<OperatorConfig>,
+        x_shape: &[usize],
+        y_shape: &[usize],
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let channels = condition_channels(&config, x_shape, y_shape)?;
+        let description = Description {
+            unknown: Affine::identity(x_shape.first().copied().unwrap_or(1)),
+            condition: Affine::identity(channels),
+            config,
+            operator,
+            x_shape: x_shape.into(),
+            y_shape: y_shape.into(),
+        };
+        Self::from_description(description, seed, device)
+    }
+
+    /// The model that a description describes, with random weights.
+    pub(super) fn from_description(
+        description: Description,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let Description {
+            config,
+            x_shape,
+            y_shape,
+            ..
+        } = &description;
+        let shape = four(x_shape)?;
+        let channels = condition_channels(config, x_shape, y_shape)?;
+        let mut rng = stream(seed, Purpose::Weights, 0);
+        let condition = pyramid_channels(channels, axes(shape), config.network.scales);
+        let flow = config
+            .network
+            .conditional_glow(shape, &condition, &mut rng, device)?;
+        let needs_operator = config.condition.sources.contains(&Source::Adjoint);
+        let operator = match &description.operator {
+            Some(operator) if needs_operator => {
+                let built = operator
+                    .build::<f32>(x_shape)
+                    .map_err(|e| ModelError::Operator(e.to_string()))?;
+                Some(Arc::from(built))
+            }
+            None if needs_operator => return Err(ModelError::NoOperator),
+            _ => None,
+        };
+        Ok(Self {
+            description,
+            flow,
+            operator: Adjoint(operator),
+            device: device.clone(),
+        })
+    }
+
+    /// The model with normalisation, and what in the flow starts from data, set from these pairs.
+    pub fn fit(self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Self, ModelError> {
+        same_batch(x, y)?;
+        let images = self.images(y)?;
+        let mut model = self;
+        if model.description.config.unknown.normalisation == Normalisation::Standardise {
+            model.description.unknown = Affine::standardising(x);
+        }
+        let [_, c, ..] = images.dims();
+        let flat = vec![c, images.dims()[2..].iter().product()];
+        let [_, _, d, h, w] = images.dims();
+        model.description.condition = Affine::standardising(&from_field(
+            images.clone().reshape([images.dims()[0], c, 1, 1, d * h * w]),
+            &flat,
+        )?);
+        let u = model.description.unknown.apply(model.x_field(x)?);
+        let c = model.condition(y)?;
+        model.flow = model.flow.initialize(u, &c)?;
+        Ok(model)
+    }
+
+    /// What the model was made of.
+    pub fn config(&self) -> &ModelConfig {
+        &self.description.config
+    }
+
+    /// Channel and axes of one x.
+    pub fn x_shape(&self) -> &[usize] {
+        &self.description.x_shape
+    }
+
+    /// Channel and axes of one y.
+    pub fn y_shape(&self) -> &[usize] {
+        &self.description.y_shape
+    }
+
+    /// Numbers in one x.
+    pub fn dimension(&self) -> usize {
+        self.flow.dimension()
+    }
+
+    /// Every parameter with its flattened value, in the one order that is the same in every process.
+    pub fn parameters(&self) -> Vec<(crate::flow::Parameter, Tensor<1>)> {
+        parameters(&self.flow)
+    }
+
+    /// The model with every parameter replaced by what `f` makes of it, in the same order.
+    pub fn map_parameters(self, f: &mut dyn FnMut(&crate::flow::Parameter, Tensor<1>) -> Tensor<1>) -> Self {
+        Self {
+            flow: map_parameters(self.flow, f),
+            ..self
+        }
+    }
+
+    /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
+    pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Gradient, ModelError> {
+        same_batch(x, y)?;
+        let x = self.x_field(x)?;
+        let log_det = self.description.unknown.log_det(&x);
+        let u = self.description.unknown.apply(x);
+        let c = self.condition(y)?;
+        let LikelihoodGradient {
+            nll,
+            parameters,
+            reconstruction_error,
+            ..
+        } = self.flow.likelihood_gradient(u, &c, false)?;
+        Ok(Gradient {
+            nll: self.per_pair(nll, -log_det)?,
+            parameters: parameters.scale(1.0 / self.dimension() as f64),
+            reconstruction_error,
+        })
+    }
+
+    /// log q(x|y) of each pair: nats, density in file units.
+    pub fn log_prob(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
+        same_batch(x, y)?;
+        let x = self.x_field(x)?;
+        let log_det = self.description.unknown.log_det(&x);
+        let log_prob = self
+            .flow
+            .log_prob(self.description.unknown.apply(x), &self.condition(y)?)?;
+        self.per_pair(log_prob, log_det)
+    }
+
+    /// z of each pair, in the shape of x: standard normal numbers for a perfect model.
+    pub fn latent(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
+        same_batch(x, y)?;
+        let u = self.description.unknown.apply(self.x_field(x)?);
+        let (z, _) = self.flow.forward(u, &self.condition(y)?)?;
+        from_field(z, self.x_shape())
+    }
+
+    /// Draws from q(x|y) for one observation `[1, channel, axes…]`, made ready.
+    pub fn sampler(&self, y: &ArrayD<f32>) -> Result<Sampler, ModelError> {
+        if y.shape().first() != Some(&1) {
+            return Err(ModelError::Batch {
+                x: 1,
+                y: y.shape().first().copied().unwrap_or(0),
+            });
+        }
+        Ok(Sampler {
+            model: self.clone(),
+            condition: self.condition(y)?,
+        })
+    }
+
+    /// `draws` draws from q(x|y) for one observation: `[draw, channel, axes…]`.
+    pub fn sample(
+        &self,
+        y: &ArrayD<f32>,
+        draws: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<ArrayD<f32>, ModelError> {
+        self.sampler(y)?.draw(draws, rng)
+    }
+
+    /// Axes of x as pixels, where nothing better is known.
+    pub fn pixel_grid(&self) -> Grid {
+        Grid::of_pixels(&self.x_shape()[1..])
+    }
+
+    fn x_field(&self, x: &ArrayD<f32>) -> Result<Field, ModelError> {
+        to_field("x", x, self.x_shape(), &self.device)
+    }
+
+    /// The condition images of a batch of observations, at the extents of x, not yet normalised.
+    fn images(&self, y: &ArrayD<f32>) -> Result<Field, ModelError> {
+        let observation = || to_field("y", y, self.y_shape(), &self.device);
+        let images = self
+            .description
+            .config
+            .condition
+            .sources
+            .iter()
+            .map(|source| match source {
+                Source::Observation => observation(),
+                Source::Adjoint => {
+                    observation()?;
+                    let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
+                    let image = operator
+                        .adjoint(y.view())
+                        .map_err(|e| ModelError::Operator(e.to_string()))?;
+                    to_field("the adjoint image", &image, self.x_shape(), &self.device)
+                }
+            });
+        Ok(Tensor::cat(images.collect::<Result<Vec<Field>, _>>()?, 1))
+    }
+
+    fn condition(&self, y: &ArrayD<f32>) -> Result<Vec<Field>, ModelError> {
+        let images = self.description.condition.apply(self.images(y)?);
+        Ok(pyramid(
+            images,
+            axes(self.flow.shape()),
+            self.config().network.scales,
+        ))
+    }
+
+    fn per_pair(&self, value: PerSample, constant: f64) -> Result<Vec<f64>, ModelError> {
+        Ok(host(value)?
+            .into_iter()
+            .map(|v| f64::from(v) + constant)
+            .collect())
+    }
+}
+
+/// Draws for one observation.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    model: Model,
+    condition: Vec<Field>,
+}
+
+impl Sampler {
+    /// The next `draws` draws: `[draw, channel, axes…]`. The numbers are those of `rng` in order, however many are asked
+    /// for at a time.
+    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
+        let Model {
+            flow,
+            device,
+            description,
+            ..
+        } = &self.model;
+        let [c, d, h, w] = flow.shape();
+        let dtype = burn::tensor::DType::F32;
+        let latents: Vec<Field> = (0..draws.div_ceil(DRAWS_AT_ONCE))
+            .map(|k| {
+                let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
+                standard_normal([count, c, d, h, w], rng, dtype, device)
+            })
+            .collect();
+        let parts: Vec<(Sampler, Field)> = latents.into_iter().map(|z| (self.clone(), z)).collect();
+        let parts: Result<Vec<ArrayD<f32>>, ModelError> = parts
+            .into_par_iter()
+            .map(|(sampler, z)| sampler.decode(z))
+            .collect();
+        let parts = parts?;
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        if views.is_empty() {
+            let mut shape = vec![0];
+            shape.extend(&description.x_shape);
+            return Ok(ArrayD::zeros(shape));
+        }
+        concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))
+    }
+
+    fn decode(&self, z: Field) -> Result<ArrayD<f32>, ModelError> {
+        let batch = z.dims()[0];
+        let condition: Vec<Field> = self
+            .condition
+            .iter()
+            .map(|c| {
+                let [_, channels, d, h, w] = c.dims();
+                c.clone().expand([batch, channels, d, h, w])
+            })
+            .collect();
+        let (u, _) = self.model.flow.inverse(z, &condition)?;
+        let x = from_field(self.model.description.unknown.undo(u), self.model.x_shape())?;
+        match x.iter().all(|v| v.is_finite()) {
+            true => Ok(x),
+            false => Err(ModelError::NotFinite {
+                what: "a draw",
+                remedy: "the observation may be far from the training data, or the model needs longer training",
+            }),
+        }
+    }
+}
+
+fn axes([_, d, h, w]: [usize; 4]) -> [bool; 3] {
+    [d > 1, h > 1, w > 1]
+}
+
+fn same_batch(x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<(), ModelError> {
+    match (x.shape().first(), y.shape().first()) {
+        (Some(a), Some(b)) if a == b => Ok(()),
+        (a, b) => Err(ModelError::Batch {
+            x: a.copied().unwrap_or(0),
+            y: b.copied().unwrap_or(0),
+        }),
+    }
+}
+
+fn condition_channels(config: &ModelConfig, x: &[usize], y: &[usize]) -> Result<usize, ModelError> {
+    let sources = &config.condition.sources;
+    if sources.is_empty() {
+        return Err(ModelError::NoSource);
+    }
+    let ([x_channels, x_extents @ ..], [y_channels, y_extents @ ..]) = (four(x)?, four(y)?);
+    if sources.contains(&Source::Observation) && x_extents != y_extents {
+        return Err(ModelError::ObservationExtents {
+            x: x.into(),
+            y: y.into(),
+        });
+    }
+    let channels = sources.iter().map(|source| match source {
+        Source::Observation => y_channels,
+        Source::Adjoint => x_channels,
+    });
+    Ok(channels.sum())
+}
