@@ -1,0 +1,34 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::io::IoError;
+use crate::operator::OperatorError;
+use crate::posterior::PosteriorError;
+use crate::prior::PriorError;
+
+/// What is wrong with a problem file.
+#[derive(Debug, Error)]
+pub enum ProblemError {
+    #[error("{path}: cannot open: {source}; name a folder with a problem.toml, such as problems/deblur", path = path.display())]
+    Missing { path: PathBuf, source: std::io::Error },
+    /// The message of the TOML parser has line, column and a caret.
+    #[error("{path}: {message}", path = path.display())]
+    Syntax { path: PathBuf, message: String },
+    #[error("{path}, line {line}: {key} = {value} is not possible: {remedy}", path = path.display())]
+    Value {
+        path: PathBuf,
+        line: usize,
+        key: String,
+        value: String,
+        remedy: String,
+    },
+    #[error(transparent)]
+    Prior(#[from] PriorError),
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    #[error(transparent)]
+    Posterior(#[from] PosteriorError),
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
