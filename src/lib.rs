@@ -2,5 +2,10 @@
 pub mod flow;
 pub mod io;
 pub mod kernels;
+pub mod operator;
+pub mod posterior;
+pub mod prior;
 pub mod random;
 pub mod summary;
+
+pub mod uq;
