@@ -137,12 +137,18 @@ mod tests {
         Ok(())
     }
 
-    /// SciPy: `beta(19, 3).ppf([.025, .975])`.
+    /// Beta(19, 3) lies below x as often as 21 tosses of probability x give 19 heads or more.
     #[test]
     fn the_band_is_the_beta_band() -> Result<(), UqError> {
+        let below = |x: f64| {
+            [(19, 210.0), (20, 21.0), (21, 1.0)]
+                .iter()
+                .map(|&(k, ways)| ways * x.powi(k) * (1.0 - x).powi(21 - k))
+                .sum::<f64>()
+        };
         let [low, high] = beta_band(18, 20)?;
-        assert_abs_diff_eq!(low, 0.6962, epsilon = 2e-4);
-        assert_abs_diff_eq!(high, 0.9701, epsilon = 2e-3);
+        assert_abs_diff_eq!(below(low), 0.025, epsilon = 1e-9);
+        assert_abs_diff_eq!(below(high), 0.975, epsilon = 1e-9);
         Ok(())
     }
 }
