@@ -1,0 +1,45 @@
+/// An error of this room. The message says what was found, what is expected and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum PosteriorError {
+    /// An array has the wrong shape.
+    #[error(
+        "the {what} has shape {found:?}, but {expected:?} is expected; check that the files belong together"
+    )]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape expected.
+        expected: Vec<usize>,
+    },
+    /// A parameter lies outside its domain.
+    #[error("`{name}` is {value}; {remedy}")]
+    Parameter {
+        /// Which parameter.
+        name: &'static str,
+        /// Value found.
+        value: String,
+        /// What to do next.
+        remedy: &'static str,
+    },
+    /// There was nothing to reduce.
+    #[error("no draws were given; sample the posterior first, or check the axis that is reduced")]
+    Empty,
+}
+
+/// An error unless `found` is `expected`.
+pub(super) fn check_shape(
+    what: &'static str,
+    found: &[usize],
+    expected: &[usize],
+) -> Result<(), PosteriorError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(PosteriorError::Shape {
+        what,
+        found: found.to_vec(),
+        expected: expected.to_vec(),
+    })
+}

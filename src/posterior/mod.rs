@@ -1,0 +1,8 @@
+//! Posteriors of given observations: the exact one where it is known, and what is kept of the draws of any other.
+
+mod error;
+pub mod exact;
+pub mod stats;
+pub mod streaming;
+
+pub use error::PosteriorError;

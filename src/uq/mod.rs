@@ -1,0 +1,20 @@
+//! Is a posterior right, and how good is it? Functions of samples and truths, wherever they come from.
+//!
+//! Notation: L pairs of truth and observation, M draws of each posterior. A calibrated posterior is one under which the
+//! truth looks like one more draw; [`ranks`], [`coverage`], [`ecdf`] and [`latent`] test that, each with the band
+//! within which chance explains the result. [`score`] says how close draws are to the truth, [`verdict`] collects
+//! numbers with what is accepted of them.
+
+pub mod coverage;
+pub mod ecdf;
+mod error;
+pub mod error_by_uncertainty;
+pub mod latent;
+pub mod ranks;
+pub mod score;
+pub mod verdict;
+
+pub use error::UqError;
+
+#[cfg(test)]
+mod truth;
