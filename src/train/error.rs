@@ -28,6 +28,8 @@ pub enum TrainError {
         found: usize,
         needed: usize,
     },
-    #[error("a worker thread stopped without a word; run the command again: it goes on from the last checkpoint")]
+    #[error(
+        "a worker thread stopped without a word; run the command again: it goes on from the last checkpoint"
+    )]
     Worker,
 }
