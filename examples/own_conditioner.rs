@@ -13,9 +13,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::activation::silu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use posteria::flow::{
-    Adapter, ConditionerShape, Field, FlowError, Glow, GlowConfig, Network, map_parameters,
-};
+use posteria::flow::{Adapter, ConditionerShape, Field, FlowError, Glow, GlowConfig, Network, map_parameters};
 use posteria::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
 
@@ -30,11 +28,7 @@ struct Dense {
 impl Dense {
     fn new(shape: ConditionerShape, device: &Device) -> Self {
         let layer = |inputs, outputs| LinearConfig::new(inputs, outputs).init(device);
-        Self {
-            read: layer(shape.inputs, 64),
-            think: layer(64, 64),
-            write: layer(64, shape.outputs),
-        }
+        Self { read: layer(shape.inputs, 64), think: layer(64, 64), write: layer(64, shape.outputs) }
     }
 }
 
@@ -56,23 +50,15 @@ fn banana(step: u64, count: usize, device: &Device) -> Field {
         let (a, e): (f64, f64) = (StandardNormal.sample(&mut rng), StandardNormal.sample(&mut rng));
         values.extend([a, a * a + 0.3 * e]);
     }
-    Tensor::from_data(
-        TensorData::new(values, [count, 2, 1, 1, 1]).convert_dtype(DType::F32),
-        (device, DType::F32),
-    )
+    Tensor::from_data(TensorData::new(values, [count, 2, 1, 1, 1]).convert_dtype(DType::F32), (device, DType::F32))
 }
 
 fn main() -> Result<(), FlowError> {
     let device = Device::flex();
     let rng = &mut stream(1, Purpose::Weights, 0);
-    let config = GlowConfig {
-        scales: 1,
-        steps: 10,
-        ..GlowConfig::default()
-    };
-    let flow: Glow<Adapter<Dense>> = config.build([2, 1, 1, 1], &[], rng, &device, &mut |shape, _| {
-        Adapter::new(Dense::new(shape, &device))
-    })?;
+    let config = GlowConfig { scales: 1, steps: 10, ..GlowConfig::default() };
+    let flow: Glow<Adapter<Dense>> =
+        config.build([2, 1, 1, 1], &[], rng, &device, &mut |shape, _| Adapter::new(Dense::new(shape, &device)))?;
     let mut flow = flow.initialize(banana(u64::MAX, 512, &device), &[])?;
 
     let (adam, mut moments) = (AdamConfig::new().build(), HashMap::new());
@@ -82,28 +68,18 @@ fn main() -> Result<(), FlowError> {
     for step in 0..steps {
         let gradient = flow.likelihood_gradient(banana(step, batch, &device), &[], false)?;
         let rate = 3e-3 * (1.0 - step as f64 / steps as f64);
-        flow = map_parameters(
-            flow,
-            &mut |parameter, value| match gradient.parameters.get(&parameter.id) {
-                Some(g) => {
-                    let state = moments.remove(&parameter.id);
-                    let (value, state) = adam.step(rate, value, g.clone() / batch as f64, state);
-                    moments.extend(state.map(|state| (parameter.id, state)));
-                    value
-                }
-                None => value,
-            },
-        );
+        flow = map_parameters(flow, &mut |parameter, value| match gradient.parameters.get(&parameter.id) {
+            Some(g) => {
+                let state = moments.remove(&parameter.id);
+                let (value, state) = adam.step(rate, value, g.clone() / batch as f64, state);
+                moments.extend(state.map(|state| (parameter.id, state)));
+                value
+            }
+            None => value,
+        });
         if step % 100 == 99 {
-            let held_out = flow
-                .log_prob(banana(1 << 32, 4096, &device), &[])?
-                .mean()
-                .neg()
-                .into_scalar::<f64>();
-            println!(
-                "step {:3}: {held_out:.3} nats; the banana's entropy is {entropy:.3}",
-                step + 1
-            );
+            let held_out = flow.log_prob(banana(1 << 32, 4096, &device), &[])?.mean().neg().into_scalar::<f64>();
+            println!("step {:3}: {held_out:.3} nats; the banana's entropy is {entropy:.3}", step + 1);
         }
     }
     Ok(())

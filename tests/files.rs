@@ -3,8 +3,8 @@
 use ndarray::{ArrayD, Axis as Dimension, IxDyn, s};
 use posteria::io::pairs::Quantity;
 use posteria::io::{
-    Axis, Grid, IoError, Kind, Layout, NoiseTag, Pairs, PairsInfo, PairsWriter, Provenance, ResultWriter,
-    inspect, volume,
+    Axis, Grid, IoError, Kind, Layout, NoiseTag, Pairs, PairsInfo, PairsWriter, Provenance, ResultWriter, inspect,
+    volume,
 };
 use posteria::random::{Purpose, stream};
 use rand::RngExt;
@@ -19,31 +19,18 @@ fn counting(shape: &[usize]) -> ArrayD<f32> {
 }
 
 fn grid() -> Grid {
-    Grid::new(vec![
-        Axis::new("depth", 3, 12.5, "m"),
-        Axis::new("distance", 4, 25.0, "m"),
-    ])
+    Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")])
 }
 
 fn write_shard(folder: &Path) -> std::path::PathBuf {
     let info = PairsInfo {
-        x: Quantity {
-            name: "velocity".into(),
-            unit: "m/s".into(),
-            grid: grid(),
-        },
+        x: Quantity { name: "velocity".into(), unit: "m/s".into(), grid: grid() },
         noise: NoiseTag::None,
-        provenance: Provenance {
-            problem: "seed = 5\n# π\n".into(),
-            seed: (1 << 63) + 5,
-            version: "0.1.0".into(),
-        },
+        provenance: Provenance { problem: "seed = 5\n# π\n".into(), seed: (1 << 63) + 5, version: "0.1.0".into() },
         ..PairsInfo::default()
     };
     let writer = PairsWriter::create(folder, info).unwrap();
-    writer
-        .write_shard(0, counting(&[4, 1, 3, 4]).view(), counting(&[4, 12]).view())
-        .unwrap();
+    writer.write_shard(0, counting(&[4, 1, 3, 4]).view(), counting(&[4, 12]).view()).unwrap();
     writer.shard_path(0)
 }
 
@@ -54,19 +41,13 @@ fn read_all(path: &Path) -> Result<(ArrayD<f32>, ArrayD<f32>), IoError> {
 /// Truncates, flips a bit, or overwrites a stretch; every fifth time in the user block.
 fn damage(bytes: &mut Vec<u8>, case: u64) {
     let mut rng = stream(11, Purpose::Diagnostic, case);
-    let at = if case % 5 == 0 {
-        rng.random_range(0..USER_BLOCK)
-    } else {
-        rng.random_range(0..bytes.len())
-    };
+    let at = if case % 5 == 0 { rng.random_range(0..USER_BLOCK) } else { rng.random_range(0..bytes.len()) };
     match case % 3 {
         0 => bytes.truncate(at),
         1 => bytes[at] ^= 1 << rng.random_range(0..8),
         _ => {
             let end = (at + rng.random_range(1..64)).min(bytes.len());
-            bytes[at..end]
-                .iter_mut()
-                .for_each(|byte| *byte ^= rng.random_range(1..=255u8));
+            bytes[at..end].iter_mut().for_each(|byte| *byte ^= rng.random_range(1..=255u8));
         }
     }
 }
@@ -83,8 +64,7 @@ fn five_hundred_damaged_sealed_files_give_errors_or_the_right_numbers() {
         let mut bytes = whole.clone();
         damage(&mut bytes, case);
         let same_length = bytes.len() == whole.len();
-        let only_padding =
-            same_length && bytes[..text] == whole[..text] && bytes[USER_BLOCK..] == whole[USER_BLOCK..];
+        let only_padding = same_length && bytes[..text] == whole[..text] && bytes[USER_BLOCK..] == whole[USER_BLOCK..];
         std::fs::write(&path, &bytes).unwrap();
         match read_all(&path) {
             Ok(read) => {
@@ -107,22 +87,11 @@ fn damaged_foreign_files_never_panic() {
     let path = folder.path().join("foreign.h5");
     let file = hdf5::File::create(&path).unwrap();
     let values = counting(&[8, 1, 16, 16]);
-    file.new_dataset_builder()
-        .with_data(&values)
-        .chunk([1, 1, 16, 16])
-        .shuffle()
-        .deflate(4)
-        .create("x")
-        .unwrap();
+    file.new_dataset_builder().with_data(&values).chunk([1, 1, 16, 16]).shuffle().deflate(4).create("x").unwrap();
     let y = file.new_dataset_builder().with_data(&values).create("y").unwrap();
     let text: hdf5::types::VarLenUnicode = "none".parse().unwrap();
     for name in ["noise", "units", "DIMENSION_LABELS", "CLASS"] {
-        y.new_attr::<hdf5::types::VarLenUnicode>()
-            .shape(())
-            .create(name)
-            .unwrap()
-            .write_scalar(&text)
-            .unwrap();
+        y.new_attr::<hdf5::types::VarLenUnicode>().shape(()).create(name).unwrap().write_scalar(&text).unwrap();
     }
     drop(y);
     file.close().unwrap();
@@ -156,16 +125,11 @@ fn a_sealed_file_rewritten_without_its_seal_is_refused() {
     unsealed[..USER_BLOCK].fill(0);
     std::fs::write(&path, &unsealed).unwrap();
     let message = read_all(&path).unwrap_err().to_string();
-    assert!(
-        message.contains("no seal") && message.contains("attribute `posteria`"),
-        "{message}"
-    );
+    assert!(message.contains("no seal") && message.contains("attribute `posteria`"), "{message}");
 }
 
 fn python_with_h5py() -> bool {
-    let found = Command::new("python3")
-        .args(["-c", "import h5py, numpy"])
-        .output();
+    let found = Command::new("python3").args(["-c", "import h5py, numpy"]).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
         println!("skipped: python3 with h5py and numpy is not installed");
@@ -174,19 +138,9 @@ fn python_with_h5py() -> bool {
 }
 
 fn python(script: &str, arguments: &[&Path]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/python")
-        .join(script);
-    let output = Command::new("python3")
-        .arg(script)
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+    let output = Command::new("python3").arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -199,31 +153,14 @@ fn h5py_reads_what_we_write() {
     let posterior = folder.path().join("posterior.h5");
     let mut writer = ResultWriter::create(&posterior, Kind::Posterior, &Provenance::default()).unwrap();
     writer.scale("levels", "level", &[0.05, 0.5, 0.95], "1").unwrap();
-    let layout = |labels| Layout {
-        labels,
-        grid: grid(),
-        unit: "m/s",
-        long_name: "velocity",
-    };
-    writer
-        .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
-        .unwrap();
-    writer
-        .dataset(
-            "quantiles",
-            &[3, 1, 3, 4],
-            &layout(&["observation", "level", "channel"]),
-        )
-        .unwrap();
+    let layout = |labels| Layout { labels, grid: grid(), unit: "m/s", long_name: "velocity" };
+    writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
+    writer.dataset("quantiles", &[3, 1, 3, 4], &layout(&["observation", "level", "channel"])).unwrap();
     for i in 0..2 {
         let mean = counting(&[2, 1, 3, 4]);
-        writer
-            .append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn())
-            .unwrap();
+        writer.append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn()).unwrap();
     }
-    writer
-        .append("quantiles", counting(&[2, 3, 1, 3, 4]).view())
-        .unwrap();
+    writer.append("quantiles", counting(&[2, 3, 1, 3, 4]).view()).unwrap();
     writer.finish().unwrap();
     python("reads.py", &[&shard, &posterior]);
 }
@@ -240,21 +177,13 @@ fn what_h5py_writes_is_read_as_pairs() {
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().unwrap() == "npy" {
-            assert_eq!(
-                volume::read(&path.display().to_string()).unwrap(),
-                x,
-                "{}",
-                path.display()
-            );
+            assert_eq!(volume::read(&path.display().to_string()).unwrap(), x, "{}", path.display());
             continue;
         }
         let (read_x, read_y) = read_all(&path).unwrap();
         assert!(read_x == x && read_y == y, "{}", path.display());
         let text = inspect(&path).unwrap();
-        assert!(
-            text.contains("seal: none") && text.contains("x [6, 1, 3, 4]"),
-            "{text}"
-        );
+        assert!(text.contains("seal: none") && text.contains("x [6, 1, 3, 4]"), "{text}");
         files += 1;
     }
     assert_eq!(files, 16);
@@ -263,13 +192,7 @@ fn what_h5py_writes_is_read_as_pairs() {
     assert!(described.clean());
     let x = &described.info().x;
     assert_eq!((x.name.as_str(), x.unit.as_str()), ("velocity", "m/s"));
-    assert_eq!(
-        x.grid.axes,
-        [
-            Axis::new("depth", 3, 10.0, "m"),
-            Axis::new("column", 4, 20.0, "m")
-        ]
-    );
+    assert_eq!(x.grid.axes, [Axis::new("depth", 3, 10.0, "m"), Axis::new("column", 4, 20.0, "m")]);
     assert_eq!(described.info().y.unit, "");
     assert_eq!(described.info().provenance, Provenance::default());
 }

@@ -3,19 +3,14 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use posteria::flow::standard_normal;
 use posteria::kernels::{
-    Field, Padding, checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint,
-    convolve_weight_adjoint, gram, haar, haar_inverse, reflect, reflection_gradients, wrap, wrap_adjoint,
+    Field, Padding, checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint,
+    gram, haar, haar_inverse, reflect, reflection_gradients, wrap, wrap_adjoint,
 };
 use posteria::random::{Purpose, stream};
 use proptest::prelude::*;
 
 fn random(shape: [usize; 5], index: u64) -> Field {
-    standard_normal(
-        shape,
-        &mut stream(5, Purpose::Diagnostic, index),
-        DType::F64,
-        &Device::flex(),
-    )
+    standard_normal(shape, &mut stream(5, Purpose::Diagnostic, index), DType::F64, &Device::flex())
 }
 
 fn values<const D: usize>(x: &Tensor<D>) -> Vec<f64> {
@@ -42,28 +37,18 @@ fn convolve_by_definition(x: &Field, weight: &Field, padding: Padding) -> Field 
             let mut sum = 0.0;
             for (i, (a, c, e)) in (0..ci).flat_map(|i| positions([kd, kh, kw]).map(move |k| (i, k))) {
                 let at = [p + a, q + c, r + e].map(|v| v as isize);
-                let inside = [
-                    at[0] - padding[0][0] as isize,
-                    at[1] - padding[1][0] as isize,
-                    at[2] - padding[2][0] as isize,
-                ];
-                if inside
-                    .iter()
-                    .zip([d, h, w])
-                    .all(|(&v, n)| v >= 0 && (v as usize) < n)
-                {
+                let inside =
+                    [at[0] - padding[0][0] as isize, at[1] - padding[1][0] as isize, at[2] - padding[2][0] as isize];
+                if inside.iter().zip([d, h, w]).all(|(&v, n)| v >= 0 && (v as usize) < n) {
                     let [z, s, t] = inside.map(|v| v as usize);
-                    sum += xs[(((b * ci + i) * d + z) * h + s) * w + t]
-                        * ws[(((o * ci + i) * kd + a) * kh + c) * kw + e];
+                    sum +=
+                        xs[(((b * ci + i) * d + z) * h + s) * w + t] * ws[(((o * ci + i) * kd + a) * kh + c) * kw + e];
                 }
             }
             y.push(sum);
         }
     }
-    Tensor::from_data(
-        TensorData::new(y, [n, co, out[0], out[1], out[2]]),
-        (&Device::flex(), DType::F64),
-    )
+    Tensor::from_data(TensorData::new(y, [n, co, out[0], out[1], out[2]]), (&Device::flex(), DType::F64))
 }
 
 fn positions([a, b, c]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
@@ -72,16 +57,12 @@ fn positions([a, b, c]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize
 
 /// Extents and kernel of one axis, and padding that leaves at least one output.
 fn axis() -> impl Strategy<Value = (usize, usize, [usize; 2])> {
-    (
-        1usize..6,
-        prop_oneof![Just(1usize), Just(3), Just(5)],
-        0usize..3,
-        0usize..3,
-    )
-        .prop_map(|(size, kernel, before, after)| {
+    (1usize..6, prop_oneof![Just(1usize), Just(3), Just(5)], 0usize..3, 0usize..3).prop_map(
+        |(size, kernel, before, after)| {
             let missing = kernel.saturating_sub(size + before + after);
             (size, kernel, [before + missing, after])
-        })
+        },
+    )
 }
 
 proptest! {

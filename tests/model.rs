@@ -14,21 +14,10 @@ fn numbers(shape: &[usize], index: u64) -> ArrayD<f32> {
 }
 
 fn config(sources: &[Source]) -> ModelConfig {
-    let conditioner = ConvolutionalConfig {
-        hidden: 6,
-        border: Border::Periodic,
-        ..ConvolutionalConfig::default()
-    };
+    let conditioner = ConvolutionalConfig { hidden: 6, border: Border::Periodic, ..ConvolutionalConfig::default() };
     ModelConfig {
-        network: GlowConfig {
-            scales: 2,
-            steps: 2,
-            conditioner,
-            ..GlowConfig::default()
-        },
-        condition: ConditionConfig {
-            sources: sources.to_vec(),
-        },
+        network: GlowConfig { scales: 2, steps: 2, conditioner, ..GlowConfig::default() },
+        condition: ConditionConfig { sources: sources.to_vec() },
         ..ModelConfig::default()
     }
 }
@@ -36,22 +25,13 @@ fn config(sources: &[Source]) -> ModelConfig {
 /// A model with random weights everywhere, fitted to 40 pairs.
 fn model(sources: &[Source], operator: Option<OperatorConfig>, scale: f32) -> Model {
     let (x, y) = (numbers(&[40, 1, 8, 8], 0) * scale, numbers(&[40, 1, 8, 8], 1));
-    let model = Model::new(
-        config(sources),
-        operator,
-        &[1, 8, 8],
-        &[1, 8, 8],
-        4,
-        &Device::flex(),
-    )
-    .expect("a model");
+    let model = Model::new(config(sources), operator, &[1, 8, 8], &[1, 8, 8], 4, &Device::flex()).expect("a model");
     let mut rng = stream(9, Purpose::Weights, 0);
     let model = model.map_parameters(&mut |parameter, value| match parameter.path.ends_with("weight") {
         true => {
             let count = value.dims()[0];
-            let noise: Vec<f32> = (0..count)
-                .map(|_| 0.1 * Distribution::<f32>::sample(&StandardNormal, &mut rng))
-                .collect();
+            let noise: Vec<f32> =
+                (0..count).map(|_| 0.1 * Distribution::<f32>::sample(&StandardNormal, &mut rng)).collect();
             value + burn::tensor::Tensor::from_floats(noise.as_slice(), &Device::flex())
         }
         false => value,
@@ -65,10 +45,7 @@ fn blur() -> Option<OperatorConfig> {
 
 #[test]
 fn densities_are_in_the_units_of_the_file() {
-    let (one, thousand) = (
-        model(&[Source::Observation], None, 1.0),
-        model(&[Source::Observation], None, 1000.0),
-    );
+    let (one, thousand) = (model(&[Source::Observation], None, 1.0), model(&[Source::Observation], None, 1000.0));
     let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
     let a = one.log_prob(&x, &y).expect("a density");
     let b = thousand.log_prob(&(&x * 1000.0), &y).expect("a density");
@@ -90,22 +67,13 @@ fn the_gradient_is_that_of_the_density() {
     let norm: f64 = model
         .parameters()
         .iter()
-        .map(|(p, _)| {
-            gradient
-                .parameters
-                .get(&p.id)
-                .expect("a gradient")
-                .clone()
-                .square()
-                .sum()
-                .into_scalar::<f64>()
-        })
+        .map(|(p, _)| gradient.parameters.get(&p.id).expect("a gradient").clone().square().sum().into_scalar::<f64>())
         .sum();
     let h = 1e-3 / norm.sqrt();
     let moved = |h: f64| {
-        let model = model.clone().map_parameters(&mut |p, value| {
-            value + gradient.parameters.get(&p.id).expect("a gradient").clone() * h
-        });
+        let model = model
+            .clone()
+            .map_parameters(&mut |p, value| value + gradient.parameters.get(&p.id).expect("a gradient").clone() * h);
         -model.log_prob(&x, &y).expect("a density").iter().sum::<f64>() / 64.0
     };
     let slope = (moved(h) - moved(-h)) / (2.0 * h);
@@ -116,20 +84,14 @@ fn the_gradient_is_that_of_the_density() {
 fn draws_are_the_same_however_many_are_asked_for_and_belong_to_their_latents() {
     let model = model(&[Source::Observation], None, 3.0);
     let y = numbers(&[1, 1, 8, 8], 6);
-    let all = model
-        .sample(&y, 40, &mut stream(1, Purpose::Latent, 0))
-        .expect("draws");
+    let all = model.sample(&y, 40, &mut stream(1, Purpose::Latent, 0)).expect("draws");
     assert_eq!(all.shape(), [40, 1, 8, 8]);
     let mut rng = stream(1, Purpose::Latent, 0);
     let sampler = model.sampler(&y).expect("a sampler");
     let first = sampler.draw(7, &mut rng).expect("draws");
     let second = sampler.draw(33, &mut rng).expect("draws");
     let parts = ndarray::concatenate(Axis(0), &[first.view(), second.view()]).expect("one shape");
-    assert!(
-        all.iter()
-            .zip(&parts)
-            .all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + a.abs()))
-    );
+    assert!(all.iter().zip(&parts).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + a.abs())));
     assert_eq!(sampler.draw(0, &mut rng).expect("none").shape(), [0, 1, 8, 8]);
 
     let repeated = ndarray::concatenate(Axis(0), &vec![y.view(); 40]).expect("one shape");
@@ -146,24 +108,17 @@ fn a_saved_model_is_the_same_model() {
     model.save(&path).expect("saved");
     let again = Model::load(&path, &Device::flex()).expect("loaded");
     let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
-    assert_eq!(
-        model.log_prob(&x, &y).expect("a density"),
-        again.log_prob(&x, &y).expect("a density")
-    );
+    assert_eq!(model.log_prob(&x, &y).expect("a density"), again.log_prob(&x, &y).expect("a density"));
 }
 
 #[test]
 fn a_damaged_model_is_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("model");
-    model(&[Source::Observation], None, 1.0)
-        .save(&path)
-        .expect("saved");
+    model(&[Source::Observation], None, 1.0).save(&path).expect("saved");
     let mut state = 1u64;
     let mut random = |below: usize| {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) as usize % below
     };
     for name in ["model.json", "model.safetensors", "SHA256SUMS"] {
@@ -178,9 +133,7 @@ fn a_damaged_model_is_refused_by_name() {
                 bytes[at] ^= 1 << random(8);
             }
             std::fs::write(&file, &bytes).expect("written");
-            let error = Model::load(&path, &Device::flex())
-                .expect_err("damage is an error")
-                .to_string();
+            let error = Model::load(&path, &Device::flex()).expect_err("damage is an error").to_string();
             assert!(error.contains("model"), "{error}");
         }
         std::fs::write(&file, &whole).expect("written");
@@ -194,23 +147,15 @@ fn what_does_not_fit_is_said() {
     let build = |sources: &[Source], operator, x: &[usize], y: &[usize]| {
         Model::new(config(sources), operator, x, y, 1, &device).expect_err("an error")
     };
-    assert!(matches!(
-        build(&[], None, &[1, 8, 8], &[1, 8, 8]),
-        ModelError::NoSource
-    ));
-    assert!(matches!(
-        build(&[Source::Adjoint], None, &[1, 8, 8], &[1, 8, 8]),
-        ModelError::NoOperator
-    ));
+    assert!(matches!(build(&[], None, &[1, 8, 8], &[1, 8, 8]), ModelError::NoSource));
+    assert!(matches!(build(&[Source::Adjoint], None, &[1, 8, 8], &[1, 8, 8]), ModelError::NoOperator));
     let error = build(&[Source::Observation], None, &[1, 8, 8], &[1, 4, 8]);
     assert!(matches!(error, ModelError::ObservationExtents { .. }), "{error}");
     let error = build(&[Source::Observation], None, &[1, 6, 8], &[1, 6, 8]).to_string();
     assert!(error.contains("height 6 is not divisible by 4"), "{error}");
     let model = model(&[Source::Observation], None, 1.0);
-    let error = model
-        .log_prob(&numbers(&[2, 1, 8, 8], 0), &numbers(&[2, 1, 8, 4], 0))
-        .expect_err("an error")
-        .to_string();
+    let error =
+        model.log_prob(&numbers(&[2, 1, 8, 8], 0), &numbers(&[2, 1, 8, 4], 0)).expect_err("an error").to_string();
     assert!(error.starts_with("y has shape [1, 8, 4]"), "{error}");
     assert!(matches!(
         model.log_prob(&numbers(&[2, 1, 8, 8], 0), &numbers(&[3, 1, 8, 8], 0)),

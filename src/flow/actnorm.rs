@@ -1,9 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::flow::{
-    Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample,
-};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
 use crate::kernels::{channel_sums, pixels, scale_channels, shift_channels};
 
 /// Scale and shift of each channel, started from data (Kingma and Dhariwal 2018, section 3.1).
@@ -56,11 +54,7 @@ impl Invertible for ActNorm {
     fn output_shape(&self, x: [usize; 5], _c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         match self.shift.val().dims()[0] {
             expected if expected == x[1] => Ok(x),
-            expected => Err(FlowError::Channels {
-                layer: "ActNorm",
-                expected,
-                found: x[1],
-            }),
+            expected => Err(FlowError::Channels { layer: "ActNorm", expected, found: x[1] }),
         }
     }
 
@@ -74,10 +68,7 @@ impl Invertible for ActNorm {
         let constant = variance.clone().lower_equal(floor);
         let log_scale = variance.mask_fill(constant, 1.0).log() * -0.5;
         let shift = mean.neg() * log_scale.clone().exp();
-        let layer = Self {
-            log_scale: self.log_scale.map(|_| log_scale),
-            shift: self.shift.map(|_| shift),
-        };
+        let layer = Self { log_scale: self.log_scale.map(|_| log_scale), shift: self.shift.map(|_| shift) };
         let (z, _) = layer.forward(x, c);
         (layer, z)
     }

@@ -50,19 +50,12 @@ impl<M: Network> Conditioner for Adapter<M> {
 
     fn pull(&self, tape: Graph<M>, dy: Field, channels: usize, dtheta: &mut ParameterGradients) -> Field {
         let gradients = (tape.y * dy.autodiff()).sum().backward();
-        tape.network.visit(&mut Gather {
-            gradients: &gradients,
-            dtheta,
-        });
+        tape.network.visit(&mut Gather { gradients: &gradients, dtheta });
         let dx = match tape.x.grad(&gradients) {
             Some(dx) => dx,
             None => tape.x.inner().zeros_like(),
         };
-        if channels == dx.dims()[1] {
-            dx
-        } else {
-            dx.narrow(1, 0, channels)
-        }
+        if channels == dx.dims()[1] { dx } else { dx.narrow(1, 0, channels) }
     }
 }
 

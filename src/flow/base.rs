@@ -23,14 +23,6 @@ pub fn standard_normal(shape: [usize; 5], rng: &mut ChaCha8Rng, dtype: DType, de
 }
 
 /// A tensor of host numbers in the given type.
-pub(crate) fn tensor<const D: usize>(
-    values: Vec<f64>,
-    shape: [usize; D],
-    dtype: DType,
-    device: &Device,
-) -> Tensor<D> {
-    Tensor::from_data(
-        TensorData::new(values, shape).convert_dtype(dtype),
-        (device, dtype),
-    )
+pub(crate) fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D], dtype: DType, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape).convert_dtype(dtype), (device, dtype))
 }

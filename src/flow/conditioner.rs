@@ -26,10 +26,7 @@ pub struct Tile {
 impl Tile {
     /// The whole image.
     pub fn whole(field: Field) -> Self {
-        Self {
-            field,
-            edges: [[Edge::Border; 2]; 3],
-        }
+        Self { field, edges: [[Edge::Border; 2]; 3] }
     }
 }
 

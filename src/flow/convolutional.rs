@@ -79,12 +79,7 @@ pub struct ConvolutionalConfig {
 
 impl Default for ConvolutionalConfig {
     fn default() -> Self {
-        Self {
-            hidden: 64,
-            kernels: vec![3, 1, 3],
-            activation: Activation::default(),
-            border: Border::default(),
-        }
+        Self { hidden: 64, kernels: vec![3, 1, 3], activation: Activation::default(), border: Border::default() }
     }
 }
 
@@ -93,11 +88,7 @@ impl ConvolutionalConfig {
     pub fn validate(&self) -> Result<(), FlowError> {
         let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
         if self.hidden == 0 {
-            return wrong(
-                "hidden",
-                "0".into(),
-                "the conditioner needs at least one hidden channel",
-            );
+            return wrong("hidden", "0".into(), "the conditioner needs at least one hidden channel");
         }
         if self.kernels.is_empty() || self.kernels.iter().any(|k| k % 2 == 0) {
             return wrong(
@@ -110,12 +101,7 @@ impl ConvolutionalConfig {
     }
 
     /// A conditioner whose last convolution is zero, so that a coupling starts as the identity.
-    pub fn init(
-        &self,
-        shape: ConditionerShape,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> ConvolutionalConditioner {
+    pub fn init(&self, shape: ConditionerShape, rng: &mut ChaCha8Rng, device: &Device) -> ConvolutionalConditioner {
         let last = self.kernels.len() - 1;
         let layers = self.kernels.iter().enumerate().map(|(i, &size)| {
             let inputs = if i == 0 { shape.inputs } else { self.hidden };
@@ -124,11 +110,7 @@ impl ConvolutionalConfig {
             let gain = if i == last { 0.0 } else { GAIN };
             Convolution::new(inputs, outputs, kernel, gain, rng, device)
         });
-        ConvolutionalConditioner {
-            layers: layers.collect(),
-            activation: self.activation,
-            border: self.border,
-        }
+        ConvolutionalConditioner { layers: layers.collect(), activation: self.activation, border: self.border }
     }
 }
 
@@ -170,11 +152,7 @@ impl Convolution {
     fn continuation(&self, edges: &[[Edge; 2]; 3], border: Border) -> ([usize; 3], Padding) {
         let reach = self.reach();
         let at = |axis: usize, side: usize, wanted: Border| {
-            if edges[axis][side] == Edge::Border && border == wanted {
-                reach[axis]
-            } else {
-                0
-            }
+            if edges[axis][side] == Edge::Border && border == wanted { reach[axis] } else { 0 }
         };
         let halo = core::array::from_fn(|axis| at(axis, 0, Border::Periodic));
         let padding = core::array::from_fn(|axis| core::array::from_fn(|side| at(axis, side, Border::Zeros)));
@@ -200,17 +178,10 @@ impl Convolution {
         let weight = self.weight.val();
         let [_, _, kd, kh, kw] = weight.dims();
         let [_, _, d, h, w] = x.dims();
-        dtheta.add(
-            &self.weight,
-            convolve_weight_adjoint(wrap(x, halo), dy.clone(), [kd, kh, kw], padding),
-        );
+        dtheta.add(&self.weight, convolve_weight_adjoint(wrap(x, halo), dy.clone(), [kd, kh, kw], padding));
         dtheta.add(&self.bias, channel_sums(dy.clone()));
         let extent = [d + 2 * halo[0], h + 2 * halo[1], w + 2 * halo[2]];
-        let weight = if channels == weight.dims()[1] {
-            weight
-        } else {
-            weight.narrow(1, 0, channels)
-        };
+        let weight = if channels == weight.dims()[1] { weight } else { weight.narrow(1, 0, channels) };
         wrap_adjoint(convolve_input_adjoint(extent, weight, dy, padding), halo)
     }
 }
@@ -269,13 +240,7 @@ impl Conditioner for ConvolutionalConditioner {
         (y, ConvolutionalTape { x, before, edges })
     }
 
-    fn pull(
-        &self,
-        tape: ConvolutionalTape,
-        dy: Field,
-        channels: usize,
-        dtheta: &mut ParameterGradients,
-    ) -> Field {
+    fn pull(&self, tape: ConvolutionalTape, dy: Field, channels: usize, dtheta: &mut ParameterGradients) -> Field {
         let ConvolutionalTape { x, mut before, edges } = tape;
         let mut dh = dy;
         for layer in self.layers.iter().skip(1).rev() {
@@ -299,28 +264,14 @@ mod tests {
     use crate::flow::{cast, map_parameters, parameters, standard_normal};
     use crate::random::{Purpose, stream};
 
-    const SHAPE: ConditionerShape = ConditionerShape {
-        inputs: 3,
-        outputs: 4,
-        axes: [false, true, true],
-    };
+    const SHAPE: ConditionerShape = ConditionerShape { inputs: 3, outputs: 4, axes: [false, true, true] };
 
     fn random(shape: [usize; 5], index: u64) -> Field {
-        standard_normal(
-            shape,
-            &mut stream(7, Purpose::Diagnostic, index),
-            DType::F64,
-            &Device::flex(),
-        )
+        standard_normal(shape, &mut stream(7, Purpose::Diagnostic, index), DType::F64, &Device::flex())
     }
 
     fn conditioner(activation: Activation, border: Border) -> ConvolutionalConditioner {
-        let config = ConvolutionalConfig {
-            hidden: 5,
-            kernels: vec![3, 1, 5],
-            activation,
-            border,
-        };
+        let config = ConvolutionalConfig { hidden: 5, kernels: vec![3, 1, 5], activation, border };
         let network = config.init(SHAPE, &mut stream(7, Purpose::Weights, 0), &Device::flex());
         let mut index = 0;
         map_parameters(cast(network, DType::F64), &mut |_, value| {
@@ -361,11 +312,7 @@ mod tests {
                     assert_close("weight", weight.reshape(expected.dims()), expected);
                     let bias = dtheta.get(&plain.bias.id).expect("a gradient").clone();
                     let expected = layer.bias.val().grad(&gradients).expect("a gradient");
-                    assert_close(
-                        "bias",
-                        bias.reshape([1, 1, 1, 1, -1]),
-                        expected.reshape([1, 1, 1, 1, -1]),
-                    );
+                    assert_close("bias", bias.reshape([1, 1, 1, 1, -1]), expected.reshape([1, 1, 1, 1, -1]));
                 }
                 assert_eq!(parameters(&network).len(), 6);
             }
@@ -383,11 +330,7 @@ mod tests {
         for (first, rows) in [(0, 5), (5, 4), (9, 5)] {
             let (before, after) = (first.min(reach), (14 - first - rows).min(reach));
             let edge = |room: usize| {
-                if room < reach {
-                    Edge::Border
-                } else {
-                    Edge::Interior
-                }
+                if room < reach { Edge::Border } else { Edge::Interior }
             };
             let mut edges = [[Edge::Border; 2]; 3];
             edges[1] = [edge(before), edge(after)];

@@ -118,28 +118,16 @@ impl<N: Conditioner> Coupling<N> {
         axes: [bool; 3],
     ) -> ConditionerShape {
         let active = channels / 2;
-        ConditionerShape {
-            inputs: channels - active + condition,
-            outputs: active * transform.parameters(),
-            axes,
-        }
+        ConditionerShape { inputs: channels - active + condition, outputs: active * transform.parameters(), axes }
     }
 
     pub fn new(conditioner: N, transform: Transform, channels: usize, condition: usize) -> Self {
-        Self {
-            conditioner,
-            transform,
-            channels,
-            condition,
-        }
+        Self { conditioner, transform, channels, condition }
     }
 
     fn split(&self, x: Field) -> (Field, Field) {
         let active = self.channels / 2;
-        (
-            x.clone().narrow(1, 0, active),
-            x.narrow(1, active, self.channels - active),
-        )
+        (x.clone().narrow(1, 0, active), x.narrow(1, active, self.channels - active))
     }
 
     /// What the conditioner reads: x₂ and the condition, which is repeated where its extent is 1.
@@ -179,9 +167,7 @@ impl<N: Conditioner> Coupling<N> {
 /// Adds a gradient at the extents of x to that of a condition, summed over the axes on which it was repeated.
 fn add_condition(slot: &mut GradientSlot, gradient: Field, c: &Field) {
     let (from, to) = (gradient.dims(), c.dims());
-    let summed = (2..5)
-        .filter(|&axis| to[axis] != from[axis])
-        .fold(gradient, |g, axis| g.sum_dim(axis));
+    let summed = (2..5).filter(|&axis| to[axis] != from[axis]).fold(gradient, |g, axis| g.sum_dim(axis));
     slot.add(summed);
 }
 
@@ -191,11 +177,7 @@ impl<N: Conditioner> Invertible for Coupling<N> {
             return Err(FlowError::TooFewChannels { found: x[1] });
         }
         if x[1] != self.channels {
-            return Err(FlowError::Channels {
-                layer: "coupling",
-                expected: self.channels,
-                found: x[1],
-            });
+            return Err(FlowError::Channels { layer: "coupling", expected: self.channels, found: x[1] });
         }
         if self.condition == 0 {
             return Ok(x);
@@ -211,11 +193,7 @@ impl<N: Conditioner> Invertible for Coupling<N> {
             });
         }
         let fits = found[0] == x[0] && (2..5).all(|axis| found[axis] == x[axis] || found[axis] == 1);
-        if fits {
-            Ok(x)
-        } else {
-            Err(FlowError::ConditionShape { x, found })
-        }
+        if fits { Ok(x) } else { Err(FlowError::ConditionShape { x, found }) }
     }
 
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
@@ -250,10 +228,7 @@ impl<N: Conditioner> Invertible for Coupling<N> {
         let (p, tape) = self.conditioner.apply_taped(self.tile(&passive, c));
         let (x1, dx1, dp) = self.transform.forward_vjp(z1, dz1, dlog_det, p);
         let dpassive = dpassive + self.pull(tape, dp, c, dc, dtheta);
-        (
-            Tensor::cat(vec![x1, passive], 1),
-            Tensor::cat(vec![dx1, dpassive], 1),
-        )
+        (Tensor::cat(vec![x1, passive], 1), Tensor::cat(vec![dx1, dpassive], 1))
     }
 
     fn inverse_vjp(
@@ -269,9 +244,6 @@ impl<N: Conditioner> Invertible for Coupling<N> {
         let (p, tape) = self.conditioner.apply_taped(self.tile(&passive, c));
         let (z1, dz1, dp) = self.transform.inverse_vjp(x1, dx1, dlog_det, p);
         let dpassive = dpassive + self.pull(tape, dp, c, dc, dtheta);
-        (
-            Tensor::cat(vec![z1, passive], 1),
-            Tensor::cat(vec![dz1, dpassive], 1),
-        )
+        (Tensor::cat(vec![z1, passive], 1), Tensor::cat(vec![dz1, dpassive], 1))
     }
 }

@@ -6,39 +6,19 @@ pub enum FlowError {
     #[error(
         "{axis} {size} is not divisible by {divisor}: use fewer scales, or an image whose {axis} is a multiple of {divisor}"
     )]
-    Indivisible {
-        axis: &'static str,
-        size: usize,
-        divisor: usize,
-    },
-    #[error(
-        "{layer} was built for {expected} channels and got {found}: the model and the data do not belong together"
-    )]
-    Channels {
-        layer: &'static str,
-        expected: usize,
-        found: usize,
-    },
+    Indivisible { axis: &'static str, size: usize, divisor: usize },
+    #[error("{layer} was built for {expected} channels and got {found}: the model and the data do not belong together")]
+    Channels { layer: &'static str, expected: usize, found: usize },
     #[error(
         "a coupling needs at least 2 channels and got {found}: squeeze first (more than one pixel), or give x more channels"
     )]
     TooFewChannels { found: usize },
-    #[error(
-        "the flow needs a condition at scale {scale} and got {found} of them: pass one field for every scale"
-    )]
+    #[error("the flow needs a condition at scale {scale} and got {found} of them: pass one field for every scale")]
     MissingCondition { scale: usize, found: usize },
-    #[error(
-        "the condition {found:?} does not fit x {x:?}: it needs the same batch and the same extents, or extent 1"
-    )]
+    #[error("the condition {found:?} does not fit x {x:?}: it needs the same batch and the same extents, or extent 1")]
     ConditionShape { x: [usize; 5], found: [usize; 5] },
-    #[error(
-        "the flow was built for samples of shape {expected:?} (channel, depth, height, width) and got {found:?}"
-    )]
+    #[error("the flow was built for samples of shape {expected:?} (channel, depth, height, width) and got {found:?}")]
     SampleShape { expected: [usize; 4], found: [usize; 4] },
     #[error("{key} = {value} is not possible: {remedy}")]
-    Setting {
-        key: &'static str,
-        value: String,
-        remedy: &'static str,
-    },
+    Setting { key: &'static str, value: String, remedy: &'static str },
 }

@@ -4,9 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::{
-    ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner,
-    ConvolutionalConfig, Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients,
-    PerSample, Sequence, Split, Squeeze, Squeezer, Transform, standard_normal, standard_normal_log_density,
+    ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
+    Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Sequence, Split,
+    Squeeze, Squeezer, Transform, standard_normal, standard_normal_log_density,
 };
 
 /// Settings of a [`Glow`].
@@ -59,9 +59,7 @@ impl GlowConfig {
     ) -> Result<ConditionalGlow, FlowError> {
         self.conditioner.validate()?;
         let config = self.conditioner.clone();
-        self.build(shape, condition, rng, device, &mut |shape, rng| {
-            config.init(shape, rng, device)
-        })
+        self.build(shape, condition, rng, device, &mut |shape, rng| config.init(shape, rng, device))
     }
 
     /// The same network over conditioners of any kind: `conditioner` makes one for each coupling.
@@ -83,34 +81,16 @@ impl GlowConfig {
         if let Transform::Affine { bound } = self.transform
             && (bound.is_nan() || bound <= 0.0)
         {
-            return wrong(
-                "bound",
-                bound.to_string(),
-                "the bound of the log-scales is a positive number, such as 2",
-            );
+            return wrong("bound", bound.to_string(), "the bound of the log-scales is a positive number, such as 2");
         }
         if !condition.is_empty() && condition.len() != self.scales {
-            return Err(FlowError::MissingCondition {
-                scale: condition.len(),
-                found: condition.len(),
-            });
+            return Err(FlowError::MissingCondition { scale: condition.len(), found: condition.len() });
         }
         let [channels, d, h, w] = shape;
         let axes = [d > 1, h > 1, w > 1];
-        let mut builder = Builder {
-            config: self,
-            axes,
-            condition,
-            rng,
-            device,
-            conditioner,
-        };
+        let mut builder = Builder { config: self, axes, condition, rng, device, conditioner };
         let layers = builder.scale(0, channels);
-        let glow = Glow {
-            layers,
-            shape,
-            condition: condition.to_vec(),
-        };
+        let glow = Glow { layers, shape, condition: condition.to_vec() };
         glow.check([1, channels, d, h, w], &glow.condition_shapes(1))?;
         Ok(glow)
     }
@@ -136,20 +116,10 @@ impl<N: Conditioner> Builder<'_, N> {
         for _ in 0..config.steps {
             let reflections = config.reflections.clamp(1, channels);
             layers.push(Layer::ActNorm(ActNorm::new(channels, self.device)));
-            layers.push(Layer::ChannelMixing(ChannelMixing::new(
-                channels,
-                reflections,
-                self.rng,
-                self.device,
-            )));
+            layers.push(Layer::ChannelMixing(ChannelMixing::new(channels, reflections, self.rng, self.device)));
             let shape = Coupling::<N>::conditioner_shape(channels, condition, config.transform, self.axes);
             let conditioner = (self.conditioner)(shape, self.rng);
-            layers.push(Layer::Coupling(Coupling::new(
-                conditioner,
-                config.transform,
-                channels,
-                condition,
-            )));
+            layers.push(Layer::Coupling(Coupling::new(conditioner, config.transform, channels, condition)));
         }
         if scale + 1 < config.scales {
             let rest = self.scale(scale + 1, channels.div_ceil(2));
@@ -221,10 +191,7 @@ impl<N: Conditioner> Glow<N> {
     fn check(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<(), FlowError> {
         let [_, found @ ..] = x;
         if found != self.shape {
-            return Err(FlowError::SampleShape {
-                expected: self.shape,
-                found,
-            });
+            return Err(FlowError::SampleShape { expected: self.shape, found });
         }
         self.layers.output_shape(x, c).map(|_| ())
     }
@@ -284,27 +251,15 @@ impl<N: Conditioner> Glow<N> {
         self.check_fields(&x, c)?;
         let (z, log_det) = self.layers.forward(x.clone(), c);
         let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
-        let slot = if condition_wanted {
-            GradientSlot::Empty
-        } else {
-            GradientSlot::Unwanted
-        };
+        let slot = if condition_wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc = vec![slot; c.len()];
         let mut parameters = ParameterGradients::new();
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
-        let (again, dx) = self
-            .layers
-            .forward_vjp(z.clone(), z, &dlog_det, c, &mut dc, &mut parameters);
+        let (again, dx) = self.layers.forward_vjp(z.clone(), z, &dlog_det, c, &mut dc, &mut parameters);
         let error = (again - x.clone()).square().sum() / x.square().sum();
         let reconstruction_error = error.sqrt().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
-        Ok(LikelihoodGradient {
-            nll,
-            x: dx,
-            parameters,
-            condition,
-            reconstruction_error,
-        })
+        Ok(LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error })
     }
 
     /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from x,

@@ -48,11 +48,7 @@ impl ParameterGradients {
 
     /// Every gradient multiplied by a number.
     pub fn scale(self, factor: f64) -> Self {
-        let by_id = self
-            .by_id
-            .into_iter()
-            .map(|(id, gradient)| (id, gradient * factor))
-            .collect();
+        let by_id = self.by_id.into_iter().map(|(id, gradient)| (id, gradient * factor)).collect();
         Self { by_id }
     }
 }

@@ -4,9 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::flow::base::tensor;
-use crate::flow::{
-    Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample,
-};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
 use crate::kernels::{gram, no_log_det, reflect, reflection_gradients};
 
 /// An orthogonal 1×1 convolution: a product of Householder reflections over the channels.
@@ -25,13 +23,9 @@ pub struct ChannelMixing {
 impl ChannelMixing {
     /// Random reflections; at most as many as there are channels are of use.
     pub fn new(channels: usize, reflections: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let values = (0..reflections * channels)
-            .map(|_| StandardNormal.sample(rng))
-            .collect();
+        let values = (0..reflections * channels).map(|_| StandardNormal.sample(rng)).collect();
         let vectors = tensor(values, [reflections, channels], DType::F32, device);
-        Self {
-            vectors: Param::from_tensor(vectors),
-        }
+        Self { vectors: Param::from_tensor(vectors) }
     }
 
     fn apply(&self, x: Field) -> Field {
@@ -51,11 +45,7 @@ impl Invertible for ChannelMixing {
     fn output_shape(&self, x: [usize; 5], _c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         match self.vectors.val().dims()[1] {
             expected if expected == x[1] => Ok(x),
-            expected => Err(FlowError::Channels {
-                layer: "channel mixing",
-                expected,
-                found: x[1],
-            }),
+            expected => Err(FlowError::Channels { layer: "channel mixing", expected, found: x[1] }),
         }
     }
 

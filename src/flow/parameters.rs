@@ -13,10 +13,7 @@ pub struct Parameter {
 
 /// All float parameters with their values flattened, in visit order.
 pub fn parameters<M: Module>(module: &M) -> Vec<(Parameter, Tensor<1>)> {
-    let mut visitor = Collect {
-        path: Vec::new(),
-        found: Vec::new(),
-    };
+    let mut visitor = Collect { path: Vec::new(), found: Vec::new() };
     module.visit(&mut visitor);
     visitor.found
 }
@@ -47,11 +44,7 @@ impl ModuleVisitor for Collect {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let value = param.val();
-        let parameter = Parameter {
-            path: self.path.join("."),
-            id: param.id,
-            shape: value.dims().to_vec(),
-        };
+        let parameter = Parameter { path: self.path.join("."), id: param.id, shape: value.dims().to_vec() };
         self.found.push((parameter, value.reshape([-1])));
     }
 }
@@ -72,11 +65,7 @@ impl ModuleMapper for Replace<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let shape = param.val().dims();
-        let parameter = Parameter {
-            path: self.path.join("."),
-            id: param.id,
-            shape: shape.to_vec(),
-        };
+        let parameter = Parameter { path: self.path.join("."), id: param.id, shape: shape.to_vec() };
         param.map(|value| (self.f)(&parameter, value.reshape([-1])).reshape(shape))
     }
 }

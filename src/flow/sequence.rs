@@ -1,8 +1,8 @@
 use burn::module::Module;
 
 use crate::flow::{
-    ActNorm, ChannelMixing, Condition, ConditionGradient, Conditioner, Coupling, Field, FlowError,
-    Invertible, ParameterGradients, PerSample, Split, Squeeze,
+    ActNorm, ChannelMixing, Condition, ConditionGradient, Conditioner, Coupling, Field, FlowError, Invertible,
+    ParameterGradients, PerSample, Split, Squeeze,
 };
 use crate::kernels::no_log_det;
 
@@ -94,9 +94,7 @@ impl<N: Conditioner> Sequence<N> {
 
 impl<N: Conditioner> Invertible for Sequence<N> {
     fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
-        self.layers
-            .iter()
-            .try_fold(x, |x, layer| layer.output_shape(x, c))
+        self.layers.iter().try_fold(x, |x, layer| layer.output_shape(x, c))
     }
 
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
@@ -135,9 +133,7 @@ impl<N: Conditioner> Invertible for Sequence<N> {
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
-        self.layers.iter().rev().fold((z, dz), |(z, dz), layer| {
-            layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta)
-        })
+        self.layers.iter().rev().fold((z, dz), |(z, dz), layer| layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta))
     }
 
     fn inverse_vjp(
@@ -149,8 +145,6 @@ impl<N: Conditioner> Invertible for Sequence<N> {
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
-        self.layers.iter().fold((x, dx), |(x, dx), layer| {
-            layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta)
-        })
+        self.layers.iter().fold((x, dx), |(x, dx), layer| layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta))
     }
 }

@@ -2,8 +2,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::flow::{
-    Condition, ConditionGradient, Conditioner, Field, FlowError, Invertible, ParameterGradients, PerSample,
-    Sequence,
+    Condition, ConditionGradient, Conditioner, Field, FlowError, Invertible, ParameterGradients, PerSample, Sequence,
 };
 
 /// Runs the rest of a network on half of the channels and puts the parts together again (Dinh et al. 2017, section
@@ -25,10 +24,7 @@ impl<N: Conditioner> Split<N> {
     fn parts(x: Field) -> (Field, Field) {
         let channels = x.dims()[1];
         let first = channels.div_ceil(2);
-        (
-            x.clone().narrow(1, 0, first),
-            x.narrow(1, first, channels - first),
-        )
+        (x.clone().narrow(1, 0, first), x.narrow(1, first, channels - first))
     }
 }
 
@@ -49,21 +45,12 @@ impl<N: Conditioner> Invertible for Split<N> {
         half[1] = x[1].div_ceil(2);
         match self.rest.output_shape(half, deeper(c)) {
             Ok(shape) if shape == half => Ok(x),
-            Ok(shape) => Err(FlowError::Channels {
-                layer: "split",
-                expected: half[1],
-                found: shape[1],
-            }),
-            Err(FlowError::MissingCondition { scale, found }) => Err(FlowError::MissingCondition {
-                scale: scale + 1,
-                found: found + c.len().min(1),
-            }),
+            Ok(shape) => Err(FlowError::Channels { layer: "split", expected: half[1], found: shape[1] }),
+            Err(FlowError::MissingCondition { scale, found }) => {
+                Err(FlowError::MissingCondition { scale: scale + 1, found: found + c.len().min(1) })
+            }
             Err(FlowError::Indivisible { axis, size, divisor }) if axis != "channels" => {
-                Err(FlowError::Indivisible {
-                    axis,
-                    size: 2 * size,
-                    divisor: 2 * divisor,
-                })
+                Err(FlowError::Indivisible { axis, size: 2 * size, divisor: 2 * divisor })
             }
             Err(error) => Err(error),
         }
@@ -97,9 +84,7 @@ impl<N: Conditioner> Invertible for Split<N> {
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
         let ((z1, z2), (dz1, dz2)) = (Self::parts(z), Self::parts(dz));
-        let (x1, dx1) = self
-            .rest
-            .forward_vjp(z1, dz1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        let (x1, dx1) = self.rest.forward_vjp(z1, dz1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
         (Tensor::cat(vec![x1, z2], 1), Tensor::cat(vec![dx1, dz2], 1))
     }
 
@@ -113,9 +98,7 @@ impl<N: Conditioner> Invertible for Split<N> {
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
         let ((x1, x2), (dx1, dx2)) = (Self::parts(x), Self::parts(dx));
-        let (z1, dz1) = self
-            .rest
-            .inverse_vjp(x1, dx1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        let (z1, dz1) = self.rest.inverse_vjp(x1, dx1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
         (Tensor::cat(vec![z1, x2], 1), Tensor::cat(vec![dz1, dx2], 1))
     }
 }

@@ -1,9 +1,7 @@
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{
-    Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample,
-};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
 use crate::kernels::{checkerboard, checkerboard_inverse, haar, haar_inverse, no_log_det};
 
 /// How resolution is traded for channels.
@@ -35,19 +33,12 @@ const AXES: [&str; 3] = ["depth", "height", "width"];
 
 impl Squeeze {
     pub fn new(squeezer: Squeezer, axes: [bool; 3]) -> Self {
-        Self {
-            squeezer,
-            axes,
-            reversed: false,
-        }
+        Self { squeezer, axes, reversed: false }
     }
 
     /// The inverse layer.
     pub fn reversed(&self) -> Self {
-        Self {
-            reversed: !self.reversed,
-            ..self.clone()
-        }
+        Self { reversed: !self.reversed, ..self.clone() }
     }
 
     /// Channels are multiplied by this.
@@ -71,20 +62,12 @@ impl Squeeze {
 
     /// The map of a field.
     pub fn apply(&self, x: Field) -> Field {
-        if self.reversed {
-            self.fine(x)
-        } else {
-            self.coarse(x)
-        }
+        if self.reversed { self.fine(x) } else { self.coarse(x) }
     }
 
     /// The inverse map of a field.
     pub fn apply_inverse(&self, z: Field) -> Field {
-        if self.reversed {
-            self.coarse(z)
-        } else {
-            self.fine(z)
-        }
+        if self.reversed { self.coarse(z) } else { self.fine(z) }
     }
 }
 
@@ -94,11 +77,7 @@ impl Invertible for Squeeze {
         let factor = self.factor();
         if self.reversed {
             if !x[1].is_multiple_of(factor) {
-                return Err(FlowError::Indivisible {
-                    axis: "channels",
-                    size: x[1],
-                    divisor: factor,
-                });
+                return Err(FlowError::Indivisible { axis: "channels", size: x[1], divisor: factor });
             }
             z[1] /= factor;
         } else {
@@ -110,11 +89,7 @@ impl Invertible for Squeeze {
                 (true, _) => z[axis + 2] = 2 * size,
                 (false, 0) => z[axis + 2] = size / 2,
                 (false, _) => {
-                    return Err(FlowError::Indivisible {
-                        axis: AXES[axis],
-                        size,
-                        divisor: 2,
-                    });
+                    return Err(FlowError::Indivisible { axis: AXES[axis], size, divisor: 2 });
                 }
             }
         }

@@ -32,10 +32,7 @@ pub(super) fn partial_name(path: &Path) -> Result<PathBuf> {
 /// Gives a finished file its name, for good.
 pub(super) fn publish(partial: &Path, path: &Path) -> Result<()> {
     std::fs::rename(partial, path).map_err(|e| IoError::system(path, "rename the finished file to", e))?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The rename itself outlives a power cut only when the folder is synced; not every system lets a folder be opened.
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();

@@ -74,12 +74,7 @@ impl Create {
             .with_fcpl(|plist| plist.userblock(seal::BLOCK as u64).obj_track_times(false))
             .with_fapl(|plist| plist.fclose_degree(FileCloseDegree::Strong))
             .create(&partial);
-        let create = Self {
-            file: file.as_ref().ok().cloned(),
-            path: path.into(),
-            partial,
-            axes: Vec::new(),
-        };
+        let create = Self { file: file.as_ref().ok().cloned(), path: path.into(), partial, axes: Vec::new() };
         let file = file.map_err(|e| create.failed(&e))?;
         let attributes = || {
             hdf::put_text(&file, "posteria", kind.name())?;
@@ -116,11 +111,7 @@ impl Create {
             ));
         }
         let leading = shape.len().checked_sub(grid.axes.len());
-        if shape
-            .iter()
-            .skip(usize::from(storage == Storage::Growing))
-            .any(|&size| size == 0)
-        {
+        if shape.iter().skip(usize::from(storage == Storage::Growing)).any(|&size| size == 0) {
             return Err(IoError::content(
                 format!("{}:/{name}", self.path.display()),
                 format!("shape {shape:?} has no elements"),
@@ -130,41 +121,26 @@ impl Create {
         if shape.is_empty() || leading != Some(labels.len()) || !shape.ends_with(&grid.sizes()) {
             return Err(IoError::content(
                 format!("{}:/{name}", self.path.display()),
-                format!(
-                    "shape {shape:?} is not that of axes {labels:?} and a grid of {:?}",
-                    grid.sizes()
-                ),
+                format!("shape {shape:?} is not that of axes {labels:?} and a grid of {:?}", grid.sizes()),
                 "give every axis a label or a place in the grid",
             ));
         }
-        let scales: Vec<Dataset> = grid
-            .axes
-            .iter()
-            .map(|axis| self.axis(axis))
-            .collect::<Result<_>>()?;
+        let scales: Vec<Dataset> = grid.axes.iter().map(|axis| self.axis(axis)).collect::<Result<_>>()?;
         let make = || {
             let file = self.file()?;
             let first = match storage {
                 Storage::Plain => Extent::fixed(shape[0]),
                 Storage::Growing => Extent::resizable(shape[0]),
             };
-            let extents: Vec<Extent> = std::iter::once(first)
-                .chain(shape[1..].iter().map(Extent::from))
-                .collect();
+            let extents: Vec<Extent> = std::iter::once(first).chain(shape[1..].iter().map(Extent::from)).collect();
             let image = (grid.axes.len() + 1).min(shape.len().saturating_sub(1));
-            let builder = file
-                .new_dataset::<f32>()
-                .obj_track_times(false)
-                .chunk(chunk_shape(shape, image, storage));
+            let builder = file.new_dataset::<f32>().obj_track_times(false).chunk(chunk_shape(shape, image, storage));
             let builder = match storage {
                 Storage::Plain => builder.fletcher32(),
                 Storage::Growing => builder.shuffle().deflate(4).fletcher32(),
             };
             let data = builder.shape(extents).create(name)?;
-            let names = labels
-                .iter()
-                .copied()
-                .chain(grid.axes.iter().map(|axis| axis.name.as_str()));
+            let names = labels.iter().copied().chain(grid.axes.iter().map(|axis| axis.name.as_str()));
             for (axis, label) in names.enumerate() {
                 hdf::label_axis(&data, axis, label)?;
             }
@@ -185,12 +161,7 @@ impl Create {
     /// A one-dimensional dataset of coordinates, made a dimension scale called `label`.
     pub fn scale(&mut self, name: &str, label: &str, values: &[f64], unit: &str) -> Result<Dataset> {
         let make = || {
-            let data = self
-                .file()?
-                .new_dataset::<f64>()
-                .obj_track_times(false)
-                .shape(values.len())
-                .create(name)?;
+            let data = self.file()?.new_dataset::<f64>().obj_track_times(false).shape(values.len()).create(name)?;
             data.write_raw(values)?;
             hdf::make_scale(&data, label)?;
             hdf::put_text(&data, "units", unit)?;
@@ -203,9 +174,7 @@ impl Create {
     pub fn finish(mut self) -> Result<()> {
         self.axes.clear();
         if let Some(file) = self.file.take() {
-            file.flush()
-                .and_then(|()| file.close())
-                .map_err(|e| self.failed(&e))?;
+            file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
         }
         seal::apply(&self.partial)?;
         publish(&self.partial, &self.path)
@@ -216,21 +185,9 @@ impl Create {
         if let Some((_, scale)) = self.axes.iter().find(|(known, _)| known == axis) {
             return Ok(scale.clone());
         }
-        let namesakes = self
-            .axes
-            .iter()
-            .filter(|(known, _)| known.name == axis.name)
-            .count();
-        let suffix = if namesakes == 0 {
-            String::new()
-        } else {
-            format!("_{}", namesakes + 1)
-        };
-        let plain = if axis.name.is_empty() {
-            "axis".into()
-        } else {
-            axis.name.replace(['/', '.'], "_")
-        };
+        let namesakes = self.axes.iter().filter(|(known, _)| known.name == axis.name).count();
+        let suffix = if namesakes == 0 { String::new() } else { format!("_{}", namesakes + 1) };
+        let plain = if axis.name.is_empty() { "axis".into() } else { axis.name.replace(['/', '.'], "_") };
         let name = format!("axes/{plain}{suffix}");
         let scale = self.scale(&name, &axis.name, &axis.coordinates(), &axis.unit)?;
         self.axes.push((axis.clone(), scale.clone()));
@@ -260,16 +217,8 @@ fn chunk_shape(shape: &[usize], image: usize, storage: Storage) -> Vec<usize> {
     let mut chunk = vec![1; shape.len()];
     let mut bytes = size_of::<f32>();
     for axis in (0..shape.len()).rev() {
-        let limit = if axis + image >= shape.len() {
-            LARGE_CHUNK
-        } else {
-            SMALL_CHUNK
-        };
-        let most = if axis == 0 && storage == Storage::Growing {
-            usize::MAX
-        } else {
-            shape[axis]
-        };
+        let limit = if axis + image >= shape.len() { LARGE_CHUNK } else { SMALL_CHUNK };
+        let most = if axis == 0 && storage == Storage::Growing { usize::MAX } else { shape[axis] };
         chunk[axis] = (limit / bytes).clamp(1, most.max(1));
         bytes *= chunk[axis];
     }
@@ -282,10 +231,7 @@ mod tests {
     use ndarray::{ArrayD, IxDyn};
 
     fn grid() -> Grid {
-        Grid::new(vec![
-            Axis::new("depth", 3, 12.5, "m"),
-            Axis::new("distance", 4, 25.0, "m"),
-        ])
+        Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")])
     }
 
     #[test]
@@ -296,14 +242,8 @@ mod tests {
         assert_eq!(plain(&[1000, 8], 1), [512, 8]);
         assert_eq!(plain(&[10, 8], 1), [10, 8]);
         assert_eq!(plain(&[2, 1, 1024, 1024, 1024], 4), [1, 1, 16, 1024, 1024]);
-        assert_eq!(
-            chunk_shape(&[0, 100, 1, 64, 64], 3, Storage::Growing),
-            [1, 1, 1, 64, 64]
-        );
-        assert_eq!(
-            chunk_shape(&[0, 100, 1, 32, 32], 3, Storage::Growing),
-            [1, 4, 1, 32, 32]
-        );
+        assert_eq!(chunk_shape(&[0, 100, 1, 64, 64], 3, Storage::Growing), [1, 1, 1, 64, 64]);
+        assert_eq!(chunk_shape(&[0, 100, 1, 32, 32], 3, Storage::Growing), [1, 4, 1, 32, 32]);
         assert_eq!(chunk_shape(&[0, 8], 1, Storage::Growing), [512, 8]);
     }
 
@@ -314,15 +254,7 @@ mod tests {
         let partial = folder.path().join("a.h5.partial");
         for finished in [false, true] {
             let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
-            let data = create
-                .dataset(
-                    "m",
-                    &[2, 1, 3, 4],
-                    &["sample", "channel"],
-                    &grid(),
-                    Storage::Plain,
-                )
-                .unwrap();
+            let data = create.dataset("m", &[2, 1, 3, 4], &["sample", "channel"], &grid(), Storage::Plain).unwrap();
             data.write(&ArrayD::<f32>::ones(IxDyn(&[2, 1, 3, 4]))).unwrap();
             assert!(partial.exists() && !path.exists());
             match finished {
@@ -340,15 +272,7 @@ mod tests {
         let write = |name: &str| {
             let path = folder.path().join(name);
             let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
-            let data = create
-                .dataset(
-                    "m",
-                    &[1, 1, 3, 4],
-                    &["sample", "channel"],
-                    &grid(),
-                    Storage::Plain,
-                )
-                .unwrap();
+            let data = create.dataset("m", &[1, 1, 3, 4], &["sample", "channel"], &grid(), Storage::Plain).unwrap();
             data.write(&ArrayD::<f32>::ones(IxDyn(&[1, 1, 3, 4]))).unwrap();
             drop(data);
             create.finish().unwrap();
@@ -367,9 +291,7 @@ mod tests {
         let line = |size, spacing| Grid::new(vec![Axis::new("time", size, spacing, "s")]);
         for (name, size, spacing) in [("a", 3, 0.1), ("b", 3, 0.1), ("c", 3, 0.2), ("d", 5, 0.1)] {
             let labels = ["sample", "channel"];
-            create
-                .dataset(name, &[1, 1, size], &labels, &line(size, spacing), Storage::Plain)
-                .unwrap();
+            create.dataset(name, &[1, 1, size], &labels, &line(size, spacing), Storage::Plain).unwrap();
         }
         let group = create.file().unwrap().group("axes").unwrap();
         assert_eq!(group.member_names().unwrap(), ["time", "time_2", "time_3"]);
@@ -381,9 +303,7 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         for place in [folder.path().join("absent/a.h5"), file.join("a.h5")] {
-            let message = Create::new(&place, Kind::Maps, &Provenance::default())
-                .unwrap_err()
-                .to_string();
+            let message = Create::new(&place, Kind::Maps, &Provenance::default()).unwrap_err().to_string();
             assert!(message.contains(&place.display().to_string()), "{message}");
         }
     }
@@ -391,29 +311,18 @@ mod tests {
     #[test]
     fn impossible_shapes_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let mut create =
-            Create::new(&folder.path().join("a.h5"), Kind::Maps, &Provenance::default()).unwrap();
+        let mut create = Create::new(&folder.path().join("a.h5"), Kind::Maps, &Provenance::default()).unwrap();
         for (shape, labels) in [
             (&[2, 1, 3, 5][..], &["sample", "channel"][..]),
             (&[2, 1, 3, 4], &["sample"]),
             (&[0, 1, 3, 4], &["sample", "channel"]),
             (&[], &[]),
         ] {
-            assert!(
-                create
-                    .dataset("m", shape, labels, &grid(), Storage::Plain)
-                    .is_err(),
-                "{shape:?}"
-            );
+            assert!(create.dataset("m", shape, labels, &grid(), Storage::Plain).is_err(), "{shape:?}");
         }
         let labels = ["sample", "channel"];
-        create
-            .dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain)
-            .unwrap();
-        let twice = create
-            .dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain)
-            .unwrap_err()
-            .to_string();
+        create.dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain).unwrap();
+        let twice = create.dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain).unwrap_err().to_string();
         assert!(twice.contains("a.h5:/m: is there already"), "{twice}");
     }
 }

@@ -53,11 +53,7 @@ pub type Result<T> = std::result::Result<T, IoError>;
 
 impl IoError {
     pub(super) fn system(path: &Path, action: &'static str, source: std::io::Error) -> Self {
-        Self::System {
-            path: path.into(),
-            action,
-            source,
-        }
+        Self::System { path: path.into(), action, source }
     }
 
     pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
@@ -68,16 +64,8 @@ impl IoError {
         }
     }
 
-    pub(super) fn content(
-        place: impl Into<String>,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Self {
-        Self::Content {
-            place: place.into(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+    pub(super) fn content(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Content { place: place.into(), what: what.into(), remedy: remedy.into() }
     }
 
     /// An error of libhdf5 while reading: the seal was right or absent, so either the disk fails or a foreign file is damaged.
@@ -91,11 +79,7 @@ impl IoError {
             Some(code) => Self::system(path, "write", std::io::Error::from_raw_os_error(code)),
             None => {
                 let what = format!("cannot be written: {}", reason(source));
-                Self::content(
-                    path.display().to_string(),
-                    what,
-                    "give every dataset a name and a shape of its own",
-                )
+                Self::content(path.display().to_string(), what, "give every dataset a name and a shape of its own")
             }
         }
     }
@@ -103,9 +87,7 @@ impl IoError {
 
 /// The innermost message of libhdf5's error stack: the one that says why.
 fn reason(error: &hdf5::Error) -> String {
-    let innermost = error
-        .stack()
-        .and_then(|stack| stack.iter().next().map(|frame| frame.desc().to_owned()));
+    let innermost = error.stack().and_then(|stack| stack.iter().next().map(|frame| frame.desc().to_owned()));
     innermost.unwrap_or_else(|| error.to_string())
 }
 
@@ -146,15 +128,9 @@ mod tests {
     fn messages_say_what_to_do() {
         let full = IoError::system(Path::new("/d/f"), "write", std::io::Error::from_raw_os_error(28));
         let text = full.to_string();
-        assert!(
-            text.contains("/d/f") && text.contains("free some space"),
-            "{text}"
-        );
-        let none = IoError::NoDataset {
-            path: "a.h5".into(),
-            dataset: "z".into(),
-            present: vec!["x".into(), "y".into()],
-        };
+        assert!(text.contains("/d/f") && text.contains("free some space"), "{text}");
+        let none =
+            IoError::NoDataset { path: "a.h5".into(), dataset: "z".into(), present: vec!["x".into(), "y".into()] };
         assert_eq!(none.to_string(), "a.h5: no dataset \"z\"; the file holds x, y");
     }
 }

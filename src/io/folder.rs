@@ -19,10 +19,7 @@ pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     let previous = beside(folder, "previous");
     clear(&partial)?;
     std::fs::create_dir_all(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
-    let sums: String = files
-        .iter()
-        .map(|(name, bytes)| format!("{}  {name}\n", digest(bytes)))
-        .collect();
+    let sums: String = files.iter().map(|(name, bytes)| format!("{}  {name}\n", digest(bytes))).collect();
     for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
         super::replace(&partial.join(name), bytes)?;
     }
@@ -44,13 +41,9 @@ pub fn exists(folder: &Path) -> bool {
 
 /// Removes a folder written by [`write`], and what a crash left of it.
 pub fn remove(folder: &Path) -> Result<()> {
-    [
-        folder.to_path_buf(),
-        beside(folder, "previous"),
-        beside(folder, "partial"),
-    ]
-    .iter()
-    .try_for_each(|path| clear(path))
+    [folder.to_path_buf(), beside(folder, "previous"), beside(folder, "partial")]
+        .iter()
+        .try_for_each(|path| clear(path))
 }
 
 /// Reads all files of a folder and holds each against its digest.
@@ -59,11 +52,7 @@ pub fn remove(folder: &Path) -> Result<()> {
 /// The folder is not there, a file of it is missing or differs from its digest.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let previous = beside(folder, "previous");
-    let folder = if !folder.exists() && previous.exists() {
-        previous.as_path()
-    } else {
-        folder
-    };
+    let folder = if !folder.exists() && previous.exists() { previous.as_path() } else { folder };
     let open = |name: &str| {
         let path = folder.join(name);
         std::fs::read(&path).map_err(|e| IoError::system(&path, "open", e))
@@ -72,21 +61,12 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         .map_err(|_| IoError::damaged(&folder.join(SUMS), "it is not a list of digests"))?;
     let mut files = BTreeMap::new();
     for line in sums.lines() {
-        let Some((expected, name)) = line
-            .split_once("  ")
-            .filter(|(_, name)| !name.contains(['/', '\\']))
-        else {
-            return Err(IoError::damaged(
-                &folder.join(SUMS),
-                "it is not a list of digests",
-            ));
+        let Some((expected, name)) = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\'])) else {
+            return Err(IoError::damaged(&folder.join(SUMS), "it is not a list of digests"));
         };
         let bytes = open(name)?;
         if digest(&bytes) != expected {
-            return Err(IoError::damaged(
-                &folder.join(name),
-                format!("its content differs from its digest in {SUMS}"),
-            ));
+            return Err(IoError::damaged(&folder.join(name), format!("its content differs from its digest in {SUMS}")));
         }
         files.insert(name.to_owned(), bytes);
     }
@@ -94,10 +74,7 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn beside(folder: &Path, suffix: &str) -> PathBuf {
@@ -124,24 +101,15 @@ mod tests {
         let folder = dir.path().join("model");
         write(&folder, &[("a.json", b"{}"), ("b.bin", b"12345")]).unwrap();
         write(&folder, &[("a.json", b"{1}")]).unwrap();
-        assert_eq!(
-            read(&folder).unwrap(),
-            BTreeMap::from([("a.json".to_string(), b"{1}".to_vec())])
-        );
+        assert_eq!(read(&folder).unwrap(), BTreeMap::from([("a.json".to_string(), b"{1}".to_vec())]));
         assert!(!beside(&folder, "previous").exists());
 
         std::fs::rename(&folder, beside(&folder, "previous")).unwrap();
-        assert!(
-            exists(&folder) && read(&folder).is_ok(),
-            "a crash between the two renames loses nothing"
-        );
+        assert!(exists(&folder) && read(&folder).is_ok(), "a crash between the two renames loses nothing");
         std::fs::rename(beside(&folder, "previous"), &folder).unwrap();
 
         std::fs::write(folder.join("a.json"), b"{2}").unwrap();
         let error = read(&folder).unwrap_err().to_string();
-        assert!(
-            error.contains("a.json") && error.contains("differs from its digest"),
-            "{error}"
-        );
+        assert!(error.contains("a.json") && error.contains("differs from its digest"), "{error}");
     }
 }

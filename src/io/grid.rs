@@ -19,12 +19,7 @@ pub struct Axis {
 impl Axis {
     /// An axis of `size` pixels, `spacing` (in `unit`) apart.
     pub fn new(name: &str, size: usize, spacing: f64, unit: &str) -> Self {
-        Self {
-            name: name.into(),
-            size,
-            spacing,
-            unit: unit.into(),
-        }
+        Self { name: name.into(), size, spacing, unit: unit.into() }
     }
 
     /// The coordinates of the pixels, from zero, in `unit`.
@@ -53,9 +48,7 @@ impl Grid {
             Some(place) => Axis::new(NAMES[place], size, 1.0, "pixel"),
             None => Axis::new(&format!("axis {i}"), size, 1.0, "pixel"),
         };
-        Self {
-            axes: sizes.iter().enumerate().map(axis).collect(),
-        }
+        Self { axes: sizes.iter().enumerate().map(axis).collect() }
     }
 
     /// The numbers of pixels.
@@ -75,13 +68,7 @@ mod tests {
 
     #[test]
     fn pixels_have_names_in_every_rank() {
-        let names = |sizes: &[usize]| {
-            Grid::of_pixels(sizes)
-                .axes
-                .iter()
-                .map(|a| a.name.clone())
-                .collect::<Vec<_>>()
-        };
+        let names = |sizes: &[usize]| Grid::of_pixels(sizes).axes.iter().map(|a| a.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&[4]), ["column"]);
         assert_eq!(names(&[2, 3, 4]), ["plane", "row", "column"]);
         assert_eq!(names(&[1, 2, 3, 4]), ["axis 0", "plane", "row", "column"]);

@@ -33,8 +33,7 @@ fn class(dtype: &Datatype) -> H5T_class_t {
 
 /// Whether the values are integers or floating-point numbers of any size and byte order.
 pub fn is_numeric(of: &Container) -> bool {
-    of.dtype()
-        .is_ok_and(|dtype| matches!(class(&dtype), H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT))
+    of.dtype().is_ok_and(|dtype| matches!(class(&dtype), H5T_class_t::H5T_INTEGER | H5T_class_t::H5T_FLOAT))
 }
 
 /// A datatype as numpy writes it: `<f4`, `>i8`, `|u1`; other classes in words.
@@ -66,24 +65,13 @@ pub fn type_name(of: &Container) -> String {
 pub fn read_box(from: &Dataset, start: &[usize], count: &[usize], out: &mut [f32]) -> hdf5::Result<()> {
     let space = from.space()?;
     let elements = count.iter().try_fold(1usize, |n, &c| n.checked_mul(c));
-    if !is_numeric(from)
-        || elements != Some(out.len())
-        || space.ndim() != count.len()
-        || start.len() != count.len()
-    {
+    if !is_numeric(from) || elements != Some(out.len()) || space.ndim() != count.len() || start.len() != count.len() {
         return Err("box, buffer and dataset disagree".into());
     }
     let memory_type = Datatype::from_type::<f32>()?;
     if count.is_empty() {
         return call(|| unsafe {
-            H5Dread(
-                from.id(),
-                memory_type.id(),
-                H5S_ALL,
-                H5S_ALL,
-                H5P_DEFAULT,
-                out.as_mut_ptr().cast(),
-            )
+            H5Dread(from.id(), memory_type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.as_mut_ptr().cast())
         });
     }
     if out.is_empty() {
@@ -99,14 +87,7 @@ pub fn read_box(from: &Dataset, start: &[usize], count: &[usize], out: &mut [f32
         let set = H5S_seloper_t::H5S_SELECT_SET;
         let none = std::ptr::null();
         match H5Sselect_hyperslab(space.id(), set, start.as_ptr(), none, count.as_ptr(), none) {
-            0.. => H5Dread(
-                from.id(),
-                memory_type.id(),
-                memory.id(),
-                space.id(),
-                H5P_DEFAULT,
-                out.as_mut_ptr().cast(),
-            ),
+            0.. => H5Dread(from.id(), memory_type.id(), memory.id(), space.id(), H5P_DEFAULT, out.as_mut_ptr().cast()),
             bad => bad,
         }
     })
@@ -129,17 +110,12 @@ pub fn put_text(at: &Location, name: &str, value: &str) -> hdf5::Result<()> {
 
 /// Writes a list of texts as an attribute.
 pub fn put_texts(at: &Location, name: &str, values: &[String]) -> hdf5::Result<()> {
-    let values: Vec<VarLenUnicode> = values
-        .iter()
-        .map(|v| text_value(v))
-        .collect::<hdf5::Result<_>>()?;
+    let values: Vec<VarLenUnicode> = values.iter().map(|v| text_value(v)).collect::<hdf5::Result<_>>()?;
     at.new_attr_builder().with_data(&values).create(name).map(drop)
 }
 
 fn text_value(value: &str) -> hdf5::Result<VarLenUnicode> {
-    value
-        .parse()
-        .map_err(|_| format!("text with a zero byte: {value:?}").into())
+    value.parse().map_err(|_| format!("text with a zero byte: {value:?}").into())
 }
 
 /// The texts of an attribute, or nothing where it is absent, of another type or unreadable.
@@ -160,9 +136,7 @@ pub fn texts(at: &Location, name: &str) -> Option<Vec<String>> {
 
 fn fixed_texts(attribute: &Attribute, dtype: &Datatype, number: usize) -> Option<Vec<String>> {
     let size = dtype.size();
-    let bytes = number
-        .checked_mul(size)
-        .filter(|&bytes| size > 0 && bytes <= ATTRIBUTE_LIMIT)?;
+    let bytes = number.checked_mul(size).filter(|&bytes| size > 0 && bytes <= ATTRIBUTE_LIMIT)?;
     let mut buffer = vec![0u8; bytes];
     // SAFETY: the memory type is the attribute's own, so exactly `number * size` bytes are written.
     call(|| unsafe { H5Aread(attribute.id(), dtype.id(), buffer.as_mut_ptr().cast()) }).ok()?;

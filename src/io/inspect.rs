@@ -19,14 +19,8 @@ const TEXT_LIMIT: u64 = 100 << 20;
 
 /// Describes what is at `path`. Files of ours are held against their seals on the way.
 pub fn inspect(path: &Path) -> Result<String> {
-    let extension = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
-    if ["model.json", "model.safetensors"]
-        .iter()
-        .any(|name| path.join(name).is_file())
-    {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    if ["model.json", "model.safetensors"].iter().any(|name| path.join(name).is_file()) {
         return model(path);
     }
     if path.is_dir() || !path.exists() && path.to_string_lossy().contains('*') {
@@ -43,21 +37,13 @@ pub fn inspect(path: &Path) -> Result<String> {
 fn pairs(path: &Path) -> Result<String> {
     let pairs = Pairs::open(path)?;
     let info = pairs.info();
-    let mut out = format!(
-        "{}: {} pairs in {} files\n",
-        path.display(),
-        pairs.len(),
-        pairs.files().count()
-    );
+    let mut out = format!("{}: {} pairs in {} files\n", path.display(), pairs.len(), pairs.files().count());
     for (name, shape, quantity) in [("x", pairs.x_shape(), &info.x), ("y", pairs.y_shape(), &info.y)] {
         line(&mut out, format!("{name} {shape:?} {}", describe(quantity)));
     }
     line(&mut out, format!("noise of y: {}", info.noise.name()));
     let provenance = &info.provenance;
-    line(
-        &mut out,
-        origin(&provenance.version, provenance.seed, &provenance.problem),
-    );
+    line(&mut out, origin(&provenance.version, provenance.seed, &provenance.problem));
     Ok(out)
 }
 
@@ -73,15 +59,8 @@ fn describe(quantity: &Quantity) -> String {
 }
 
 fn origin(version: &str, seed: u64, problem: &str) -> String {
-    let version = if version.is_empty() {
-        "of unknown version"
-    } else {
-        version
-    };
-    format!(
-        "written by posteria {version}, seed {seed}, problem file of {} lines",
-        problem.lines().count()
-    )
+    let version = if version.is_empty() { "of unknown version" } else { version };
+    format!("written by posteria {version}, seed {seed}, problem file of {} lines", problem.lines().count())
 }
 
 fn hdf5(path: &Path) -> Result<String> {
@@ -91,14 +70,7 @@ fn hdf5(path: &Path) -> Result<String> {
     let mut out = format!("{}: {kind}; seal: {seal}\n", path.display());
     if source.sealed() {
         let text = |name| source.text(name).unwrap_or_default();
-        line(
-            &mut out,
-            origin(
-                &text("version"),
-                source.integer("seed").unwrap_or_default(),
-                &text("problem"),
-            ),
-        );
+        line(&mut out, origin(&text("version"), source.integer("seed").unwrap_or_default(), &text("problem")));
     }
     let names = source.datasets();
     if names.is_empty() {
@@ -133,10 +105,7 @@ fn dataset(out: &mut String, source: &Source, name: &str) -> Result<()> {
             },
         };
         if !value.is_empty() {
-            line(
-                out,
-                format!("  {attribute}: {}", value.lines().next().unwrap_or_default()),
-            );
+            line(out, format!("  {attribute}: {}", value.lines().next().unwrap_or_default()));
         }
     }
     if hdf::is_numeric(&data) {
@@ -147,12 +116,7 @@ fn dataset(out: &mut String, source: &Source, name: &str) -> Result<()> {
 
 fn npy(path: &Path) -> Result<String> {
     let rows = Rows::open(&path.display().to_string())?;
-    let mut out = format!(
-        "{}: npy {:?} {}\n",
-        path.display(),
-        rows.shape(),
-        rows.type_name()
-    );
+    let mut out = format!("{}: npy {:?} {}\n", path.display(), rows.shape(), rows.type_name());
     range(&mut out, &rows)?;
     Ok(out)
 }
@@ -166,20 +130,14 @@ fn range(out: &mut String, rows: &Rows) -> Result<()> {
     let values: ArrayD<f32> = rows.read()?;
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let number = finite().count();
-    let (low, high) = finite().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| {
-        (l.min(v), h.max(v))
-    });
+    let (low, high) = finite().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
     let mean = finite().map(f64::from).sum::<f64>() / number as f64;
     let mut text = match number {
         0 => "  no finite value".into(),
         _ => format!("  from {low} to {high}, mean {mean:.6}"),
     };
     if number < values.len() {
-        text += &format!(
-            "; {} of {} values are NaN or infinite",
-            values.len() - number,
-            values.len()
-        );
+        text += &format!("; {} of {} values are NaN or infinite", values.len() - number, values.len());
     }
     line(out, text);
     Ok(())
@@ -192,13 +150,7 @@ fn model(folder: &Path) -> Result<String> {
         for (key, value) in fields(&config)? {
             let text = value.to_string();
             let short: String = text.chars().take(100).collect();
-            line(
-                &mut out,
-                format!(
-                    "{key}: {short}{}",
-                    if short.len() < text.len() { "…" } else { "" }
-                ),
-            );
+            line(&mut out, format!("{key}: {short}{}", if short.len() < text.len() { "…" } else { "" }));
         }
     }
     let weights = folder.join("model.safetensors");
@@ -213,9 +165,9 @@ fn json(path: &Path) -> Result<String> {
     let mut out = format!("{}: JSON\n", path.display());
     for (key, value) in &fields {
         match (key.as_str(), value.as_object()) {
-            ("metrics", Some(metrics)) => metrics
-                .iter()
-                .for_each(|(name, metric)| line(&mut out, verdict(name, metric))),
+            ("metrics", Some(metrics)) => {
+                metrics.iter().for_each(|(name, metric)| line(&mut out, verdict(name, metric)))
+            }
             _ => line(&mut out, key),
         }
     }
@@ -233,25 +185,15 @@ fn verdict(name: &str, metric: &Value) -> String {
         Some(false) => "FAIL",
         None => "no verdict",
     };
-    format!(
-        "{name} = {} {} (accepted {}): {passed}",
-        text("value"),
-        text("unit"),
-        text("accept")
-    )
+    format!("{name} = {} {} (accepted {}): {passed}", text("value"), text("unit"), text("accept"))
 }
 
 fn fields(path: &Path) -> Result<serde_json::Map<String, Value>> {
     let bytes = start(path, TEXT_LIMIT)?;
-    let value: Value =
-        serde_json::from_slice(&bytes).map_err(|e| IoError::damaged(path, format!("JSON: {e}")))?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|e| IoError::damaged(path, format!("JSON: {e}")))?;
     match value {
         Value::Object(fields) => Ok(fields),
-        _ => Err(IoError::content(
-            path.display().to_string(),
-            "holds no JSON object",
-            "name another file",
-        )),
+        _ => Err(IoError::content(path.display().to_string(), "holds no JSON object", "name another file")),
     }
 }
 
@@ -259,16 +201,11 @@ fn fields(path: &Path) -> Result<serde_json::Map<String, Value>> {
 fn tensors(path: &Path) -> Result<String> {
     let first = start(path, 8)?;
     let damaged = |what: String| IoError::damaged(path, format!("safetensors: {what}"));
-    let length: [u8; 8] = first
-        .try_into()
-        .map_err(|_| damaged("shorter than its header".into()))?;
+    let length: [u8; 8] = first.try_into().map_err(|_| damaged("shorter than its header".into()))?;
     let header = start(path, u64::from_le_bytes(length).saturating_add(8).min(TEXT_LIMIT))?;
     let header: HashMap<String, Value> =
         serde_json::from_slice(header.get(8..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
-    let shapes = header
-        .iter()
-        .filter(|(name, _)| *name != "__metadata__")
-        .filter_map(|(_, t)| t["shape"].as_array());
+    let shapes = header.iter().filter(|(name, _)| *name != "__metadata__").filter_map(|(_, t)| t["shape"].as_array());
     let sizes = shapes.map(|shape| shape.iter().filter_map(Value::as_u64).product::<u64>());
     let (number, parameters) = sizes.fold((0, 0), |(n, p), size| (n + 1, p + size));
     Ok(format!("{number} tensors, {parameters} parameters"))
@@ -278,9 +215,7 @@ fn tensors(path: &Path) -> Result<String> {
 fn start(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(|e| IoError::system(path, "open", e))?;
     let mut bytes = Vec::new();
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|e| IoError::system(path, "read", e))?;
+    file.take(limit).read_to_end(&mut bytes).map_err(|e| IoError::system(path, "read", e))?;
     Ok(bytes)
 }
 
@@ -297,53 +232,22 @@ mod tests {
     use ndarray_npy::WriteNpyExt;
 
     fn has(text: &str, parts: &[&str]) {
-        parts
-            .iter()
-            .for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
+        parts.iter().for_each(|part| assert!(text.contains(part), "no {part:?} in:\n{text}"));
     }
 
     #[test]
     fn results_show_shape_storage_units_seal_and_range() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("posterior.h5");
-        let provenance = Provenance {
-            problem: "a\nb\n".into(),
-            seed: 9,
-            version: "1.2.3".into(),
-        };
+        let provenance = Provenance { problem: "a\nb\n".into(), seed: 9, version: "1.2.3".into() };
         let mut writer = ResultWriter::create(&path, Kind::Posterior, &provenance).unwrap();
-        let layout = Layout {
-            labels: &["observation", "parameter"],
-            unit: "m/s",
-            ..Layout::default()
-        };
+        let layout = Layout { labels: &["observation", "parameter"], unit: "m/s", ..Layout::default() };
         writer.dataset("mean", &[3], &layout).unwrap();
-        writer
-            .append(
-                "mean",
-                ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| (i[0] + i[1]) as f32).view(),
-            )
-            .unwrap();
+        writer.append("mean", ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| (i[0] + i[1]) as f32).view()).unwrap();
         writer.finish().unwrap();
         let text = inspect(&path).unwrap();
-        has(
-            &text,
-            &[
-                "posterior; seal: valid",
-                "posteria 1.2.3, seed 9, problem file of 2 lines",
-                "mean [2, 3] <f4",
-            ],
-        );
-        has(
-            &text,
-            &[
-                "units: m/s",
-                "deflate(4)",
-                "fletcher32",
-                "from 0 to 3, mean 1.5",
-                "observation, parameter",
-            ],
-        );
+        has(&text, &["posterior; seal: valid", "posteria 1.2.3, seed 9, problem file of 2 lines", "mean [2, 3] <f4"]);
+        has(&text, &["units: m/s", "deflate(4)", "fletcher32", "from 0 to 3, mean 1.5", "observation, parameter"]);
     }
 
     #[test]
@@ -352,10 +256,7 @@ mod tests {
         let path = folder.path().join("a.npy");
         let values = ndarray::array![1.0f64, f64::NAN, -3.0];
         values.write_npy(std::fs::File::create(&path).unwrap()).unwrap();
-        has(
-            &inspect(&path).unwrap(),
-            &["npy [3] <f8", "from -3 to 1, mean -1", "1 of 3 values are NaN"],
-        );
+        has(&inspect(&path).unwrap(), &["npy [3] <f8", "from -3 to 1, mean -1", "1 of 3 values are NaN"]);
     }
 
     #[test]
@@ -367,22 +268,12 @@ mod tests {
         let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2, 3], &bytes).unwrap();
         let file = safetensors::serialize([("w", view)], None).unwrap();
         std::fs::write(folder.path().join("model.safetensors"), file).unwrap();
-        has(
-            &inspect(folder.path()).unwrap(),
-            &["model", "flow: {\"depth\":3}", "1 tensors, 6 parameters"],
-        );
+        has(&inspect(folder.path()).unwrap(), &["model", "flow: {\"depth\":3}", "1 tensors, 6 parameters"]);
         let diagnostics = folder.path().join("diagnostics.json");
-        let text =
-            r#"{"metrics": {"rmse": {"value": 0.5, "unit": "m/s", "accept": [null, 1.0], "pass": true}}}"#;
+        let text = r#"{"metrics": {"rmse": {"value": 0.5, "unit": "m/s", "accept": [null, 1.0], "pass": true}}}"#;
         std::fs::write(&diagnostics, text).unwrap();
-        has(
-            &inspect(&diagnostics).unwrap(),
-            &["rmse = 0.5 m/s (accepted [null,1.0]): pass"],
-        );
+        has(&inspect(&diagnostics).unwrap(), &["rmse = 0.5 m/s (accepted [null,1.0]): pass"]);
         std::fs::write(&diagnostics, "{\"metrics\": ").unwrap();
-        has(
-            &inspect(&diagnostics).unwrap_err().to_string(),
-            &["diagnostics.json", "damaged"],
-        );
+        has(&inspect(&diagnostics).unwrap_err().to_string(), &["diagnostics.json", "damaged"]);
     }
 }

@@ -34,10 +34,7 @@ pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
     let refused = || {
         IoError::content(
             place,
-            format!(
-                "{:.1} GB asked for, more than the free memory",
-                bytes as f64 * 1e-9
-            ),
+            format!("{:.1} GB asked for, more than the free memory", bytes as f64 * 1e-9),
             "read fewer rows at once, or check the shape",
         )
     };
@@ -54,10 +51,5 @@ pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
 fn free_memory() -> Option<usize> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim()
-        .strip_suffix(" kB")?
-        .trim()
-        .parse::<usize>()
-        .ok()
-        .map(|kib| kib.saturating_mul(1024))
+    line.trim().strip_suffix(" kB")?.trim().parse::<usize>().ok().map(|kib| kib.saturating_mul(1024))
 }

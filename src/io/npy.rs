@@ -46,22 +46,13 @@ impl Npy {
     /// Reads the header and holds the size of the file against it.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| IoError::system(path, "open", e))?;
-        let length = file
-            .metadata()
-            .map_err(|e| IoError::system(path, "read", e))?
-            .len();
+        let length = file.metadata().map_err(|e| IoError::system(path, "read", e))?.len();
         let mut reader = BufReader::new(&file);
         check_header_is_small(&mut reader).map_err(|what| IoError::damaged(path, what))?;
-        let header = Header::from_reader(&mut reader)
-            .map_err(|e| IoError::damaged(path, format!("npy header: {e}")))?;
-        let data = reader
-            .stream_position()
-            .map_err(|e| IoError::system(path, "read", e))?;
-        let descriptor = header
-            .type_descriptor
-            .as_string()
-            .map(String::as_str)
-            .unwrap_or("a structure");
+        let header =
+            Header::from_reader(&mut reader).map_err(|e| IoError::damaged(path, format!("npy header: {e}")))?;
+        let data = reader.stream_position().map_err(|e| IoError::system(path, "read", e))?;
+        let descriptor = header.type_descriptor.as_string().map(String::as_str).unwrap_or("a structure");
         let element = Element::parse(descriptor).ok_or_else(|| {
             IoError::content(
                 path.display().to_string(),
@@ -69,13 +60,8 @@ impl Npy {
                 "save it with numpy as float32",
             )
         })?;
-        let elements = header
-            .shape
-            .iter()
-            .try_fold(1u64, |n, &s| n.checked_mul(s as u64));
-        let needed = elements
-            .and_then(|n| n.checked_mul(element.size as u64))
-            .and_then(|n| n.checked_add(data));
+        let elements = header.shape.iter().try_fold(1u64, |n, &s| n.checked_mul(s as u64));
+        let needed = elements.and_then(|n| n.checked_mul(element.size as u64)).and_then(|n| n.checked_add(data));
         if needed.is_none_or(|needed| needed > length) {
             return Err(IoError::damaged(
                 path,
@@ -124,12 +110,9 @@ impl Npy {
         let sizes: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
         let mut block = buffer(out.len(), &self.path.display().to_string())?;
         self.read_standard(&reversed(&self.shape), &ranges, &mut block)?;
-        let block = ArrayD::from_shape_vec(IxDyn(&sizes), block).map_err(|e| {
-            IoError::content(self.path.display().to_string(), e.to_string(), "name another box")
-        })?;
-        out.iter_mut()
-            .zip(block.reversed_axes().iter())
-            .for_each(|(to, from)| *to = *from);
+        let block = ArrayD::from_shape_vec(IxDyn(&sizes), block)
+            .map_err(|e| IoError::content(self.path.display().to_string(), e.to_string(), "name another box"))?;
+        out.iter_mut().zip(block.reversed_axes().iter()).for_each(|(to, from)| *to = *from);
         Ok(())
     }
 
@@ -139,22 +122,14 @@ impl Npy {
             return Ok(());
         }
         // Axes behind `split` are whole, so a run of the axis at `split` is contiguous in the file.
-        let whole = ranges
-            .iter()
-            .zip(shape)
-            .rev()
-            .take_while(|(range, size)| range.len() == **size)
-            .count();
+        let whole = ranges.iter().zip(shape).rev().take_while(|(range, size)| range.len() == **size).count();
         let split = ranges.len().saturating_sub(whole + 1);
         let behind: usize = shape.iter().skip(split + 1).product();
         let run = ranges.get(split).map_or(1, ExactSizeIterator::len) * behind;
         let mut bytes = vec![0; run * self.element.size];
         let mut index: Vec<usize> = ranges.iter().map(|range| range.start).collect();
         for run in out.chunks_mut(run) {
-            let place = index
-                .iter()
-                .zip(shape)
-                .fold(0, |place, (i, size)| place * size + i);
+            let place = index.iter().zip(shape).fold(0, |place, (i, size)| place * size + i);
             self.fill(place, &mut bytes)?;
             for (value, bytes) in run.iter_mut().zip(bytes.chunks_exact(self.element.size)) {
                 *value = self.element.decode(bytes);
@@ -172,10 +147,7 @@ impl Npy {
 
     fn fill(&self, element: usize, bytes: &mut [u8]) -> Result<()> {
         // A thread that panicked while holding the lock left only a file position behind, which is set anew here.
-        let mut file = self
-            .file
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let at = self.data + (element * self.element.size) as u64;
         file.seek(SeekFrom::Start(at))
             .and_then(|_| file.read_exact(bytes))
@@ -186,11 +158,7 @@ impl Npy {
 /// The parser of the header allocates what the length says and recurses into brackets: both are bounded here first.
 fn check_header_is_small(reader: &mut BufReader<&File>) -> std::result::Result<(), String> {
     let mut start = Vec::new();
-    reader
-        .by_ref()
-        .take(HEADER_LIMIT as u64)
-        .read_to_end(&mut start)
-        .map_err(|e| e.to_string())?;
+    reader.by_ref().take(HEADER_LIMIT as u64).read_to_end(&mut start).map_err(|e| e.to_string())?;
     reader.rewind().map_err(|e| e.to_string())?;
     if !start.starts_with(b"\x93NUMPY") || start.len() < 12 {
         return Err("is no npy file, or its beginning is damaged".into());
@@ -199,9 +167,7 @@ fn check_header_is_small(reader: &mut BufReader<&File>) -> std::result::Result<(
         1 => 10 + usize::from(u16::from_le_bytes([start[8], start[9]])),
         _ => (u32::from_le_bytes([start[8], start[9], start[10], start[11]]) as usize).saturating_add(12),
     };
-    let header = start
-        .get(..length)
-        .ok_or("npy header: longer than the file or than any of numpy")?;
+    let header = start.get(..length).ok_or("npy header: longer than the file or than any of numpy")?;
     match header.iter().filter(|byte| b"([{".contains(byte)).count() {
         0..=BRACKETS => Ok(()),
         _ => Err("npy header: too many brackets".into()),
@@ -224,16 +190,8 @@ impl Element {
             _ => return None,
         };
         let size = letters.as_str().parse().ok()?;
-        let known: &[usize] = if kind == Number::Float {
-            &[2, 4, 8]
-        } else {
-            &[1, 2, 4, 8]
-        };
-        known.contains(&size).then_some(Self {
-            kind,
-            size,
-            big_endian,
-        })
+        let known: &[usize] = if kind == Number::Float { &[2, 4, 8] } else { &[1, 2, 4, 8] };
+        known.contains(&size).then_some(Self { kind, size, big_endian })
     }
 
     /// `bytes` has the size of the element.
@@ -277,13 +235,9 @@ mod tests {
 
     #[test]
     fn half_precision() {
-        for (bits, value) in [
-            (0x3c00, 1.0),
-            (0xc000, -2.0),
-            (0x7bff, 65504.0),
-            (0x0001, 5.960_464_5e-8),
-            (0x3555, 0.333_251_95),
-        ] {
+        for (bits, value) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95)]
+        {
             assert_eq!(half(bits), value);
         }
         assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
@@ -320,13 +274,9 @@ mod tests {
             }
             let npy = Npy::open(&path).unwrap();
             assert_eq!(npy.fortran, fortran);
-            for ranges in [
-                [0..3, 0..4, 0..5],
-                [1..2, 0..4, 0..5],
-                [0..3, 1..3, 2..4],
-                [2..3, 3..4, 0..5],
-                [0..3, 2..2, 0..5],
-            ] {
+            for ranges in
+                [[0..3, 0..4, 0..5], [1..2, 0..4, 0..5], [0..3, 1..3, 2..4], [2..3, 3..4, 0..5], [0..3, 2..2, 0..5]]
+            {
                 let view = array.slice_each_axis(|axis| ranges[axis.axis.index()].clone().into());
                 let mut out = vec![0.0; view.len()];
                 npy.read_box(&ranges, &mut out).unwrap();
@@ -340,9 +290,7 @@ mod tests {
     fn damaged_files_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
-        ArrayD::<f32>::zeros(IxDyn(&[4, 4]))
-            .write_npy(File::create(&path).unwrap())
-            .unwrap();
+        ArrayD::<f32>::zeros(IxDyn(&[4, 4])).write_npy(File::create(&path).unwrap()).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();

@@ -74,29 +74,13 @@ mod tests {
 
     fn info() -> PairsInfo {
         let grid = |names: [&str; 2], sizes: [usize; 2], unit| {
-            Grid::new(
-                (0..2)
-                    .map(|i| Axis::new(names[i], sizes[i], 12.5 * (i + 1) as f64, unit))
-                    .collect(),
-            )
+            Grid::new((0..2).map(|i| Axis::new(names[i], sizes[i], 12.5 * (i + 1) as f64, unit)).collect())
         };
         PairsInfo {
-            x: Quantity {
-                name: "velocity".into(),
-                unit: "m/s".into(),
-                grid: grid(["depth", "distance"], [3, 4], "m"),
-            },
-            y: Quantity {
-                name: "pressure".into(),
-                unit: "Pa".into(),
-                grid: grid(["time", "receiver"], [5, 2], "s"),
-            },
+            x: Quantity { name: "velocity".into(), unit: "m/s".into(), grid: grid(["depth", "distance"], [3, 4], "m") },
+            y: Quantity { name: "pressure".into(), unit: "Pa".into(), grid: grid(["time", "receiver"], [5, 2], "s") },
             noise: NoiseTag::None,
-            provenance: Provenance {
-                problem: "seed = 7\n".into(),
-                seed: u64::MAX - 1,
-                version: "0.1.0".into(),
-            },
+            provenance: Provenance { problem: "seed = 7\n".into(), seed: u64::MAX - 1, version: "0.1.0".into() },
         }
     }
 
@@ -119,10 +103,7 @@ mod tests {
         }
         writer.finish().unwrap();
         let (x, y): (Vec<_>, Vec<_>) = shards.iter().map(|(x, y)| (x.view(), y.view())).unzip();
-        (
-            concatenate(Dimension(0), &x).unwrap(),
-            concatenate(Dimension(0), &y).unwrap(),
-        )
+        (concatenate(Dimension(0), &x).unwrap(), concatenate(Dimension(0), &y).unwrap())
     }
 
     #[test]
@@ -130,19 +111,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (x, y) = write(folder.path());
         let pairs = Pairs::open(folder.path()).unwrap();
-        assert_eq!(
-            (pairs.len(), pairs.x_shape(), pairs.y_shape()),
-            (10, &[1, 3, 4][..], &[2, 5, 2][..])
-        );
+        assert_eq!((pairs.len(), pairs.x_shape(), pairs.y_shape()), (10, &[1, 3, 4][..], &[2, 5, 2][..]));
         assert_eq!(*pairs.info(), info());
         assert!(pairs.clean());
-        for indices in [
-            vec![0],
-            vec![9, 0, 4, 4, 3],
-            (0..10).collect(),
-            vec![7, 8, 9, 2, 3, 4, 5],
-            vec![],
-        ] {
+        for indices in [vec![0], vec![9, 0, 4, 4, 3], (0..10).collect(), vec![7, 8, 9, 2, 3, 4, 5], vec![]] {
             let (read_x, read_y) = pairs.read(&indices).unwrap();
             assert_eq!(read_x, x.select(Dimension(0), &indices), "{indices:?}");
             assert_eq!(read_y, y.select(Dimension(0), &indices), "{indices:?}");
@@ -157,10 +129,7 @@ mod tests {
         let one = Pairs::open(folder.path().join("pairs-00001.h5")).unwrap();
         assert_eq!(one.read(&[1]).unwrap().0, x.select(Dimension(0), &[5]));
         let pattern = Pairs::open(folder.path().join("pairs-*2.h5")).unwrap();
-        assert_eq!(
-            (pattern.len(), pattern.read(&[0]).unwrap().0),
-            (2, x.select(Dimension(0), &[8]))
-        );
+        assert_eq!((pattern.len(), pattern.read(&[0]).unwrap().0), (2, x.select(Dimension(0), &[8])));
     }
 
     #[test]
@@ -169,19 +138,13 @@ mod tests {
         let path = folder.path().join("mine.hdf5");
         let file = hdf5::File::create(&path).unwrap();
         let (x, y) = (numbers(&[300, 2], 1), numbers(&[300, 7], 2));
-        file.new_dataset_builder()
-            .with_data(&x.mapv(f64::from))
-            .create("x")
-            .unwrap();
+        file.new_dataset_builder().with_data(&x.mapv(f64::from)).create("x").unwrap();
         file.new_dataset_builder().with_data(&y).create("y").unwrap();
         file.close().unwrap();
         let pairs = Pairs::open(folder.path()).unwrap();
         assert_eq!(
             pairs.read(&[299, 3]).unwrap(),
-            (
-                x.select(Dimension(0), &[299, 3]),
-                y.select(Dimension(0), &[299, 3])
-            )
+            (x.select(Dimension(0), &[299, 3]), y.select(Dimension(0), &[299, 3]))
         );
         assert!(!pairs.clean());
         assert_eq!(pairs.info().x.grid, Grid::default());
@@ -192,31 +155,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path());
         let other = PairsWriter::create(folder.path(), PairsInfo::default()).unwrap();
-        other
-            .write_shard(3, numbers(&[2, 9], 0).view(), numbers(&[2, 7], 0).view())
-            .unwrap();
+        other.write_shard(3, numbers(&[2, 9], 0).view(), numbers(&[2, 7], 0).view()).unwrap();
         let message = Pairs::open(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.contains("pairs-00000.h5") && message.contains("pairs-00003.h5"),
-            "{message}"
-        );
-        let noisy = PairsInfo {
-            noise: NoiseTag::Included,
-            ..info()
-        };
+        assert!(message.contains("pairs-00000.h5") && message.contains("pairs-00003.h5"), "{message}");
+        let noisy = PairsInfo { noise: NoiseTag::Included, ..info() };
         let other = PairsWriter::create(folder.path(), noisy).unwrap();
-        other
-            .write_shard(
-                3,
-                numbers(&[2, 1, 3, 4], 0).view(),
-                numbers(&[2, 2, 5, 2], 0).view(),
-            )
-            .unwrap();
+        other.write_shard(3, numbers(&[2, 1, 3, 4], 0).view(), numbers(&[2, 2, 5, 2], 0).view()).unwrap();
         let message = Pairs::open(folder.path()).unwrap_err().to_string();
-        assert!(
-            message.contains("noise") && message.contains("pairs-00003.h5"),
-            "{message}"
-        );
+        assert!(message.contains("noise") && message.contains("pairs-00003.h5"), "{message}");
     }
 
     #[test]
@@ -245,21 +191,12 @@ mod tests {
         file.new_dataset_builder().with_data(&values).create("y").unwrap();
         file.close().unwrap();
         let message = Pairs::open(&path).unwrap().read(&[0, 2]).unwrap_err().to_string();
-        assert!(
-            message.contains("a.h5:/y: value inf at index [2, 1]"),
-            "{message}"
-        );
+        assert!(message.contains("a.h5:/y: value inf at index [2, 1]"), "{message}");
         let writer = PairsWriter::create(folder.path(), PairsInfo::default()).unwrap();
         let bad = ArrayD::from_elem(IxDyn(&[3, 2]), f32::NAN);
-        let message = writer
-            .write_shard(0, x.view(), bad.view())
-            .unwrap_err()
-            .to_string();
+        let message = writer.write_shard(0, x.view(), bad.view()).unwrap_err().to_string();
         assert!(message.contains("NaN at index [0, 0]"), "{message}");
-        let message = writer
-            .write_shard(0, x.view(), numbers(&[2, 2], 0).view())
-            .unwrap_err()
-            .to_string();
+        let message = writer.write_shard(0, x.view(), numbers(&[2, 2], 0).view()).unwrap_err().to_string();
         assert!(message.contains("number of samples"), "{message}");
         assert!(!writer.shard_path(0).exists());
     }
@@ -271,9 +208,7 @@ mod tests {
         let unfinished = folder.path().join("pairs-00003.h5.partial");
         std::fs::write(&unfinished, "half a shard").unwrap();
         let writer = PairsWriter::create(folder.path(), info()).unwrap();
-        let found: Vec<bool> = (0..4)
-            .map(|i| writer.has_shard(i, if i < 2 { 4 } else { 2 }))
-            .collect();
+        let found: Vec<bool> = (0..4).map(|i| writer.has_shard(i, if i < 2 { 4 } else { 2 })).collect();
         assert_eq!(found, [true, true, true, false]);
         assert!(!writer.has_shard(0, 5));
         let mut bytes = std::fs::read(writer.shard_path(1)).unwrap();

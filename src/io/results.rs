@@ -33,11 +33,7 @@ pub struct ResultWriter {
 impl ResultWriter {
     /// Starts a file. The folder must exist.
     pub fn create(path: &Path, kind: Kind, provenance: &Provenance) -> Result<Self> {
-        Ok(Self {
-            datasets: Vec::new(),
-            scales: Vec::new(),
-            create: Create::new(path, kind, provenance)?,
-        })
+        Ok(Self { datasets: Vec::new(), scales: Vec::new(), create: Create::new(path, kind, provenance)? })
     }
 
     /// Gives the axes called `label` of later datasets their coordinates, stored as the dataset `name`: the probabilities
@@ -51,9 +47,7 @@ impl ResultWriter {
     /// A dataset without rows yet; `shape_of_one` is that of a row. Shuffle, deflate, Fletcher-32.
     pub fn dataset(&mut self, name: &str, shape_of_one: &[usize], layout: &Layout<'_>) -> Result<()> {
         let shape: Vec<usize> = std::iter::once(0).chain(shape_of_one.iter().copied()).collect();
-        let data = self
-            .create
-            .dataset(name, &shape, layout.labels, &layout.grid, Storage::Growing)?;
+        let data = self.create.dataset(name, &shape, layout.labels, &layout.grid, Storage::Growing)?;
         let describe = || {
             hdf::put_text(&data, "units", layout.unit)?;
             hdf::put_text(&data, "long_name", layout.long_name)?;
@@ -83,11 +77,7 @@ impl ResultWriter {
     pub fn write(&mut self, name: &str, start: &[usize], values: ArrayViewD<'_, f32>) -> Result<()> {
         let data = self.find(name)?;
         let shape = data.shape();
-        let ends: Vec<usize> = start
-            .iter()
-            .zip(values.shape())
-            .map(|(s, n)| s.saturating_add(*n))
-            .collect();
+        let ends: Vec<usize> = start.iter().zip(values.shape()).map(|(s, n)| s.saturating_add(*n)).collect();
         let fits = start.len() == shape.len()
             && values.ndim() == shape.len()
             && ends.iter().zip(&shape).skip(1).all(|(end, size)| end <= size);
@@ -111,11 +101,7 @@ impl ResultWriter {
             if grown != shape {
                 data.resize(grown)?;
             }
-            let ranges: Vec<SliceOrIndex> = start
-                .iter()
-                .zip(&ends)
-                .map(|(&s, &e)| SliceOrIndex::from(s..e))
-                .collect();
+            let ranges: Vec<SliceOrIndex> = start.iter().zip(&ends).map(|(&s, &e)| SliceOrIndex::from(s..e)).collect();
             data.write_slice(&values.as_standard_layout(), Hyperslab::try_new(ranges)?)
         };
         put().map_err(|e: hdf5::Error| self.create.failed(&e))
@@ -155,22 +141,12 @@ mod tests {
     use ndarray::{ArrayD, IxDyn, s};
 
     fn numbers(shape: &[usize]) -> ArrayD<f32> {
-        ArrayD::from_shape_fn(IxDyn(shape), |i| {
-            (0..shape.len()).fold(0.0, |sum, axis| sum * 7.0 + i[axis] as f32)
-        })
+        ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).fold(0.0, |sum, axis| sum * 7.0 + i[axis] as f32))
     }
 
     fn layout<'a>(labels: &'a [&'a str]) -> Layout<'a> {
-        let grid = Grid::new(vec![
-            Axis::new("depth", 3, 12.5, "m"),
-            Axis::new("distance", 4, 25.0, "m"),
-        ]);
-        Layout {
-            labels,
-            grid,
-            unit: "m/s",
-            long_name: "velocity",
-        }
+        let grid = Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")]);
+        Layout { labels, grid, unit: "m/s", long_name: "velocity" }
     }
 
     #[test]
@@ -179,39 +155,14 @@ mod tests {
         let path = folder.path().join("posterior.h5");
         let mut writer = ResultWriter::create(&path, Kind::Posterior, &Provenance::default()).unwrap();
         writer.scale("levels", "level", &[0.05, 0.5, 0.95], "").unwrap();
-        writer
-            .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
-            .unwrap();
-        writer
-            .dataset(
-                "quantiles",
-                &[3, 1, 3, 4],
-                &layout(&["observation", "level", "channel"]),
-            )
-            .unwrap();
-        writer
-            .dataset(
-                "samples",
-                &[5, 1, 3, 4],
-                &layout(&["observation", "draw", "channel"]),
-            )
-            .unwrap();
+        writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
+        writer.dataset("quantiles", &[3, 1, 3, 4], &layout(&["observation", "level", "channel"])).unwrap();
+        writer.dataset("samples", &[5, 1, 3, 4], &layout(&["observation", "draw", "channel"])).unwrap();
         writer.describe("mean", "estimate", "64 draws").unwrap();
-        let (mean, quantiles, samples) = (
-            numbers(&[2, 1, 3, 4]),
-            numbers(&[2, 3, 1, 3, 4]),
-            numbers(&[2, 5, 1, 3, 4]),
-        );
+        let (mean, quantiles, samples) = (numbers(&[2, 1, 3, 4]), numbers(&[2, 3, 1, 3, 4]), numbers(&[2, 5, 1, 3, 4]));
         for i in 0..2 {
-            writer
-                .append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn())
-                .unwrap();
-            writer
-                .append(
-                    "quantiles",
-                    quantiles.slice(s![i..i + 1, .., .., .., ..]).into_dyn(),
-                )
-                .unwrap();
+            writer.append("mean", mean.slice(s![i..i + 1, .., .., ..]).into_dyn()).unwrap();
+            writer.append("quantiles", quantiles.slice(s![i..i + 1, .., .., .., ..]).into_dyn()).unwrap();
             for draw in (0..5).step_by(2) {
                 let end = (draw + 2).min(5);
                 let block = samples.slice(s![i..i + 1, draw..end, .., .., ..]).into_dyn();
@@ -225,34 +176,21 @@ mod tests {
         let source = Source::open(&path).unwrap();
         assert_eq!(
             (source.kind(), source.datasets()),
-            (
-                Some("posterior"),
-                vec!["mean".into(), "quantiles".into(), "samples".into()]
-            )
+            (Some("posterior"), vec!["mean".into(), "quantiles".into(), "samples".into()])
         );
         let rows = source.rows("samples").unwrap();
         assert_eq!(rows.read().unwrap(), samples);
-        assert_eq!(
-            rows.axis_labels(),
-            ["observation", "draw", "channel", "depth", "distance"]
-        );
+        assert_eq!(rows.axis_labels(), ["observation", "draw", "channel", "depth", "distance"]);
         assert_eq!((rows.axis("draw"), rows.axis("time")), (Some(1), None));
         assert_eq!(rows.grid(2), layout(&[]).grid);
         let mean_rows = source.rows("mean").unwrap();
-        assert_eq!(
-            (mean_rows.read().unwrap(), mean_rows.text("units")),
-            (mean, Some("m/s".into()))
-        );
+        assert_eq!((mean_rows.read().unwrap(), mean_rows.text("units")), (mean, Some("m/s".into())));
         assert_eq!(mean_rows.text("estimate").as_deref(), Some("64 draws"));
         assert_eq!(source.rows("quantiles").unwrap().read().unwrap(), quantiles);
-        assert_eq!(
-            source.rows("levels").unwrap().read().unwrap(),
-            ndarray::array![0.05f32, 0.5, 0.95].into_dyn()
-        );
+        assert_eq!(source.rows("levels").unwrap().read().unwrap(), ndarray::array![0.05f32, 0.5, 0.95].into_dyn());
         let draws: Vec<_> = rows.slabs(1, 0).map(|slab| slab.unwrap().1).collect();
         assert_eq!((draws.len(), draws[4].shape()), (5, &[2, 1, 1, 3, 4][..]));
-        let preferred =
-            Rows::open_preferring(&path.display().to_string(), &["absent", "samples", "mean"]).unwrap();
+        let preferred = Rows::open_preferring(&path.display().to_string(), &["absent", "samples", "mean"]).unwrap();
         assert!(preferred.place().ends_with("posterior.h5:/samples"));
     }
 
@@ -261,24 +199,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("maps.h5");
         let mut writer = ResultWriter::create(&path, Kind::Maps, &Provenance::default()).unwrap();
-        writer
-            .dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"]))
-            .unwrap();
+        writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
         for shape in [&[1, 1, 3, 5][..], &[1, 3, 4], &[1, 2, 3, 4], &[]] {
-            let message = writer
-                .append("mean", numbers(shape).view())
-                .unwrap_err()
-                .to_string();
+            let message = writer.append("mean", numbers(shape).view()).unwrap_err().to_string();
             assert!(message.contains("maps.h5:/mean"), "{message}");
         }
-        let message = writer
-            .append("variance", numbers(&[1, 1, 3, 4]).view())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("variance") && message.contains("holds mean"),
-            "{message}"
-        );
+        let message = writer.append("variance", numbers(&[1, 1, 3, 4]).view()).unwrap_err().to_string();
+        assert!(message.contains("variance") && message.contains("holds mean"), "{message}");
         drop(writer);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

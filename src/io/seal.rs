@@ -33,11 +33,7 @@ pub enum Seal {
 /// Puts the seal on a closed HDF5 file that was created with a user block of [`BLOCK`] bytes, and syncs it to disk.
 pub fn apply(path: &Path) -> Result<()> {
     let fail = |e| IoError::system(path, "seal", e);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(fail)?;
+    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
     file.seek(SeekFrom::Start(BLOCK as u64)).map_err(fail)?;
     let (digest, length) = digest(&mut file).map_err(fail)?;
     let mut block = format!("{MAGIC}sha256 {digest}\nlength {length}\n").into_bytes();
@@ -82,11 +78,8 @@ pub fn verify(path: &Path) -> Result<Seal> {
 pub fn missing(path: &Path) -> IoError {
     IoError::Damaged {
         path: path.into(),
-        what: "it carries the attribute `posteria` and has no seal: damaged, or rewritten by another program"
-            .into(),
-        remedy:
-            "make it again; to read a rewritten file as it is, delete the attribute `posteria` of its root"
-                .into(),
+        what: "it carries the attribute `posteria` and has no seal: damaged, or rewritten by another program".into(),
+        remedy: "make it again; to read a rewritten file as it is, delete the attribute `posteria` of its root".into(),
     }
 }
 

@@ -42,12 +42,7 @@ impl Source {
             return Err(seal::missing(path));
         }
         let kind = hdf::text(&file, "posteria");
-        Ok(Self {
-            path: path.into(),
-            file,
-            kind,
-            seal,
-        })
+        Ok(Self { path: path.into(), file, kind, seal })
     }
 
     /// Where it is.
@@ -80,9 +75,7 @@ impl Source {
         let mut found = Vec::new();
         walk(&self.file, "", DEPTH, &mut found);
         found.retain(|name| {
-            self.file
-                .dataset(name)
-                .is_ok_and(|data| hdf::text(&data, "CLASS").as_deref() != Some("DIMENSION_SCALE"))
+            self.file.dataset(name).is_ok_and(|data| hdf::text(&data, "CLASS").as_deref() != Some("DIMENSION_SCALE"))
         });
         found
     }
@@ -103,11 +96,7 @@ impl Source {
             if present.iter().any(|known| known == name) {
                 return IoError::reading(&self.path, &e);
             }
-            IoError::NoDataset {
-                path: self.path.clone(),
-                dataset: name.into(),
-                present,
-            }
+            IoError::NoDataset { path: self.path.clone(), dataset: name.into(), present }
         })
     }
 }

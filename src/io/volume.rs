@@ -57,11 +57,7 @@ impl Rows {
         let names = source.datasets();
         match names.as_slice() {
             [one] => source.rows(one),
-            [] => Err(IoError::NoDataset {
-                path: path.into(),
-                dataset: String::new(),
-                present: names,
-            }),
+            [] => Err(IoError::NoDataset { path: path.into(), dataset: String::new(), present: names }),
             several => Err(IoError::content(
                 path.display().to_string(),
                 format!("holds several datasets ({})", several.join(", ")),
@@ -73,12 +69,7 @@ impl Rows {
     fn of_npy(path: &Path) -> Result<Self> {
         let npy = Npy::open(path)?;
         let shape = npy.shape().to_vec();
-        Ok(Self {
-            path: path.into(),
-            place: path.display().to_string(),
-            shape,
-            store: Store::Npy(npy),
-        })
+        Ok(Self { path: path.into(), place: path.display().to_string(), shape, store: Store::Npy(npy) })
     }
 
     pub(super) fn of_dataset(path: &Path, name: &str, data: Dataset) -> Result<Self> {
@@ -92,19 +83,10 @@ impl Rows {
         }
         let space = data.space().map_err(|e| IoError::reading(path, &e))?;
         if space.ndim() == 0 && space.size() == 0 {
-            return Err(IoError::content(
-                place,
-                "is an empty dataset",
-                "store an array in it",
-            ));
+            return Err(IoError::content(place, "is an empty dataset", "store an array in it"));
         }
         let shape = space.shape();
-        Ok(Self {
-            path: path.into(),
-            place,
-            shape,
-            store: Store::Hdf5(data),
-        })
+        Ok(Self { path: path.into(), place, shape, store: Store::Hdf5(data) })
     }
 
     /// `file:/dataset`, for messages.
@@ -176,9 +158,7 @@ impl Rows {
     /// `leading` (2 for `[sample, channel, axes…]`), as pixels of size one.
     pub fn grid(&self, leading: usize) -> Grid {
         let sizes = self.shape.get(leading..).unwrap_or_default();
-        let spacing = self
-            .numbers("spacing")
-            .filter(|s| s.len() <= sizes.len() && s.iter().all(|v| v.is_finite()));
+        let spacing = self.numbers("spacing").filter(|s| s.len() <= sizes.len() && s.iter().all(|v| v.is_finite()));
         let Some(spacing) = spacing else {
             return Grid::of_pixels(sizes);
         };
@@ -190,22 +170,12 @@ impl Rows {
         let labels = self.axis_labels();
         let pixels = Grid::of_pixels(&self.shape[first..]);
         let axis = |(i, (pixel, spacing)): (usize, (Axis, f64))| Axis {
-            name: Some(labels[first + i].clone())
-                .filter(|name| !name.is_empty())
-                .unwrap_or(pixel.name),
+            name: Some(labels[first + i].clone()).filter(|name| !name.is_empty()).unwrap_or(pixel.name),
             size: pixel.size,
             spacing,
             unit: units.get(i).cloned().unwrap_or_default(),
         };
-        Grid::new(
-            pixels
-                .axes
-                .into_iter()
-                .zip(spacing)
-                .enumerate()
-                .map(axis)
-                .collect(),
-        )
+        Grid::new(pixels.axes.into_iter().zip(spacing).enumerate().map(axis).collect())
     }
 
     /// Everything.
@@ -230,31 +200,14 @@ impl Rows {
     }
 
     /// The slabs along an axis one after the other, each of at most `memory` bytes but at least one index thick.
-    pub fn slabs(
-        &self,
-        axis: usize,
-        memory: usize,
-    ) -> impl Iterator<Item = Result<(Range<usize>, ArrayD<f32>)>> + '_ {
+    pub fn slabs(&self, axis: usize, memory: usize) -> impl Iterator<Item = Result<(Range<usize>, ArrayD<f32>)>> + '_ {
         let size = self.shape.get(axis).copied().unwrap_or(1);
-        let others = self
-            .shape
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| *i != axis)
-            .map(|(_, &n)| n);
+        let others = self.shape.iter().enumerate().filter(|(i, _)| *i != axis).map(|(_, &n)| n);
         let one = others.fold(size_of::<f32>(), usize::saturating_mul).max(1);
-        let chunk = self
-            .chunk()
-            .and_then(|chunk| chunk.get(axis).copied())
-            .unwrap_or(1)
-            .max(1);
+        let chunk = self.chunk().and_then(|chunk| chunk.get(axis).copied()).unwrap_or(1).max(1);
         let thick = (memory / one).max(1);
         // Whole chunks are not read twice.
-        let thick = if thick > chunk {
-            thick - thick % chunk
-        } else {
-            thick
-        };
+        let thick = if thick > chunk { thick - thick % chunk } else { thick };
         (0..size).step_by(thick).map(move |start| {
             let range = start..(start + thick).min(size);
             Ok((range.clone(), self.slab(axis, range)?))
@@ -271,9 +224,7 @@ impl Rows {
 
     /// Any rows in any order, shape `[indices, row…]`. Sorted neighbours are read at once.
     pub fn gather(&self, indices: &[usize]) -> Result<ArrayD<f32>> {
-        let shape: Vec<usize> = std::iter::once(indices.len())
-            .chain(self.row_shape().iter().copied())
-            .collect();
+        let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.row_shape().iter().copied()).collect();
         if let Some(bad) = indices.iter().find(|&&index| index >= self.len()) {
             return Err(self.outside(format!("has {} rows, asked for row {bad}", self.len())));
         }
@@ -282,11 +233,7 @@ impl Rows {
         let mut done = 0;
         while done < indices.len() {
             let first = indices[done];
-            let run = indices[done..]
-                .iter()
-                .zip(first..)
-                .take_while(|(i, next)| *i == next)
-                .count();
+            let run = indices[done..].iter().zip(first..).take_while(|(i, next)| *i == next).count();
             self.rows_into(first..first + run, &mut values[done * row..(done + run) * row])?;
             done += run;
         }
@@ -303,10 +250,7 @@ impl Rows {
     }
 
     fn read_box_into(&self, ranges: &[Range<usize>], out: &mut [f32]) -> Result<()> {
-        let inside = ranges
-            .iter()
-            .zip(&self.shape)
-            .all(|(range, &size)| range.start <= range.end && range.end <= size);
+        let inside = ranges.iter().zip(&self.shape).all(|(range, &size)| range.start <= range.end && range.end <= size);
         let count: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
         if ranges.len() != self.shape.len() || !inside || elements(&count) != out.len() {
             return Err(self.outside(format!("has shape {:?}, asked for {ranges:?}", self.shape)));
@@ -326,12 +270,7 @@ impl Rows {
             return Ok(());
         };
         let mut rest = bad;
-        let mut index: Vec<usize> = self
-            .row_shape()
-            .iter()
-            .rev()
-            .map(|&size| (rest % size, rest /= size).0)
-            .collect();
+        let mut index: Vec<usize> = self.row_shape().iter().rev().map(|&size| (rest % size, rest /= size).0).collect();
         index.push(first + rest);
         index.reverse();
         Err(not_finite(&self.place, rows[bad], &index))
@@ -355,16 +294,13 @@ fn split(spec: &str) -> (&str, Option<&str>) {
         return (spec, None);
     }
     match spec.rsplit_once(':') {
-        Some((path, dataset)) if !path.is_empty() && !dataset.trim_matches('/').is_empty() => {
-            (path, Some(dataset))
-        }
+        Some((path, dataset)) if !path.is_empty() && !dataset.trim_matches('/').is_empty() => (path, Some(dataset)),
         _ => (spec, None),
     }
 }
 
 fn is_npy(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
 }
 
 #[cfg(test)]
@@ -374,9 +310,7 @@ mod tests {
     use hdf5::types::FixedAscii;
 
     fn values() -> ArrayD<f32> {
-        ArrayD::from_shape_fn(IxDyn(&[6, 2, 3, 4]), |i| {
-            (i[0] * 1000 + i[1] * 100 + i[2] * 10 + i[3]) as f32
-        })
+        ArrayD::from_shape_fn(IxDyn(&[6, 2, 3, 4]), |i| (i[0] * 1000 + i[1] * 100 + i[2] * 10 + i[3]) as f32)
     }
 
     /// The same values in every storage and type that other programs use.
@@ -386,34 +320,12 @@ mod tests {
         let file = hdf5::File::create(&path).unwrap();
         let values = values();
         let chunk = [2, 1, 3, 4];
-        file.new_dataset_builder()
-            .with_data(&values)
-            .create("contiguous")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&values)
-            .chunk(chunk)
-            .create("chunked")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&values)
-            .chunk(chunk)
-            .shuffle()
-            .deflate(6)
-            .create("deep/gzip")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&values.mapv(f64::from))
-            .create("f64")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&values.mapv(|v| v as i16))
-            .create("i16")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&values.mapv(|v| v as u64))
-            .create("u64")
-            .unwrap();
+        file.new_dataset_builder().with_data(&values).create("contiguous").unwrap();
+        file.new_dataset_builder().with_data(&values).chunk(chunk).create("chunked").unwrap();
+        file.new_dataset_builder().with_data(&values).chunk(chunk).shuffle().deflate(6).create("deep/gzip").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(f64::from)).create("f64").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(|v| v as i16)).create("i16").unwrap();
+        file.new_dataset_builder().with_data(&values.mapv(|v| v as u64)).create("u64").unwrap();
         (folder, path)
     }
 
@@ -424,10 +336,7 @@ mod tests {
             let spec = format!("{}:{name}", path.display());
             assert_eq!(read(&spec).unwrap(), values(), "{name}");
             let rows = Rows::open(&spec).unwrap();
-            assert_eq!(
-                rows.gather(&[5, 0, 1, 1]).unwrap(),
-                values().select(ndarray::Axis(0), &[5, 0, 1, 1])
-            );
+            assert_eq!(rows.gather(&[5, 0, 1, 1]).unwrap(), values().select(ndarray::Axis(0), &[5, 0, 1, 1]));
             assert_eq!(rows.axis_labels(), ["", "", "", ""]);
             assert_eq!(rows.grid(2), Grid::of_pixels(&[3, 4]));
         }
@@ -442,17 +351,10 @@ mod tests {
                 for memory in [0, 400, 1 << 20] {
                     let slabs: Vec<_> = rows.slabs(axis, memory).map(|slab| slab.unwrap()).collect();
                     let one = values().len() / values().shape()[axis] * 4;
-                    assert!(
-                        slabs
-                            .iter()
-                            .all(|(range, slab)| slab.len() * 4 <= memory || range.len() == 1)
-                    );
+                    assert!(slabs.iter().all(|(range, slab)| slab.len() * 4 <= memory || range.len() == 1));
                     assert_eq!(slabs.len() == 1, memory / one >= values().shape()[axis]);
                     let views: Vec<_> = slabs.iter().map(|(_, slab)| slab.view()).collect();
-                    assert_eq!(
-                        ndarray::concatenate(ndarray::Axis(axis), &views).unwrap(),
-                        values()
-                    );
+                    assert_eq!(ndarray::concatenate(ndarray::Axis(axis), &views).unwrap(), values());
                 }
             }
         }
@@ -464,17 +366,11 @@ mod tests {
         let message = |spec: &str| read(spec).unwrap_err().to_string();
         let place = path.display().to_string();
         let absent = message(&format!("{place}:/absent"));
-        assert!(
-            absent.contains("absent") && absent.contains("deep/gzip") && absent.contains(&place),
-            "{absent}"
-        );
+        assert!(absent.contains("absent") && absent.contains("deep/gzip") && absent.contains(&place), "{absent}");
         let several = message(&place);
         assert!(several.contains("name one, as"), "{several}");
         let missing = message("/nowhere/a.h5:/x");
-        assert!(
-            missing.contains("/nowhere/a.h5") && missing.contains("check the path"),
-            "{missing}"
-        );
+        assert!(missing.contains("/nowhere/a.h5") && missing.contains("check the path"), "{missing}");
         assert!(message(&folder.path().display().to_string()).contains("cannot"));
         let text = folder.path().join("text.h5");
         std::fs::write(&text, "no hdf5").unwrap();
@@ -492,28 +388,15 @@ mod tests {
         let path = folder.path().join("a.h5");
         let file = hdf5::File::create(&path).unwrap();
         let text = vec![FixedAscii::<4>::from_ascii("ab").unwrap(); 3];
-        file.new_dataset_builder()
-            .with_data(&text)
-            .create("text")
-            .unwrap();
-        file.new_dataset_builder()
-            .with_data(&[true, false])
-            .create("flags")
-            .unwrap();
-        file.new_dataset::<f32>()
-            .shape(hdf5::Extents::Null)
-            .create("empty")
-            .unwrap();
+        file.new_dataset_builder().with_data(&text).create("text").unwrap();
+        file.new_dataset_builder().with_data(&[true, false]).create("flags").unwrap();
+        file.new_dataset::<f32>().shape(hdf5::Extents::Null).create("empty").unwrap();
         file.close().unwrap();
         for name in ["text", "flags"] {
-            let message = read(&format!("{}:/{name}", path.display()))
-                .unwrap_err()
-                .to_string();
+            let message = read(&format!("{}:/{name}", path.display())).unwrap_err().to_string();
             assert!(message.contains("not real numbers"), "{message}");
         }
-        let message = read(&format!("{}:/empty", path.display()))
-            .unwrap_err()
-            .to_string();
+        let message = read(&format!("{}:/empty", path.display())).unwrap_err().to_string();
         assert!(message.contains("is an empty dataset"), "{message}");
     }
 
@@ -523,11 +406,7 @@ mod tests {
         let path = folder.path().join("a.h5");
         let file = hdf5::File::create(&path).unwrap();
         let chunk = [1, 1 << 10];
-        file.new_dataset::<f32>()
-            .chunk(chunk)
-            .shape([1 << 40, 1 << 20])
-            .create("x")
-            .unwrap();
+        file.new_dataset::<f32>().chunk(chunk).shape([1 << 40, 1 << 20]).create("x").unwrap();
         file.close().unwrap();
         let spec = path.display().to_string();
         assert!(read(&spec).unwrap_err().to_string().contains("free memory"));
@@ -541,24 +420,13 @@ mod tests {
         finite_or_error(values.view(), "a").unwrap();
         values[[2, 1, 0, 3]] = f32::NAN;
         values[[3, 0, 0, 0]] = f32::INFINITY;
-        let message = finite_or_error(values.view(), "file.h5:/x")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("NaN at index [2, 1, 0, 3]") && message.starts_with("file.h5:/x"),
-            "{message}"
-        );
+        let message = finite_or_error(values.view(), "file.h5:/x").unwrap_err().to_string();
+        assert!(message.contains("NaN at index [2, 1, 0, 3]") && message.starts_with("file.h5:/x"), "{message}");
         let (_folder, path) = foreign();
         let rows = Rows::open(&format!("{}:/f64", path.display())).unwrap();
         let part = values.slice(ndarray::s![1..4, .., .., ..]);
-        let message = rows
-            .finite_or_error(1, part.as_slice().unwrap())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("f64: value NaN at index [2, 1, 0, 3]"),
-            "{message}"
-        );
+        let message = rows.finite_or_error(1, part.as_slice().unwrap()).unwrap_err().to_string();
+        assert!(message.contains("f64: value NaN at index [2, 1, 0, 3]"), "{message}");
         rows.finite_or_error(0, &[0.0; 24]).unwrap();
     }
 

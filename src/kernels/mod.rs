@@ -10,8 +10,7 @@
 mod portable;
 
 pub use portable::channel::{
-    channel_sums, gram, no_log_det, pixels, reflect, reflection_gradients, sample_sums, scale_channels,
-    shift_channels,
+    channel_sums, gram, no_log_det, pixels, reflect, reflection_gradients, sample_sums, scale_channels, shift_channels,
 };
 pub use portable::convolution::{
     Padding, convolve, convolve_input_adjoint, convolve_weight_adjoint, wrap, wrap_adjoint,

@@ -15,27 +15,17 @@ pub struct Affine {
 
 impl Affine {
     pub fn identity(channels: usize) -> Self {
-        Self {
-            shift: vec![0.0; channels],
-            scale: vec![1.0; channels],
-        }
+        Self { shift: vec![0.0; channels], scale: vec![1.0; channels] }
     }
 
     /// Mean zero and variance one for each channel of `x`: `[sample, channel, axes…]`. A channel that does not vary
     /// keeps its scale.
     pub fn standardising(x: &ArrayD<f32>) -> Self {
-        let mut found = Self {
-            shift: Vec::new(),
-            scale: Vec::new(),
-        };
+        let mut found = Self { shift: Vec::new(), scale: Vec::new() };
         for channel in x.axis_iter(Axis(1)) {
             let count = channel.len().max(1) as f64;
             let mean = channel.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-            let variance = channel
-                .iter()
-                .map(|&v| (f64::from(v) - mean).powi(2))
-                .sum::<f64>()
-                / count;
+            let variance = channel.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
             let varies = variance.sqrt() > 1e-6 * mean.abs() && variance > 0.0;
             found.shift.push(mean);
             found.scale.push(if varies { variance.sqrt() } else { 1.0 });
@@ -51,10 +41,7 @@ impl Affine {
     }
 
     pub fn undo(&self, u: Field) -> Field {
-        let (shift, factor) = (
-            channels(self.shift.iter().copied(), &u),
-            channels(self.scale.iter().copied(), &u),
-        );
+        let (shift, factor) = (channels(self.shift.iter().copied(), &u), channels(self.scale.iter().copied(), &u));
         shift_channels(scale_channels(u, factor), shift)
     }
 
@@ -67,8 +54,5 @@ impl Affine {
 fn channels(values: impl Iterator<Item = f64>, like: &Field) -> Tensor<1> {
     let values: Vec<f64> = values.collect();
     let count = values.len();
-    Tensor::from_data(
-        TensorData::new(values, [count]).convert_dtype(like.dtype()),
-        (&like.device(), like.dtype()),
-    )
+    Tensor::from_data(TensorData::new(values, [count]).convert_dtype(like.dtype()), (&like.device(), like.dtype()))
 }

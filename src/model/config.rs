@@ -21,9 +21,7 @@ pub struct ConditionConfig {
 
 impl Default for ConditionConfig {
     fn default() -> Self {
-        Self {
-            sources: vec![Source::Observation],
-        }
+        Self { sources: vec![Source::Observation] }
     }
 }
 

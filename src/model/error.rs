@@ -13,16 +13,10 @@ pub enum ModelError {
     #[error(transparent)]
     Io(#[from] IoError),
     #[error("{what} has shape {found:?}; this model takes {expected:?} after the sample axis")]
-    Shape {
-        what: &'static str,
-        expected: Vec<usize>,
-        found: Vec<usize>,
-    },
+    Shape { what: &'static str, expected: Vec<usize>, found: Vec<usize> },
     #[error("{x} samples of x and {y} of y: a batch pairs each x with its y")]
     Batch { x: usize, y: usize },
-    #[error(
-        "samples of {axes} spatial axes: a model takes vectors, traces, images and volumes (0 to 3 axes)"
-    )]
+    #[error("samples of {axes} spatial axes: a model takes vectors, traces, images and volumes (0 to 3 axes)")]
     Rank { axes: usize },
     #[error(
         "the observation {y:?} has not the extents of x {x:?}: condition on the adjoint image, sources = [\"adjoint\"]"
@@ -39,10 +33,7 @@ pub enum ModelError {
     #[error("{path}: {what}; train the model again, or load it with the version of posteria that wrote it", path = path.display())]
     File { path: PathBuf, what: String },
     #[error("the model gave numbers that are not finite for {what}: {remedy}")]
-    NotFinite {
-        what: &'static str,
-        remedy: &'static str,
-    },
+    NotFinite { what: &'static str, remedy: &'static str },
     #[error("the device did not return its numbers: {0}")]
     Device(String),
 }

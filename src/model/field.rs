@@ -13,42 +13,24 @@ pub fn four(shape: &[usize]) -> Result<[usize; 4], ModelError> {
         [c, w] => Ok([c, 1, 1, w]),
         [c, h, w] => Ok([c, 1, h, w]),
         [c, d, h, w] => Ok([c, d, h, w]),
-        _ => Err(ModelError::Rank {
-            axes: shape.len().saturating_sub(1),
-        }),
+        _ => Err(ModelError::Rank { axes: shape.len().saturating_sub(1) }),
     }
 }
 
 /// A batch on the device. Its samples must have the shape `expected`.
-pub fn to_field(
-    what: &'static str,
-    x: &ArrayD<f32>,
-    expected: &[usize],
-    device: &Device,
-) -> Result<Field, ModelError> {
+pub fn to_field(what: &'static str, x: &ArrayD<f32>, expected: &[usize], device: &Device) -> Result<Field, ModelError> {
     let (batch, found) = match x.shape() {
         [batch, rest @ ..] if rest == expected => (*batch, rest),
         [_, rest @ ..] => {
-            return Err(ModelError::Shape {
-                what,
-                expected: expected.into(),
-                found: rest.into(),
-            });
+            return Err(ModelError::Shape { what, expected: expected.into(), found: rest.into() });
         }
         [] => {
-            return Err(ModelError::Shape {
-                what,
-                expected: expected.into(),
-                found: vec![],
-            });
+            return Err(ModelError::Shape { what, expected: expected.into(), found: vec![] });
         }
     };
     let [c, d, h, w] = four(found)?;
     let values: Vec<f32> = x.iter().copied().collect();
-    Ok(Tensor::from_data(
-        TensorData::new(values, [batch, c, d, h, w]),
-        (device, DType::F32),
-    ))
+    Ok(Tensor::from_data(TensorData::new(values, [batch, c, d, h, w]), (device, DType::F32)))
 }
 
 /// Back on the host, with samples of the given shape.
@@ -61,8 +43,5 @@ pub fn from_field(x: Field, shape: &[usize]) -> Result<ArrayD<f32>, ModelError> 
 
 /// The numbers of a tensor.
 pub fn host<const D: usize>(x: Tensor<D>) -> Result<Vec<f32>, ModelError> {
-    x.cast(DType::F32)
-        .into_data()
-        .try_to_vec()
-        .map_err(|e| ModelError::Device(format!("{e:?}")))
+    x.cast(DType::F32).into_data().try_to_vec().map_err(|e| ModelError::Device(format!("{e:?}")))
 }

@@ -39,20 +39,14 @@ pub fn tensors_to_bytes(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<Ve
             self.0
         }
         fn data(&self) -> Cow<'_, [u8]> {
-            self.1
-                .iter()
-                .flat_map(|v| v.to_le_bytes())
-                .collect::<Vec<u8>>()
-                .into()
+            self.1.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into()
         }
         fn data_len(&self) -> usize {
             4 * self.1.len()
         }
     }
-    let views: BTreeMap<&str, Floats> = tensors
-        .iter()
-        .map(|(name, shape, values)| (name.as_str(), Floats(shape, values)))
-        .collect();
+    let views: BTreeMap<&str, Floats> =
+        tensors.iter().map(|(name, shape, values)| (name.as_str(), Floats(shape, values))).collect();
     safetensors::serialize(views, None).map_err(|e| e.to_string())
 }
 
@@ -76,15 +70,9 @@ pub fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, (Vec<usize>, 
 impl Model {
     /// Writes the model as a folder, in place of what is there.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        let wrong = |what: String| ModelError::File {
-            path: path.into(),
-            what,
-        };
-        let header = Header {
-            format: FORMAT,
-            posteria: env!("CARGO_PKG_VERSION").into(),
-            model: self.description.clone(),
-        };
+        let wrong = |what: String| ModelError::File { path: path.into(), what };
+        let header =
+            Header { format: FORMAT, posteria: env!("CARGO_PKG_VERSION").into(), model: self.description.clone() };
         let header = serde_json::to_string_pretty(&header).map_err(|e| wrong(e.to_string()))?;
         let weights: Vec<(String, Vec<usize>, Vec<f32>)> = self
             .parameters()
@@ -101,19 +89,13 @@ impl Model {
     /// # Errors
     /// The folder is missing, damaged, or of another format.
     pub fn load(path: &Path, device: &Device) -> Result<Self, ModelError> {
-        let wrong = |what: String| ModelError::File {
-            path: path.into(),
-            what,
-        };
+        let wrong = |what: String| ModelError::File { path: path.into(), what };
         let files = folder::read(path)?;
         let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
         let header: Header =
             serde_json::from_slice(file(DESCRIPTION)?).map_err(|e| wrong(format!("{DESCRIPTION}: {e}")))?;
         if header.format != FORMAT {
-            return Err(wrong(format!(
-                "its format is {}, this program reads {FORMAT}",
-                header.format
-            )));
+            return Err(wrong(format!("its format is {}, this program reads {FORMAT}", header.format)));
         }
         let mut weights = tensors_from_bytes(file(WEIGHTS)?).map_err(wrong)?;
         let model = Model::from_description(header.model, 0, device)?;
@@ -125,10 +107,7 @@ impl Model {
             }
             found => {
                 let found = found.map(|(shape, _)| shape);
-                problem = Some(format!(
-                    "{} is {found:?} in {WEIGHTS}, not {:?}",
-                    parameter.path, parameter.shape
-                ));
+                problem = Some(format!("{} is {found:?} in {WEIGHTS}, not {:?}", parameter.path, parameter.shape));
                 value
             }
         });

@@ -6,8 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::flow::{
-    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, map_parameters, parameters,
-    standard_normal,
+    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, map_parameters, parameters, standard_normal,
 };
 use crate::io::Grid;
 use crate::model::field::{four, from_field, host, to_field};
@@ -51,11 +50,7 @@ pub(super) struct Adjoint(Option<Arc<dyn LinearOperator<f32>>>);
 
 impl std::fmt::Debug for Adjoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "an operator"
-        } else {
-            "no operator"
-        })
+        f.write_str(if self.0.is_some() { "an operator" } else { "no operator" })
     }
 }
 
@@ -96,41 +91,23 @@ impl Model {
     }
 
     /// The model that a description describes, with random weights.
-    pub(super) fn from_description(
-        description: Description,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let Description {
-            config,
-            x_shape,
-            y_shape,
-            ..
-        } = &description;
+    pub(super) fn from_description(description: Description, seed: u64, device: &Device) -> Result<Self, ModelError> {
+        let Description { config, x_shape, y_shape, .. } = &description;
         let shape = four(x_shape)?;
         let channels = condition_channels(config, x_shape, y_shape)?;
         let mut rng = stream(seed, Purpose::Weights, 0);
         let condition = pyramid_channels(channels, axes(shape), config.network.scales);
-        let flow = config
-            .network
-            .conditional_glow(shape, &condition, &mut rng, device)?;
+        let flow = config.network.conditional_glow(shape, &condition, &mut rng, device)?;
         let needs_operator = config.condition.sources.contains(&Source::Adjoint);
         let operator = match &description.operator {
             Some(operator) if needs_operator => {
-                let built = operator
-                    .build::<f32>(x_shape)
-                    .map_err(|e| ModelError::Operator(e.to_string()))?;
+                let built = operator.build::<f32>(x_shape).map_err(|e| ModelError::Operator(e.to_string()))?;
                 Some(Arc::from(built))
             }
             None if needs_operator => return Err(ModelError::NoOperator),
             _ => None,
         };
-        Ok(Self {
-            description,
-            flow,
-            operator: Adjoint(operator),
-            device: device.clone(),
-        })
+        Ok(Self { description, flow, operator: Adjoint(operator), device: device.clone() })
     }
 
     /// The model with normalisation, and what in the flow starts from data, set from these pairs.
@@ -144,10 +121,8 @@ impl Model {
         let [_, c, ..] = images.dims();
         let flat = vec![c, images.dims()[2..].iter().product()];
         let [_, _, d, h, w] = images.dims();
-        model.description.condition = Affine::standardising(&from_field(
-            images.clone().reshape([images.dims()[0], c, 1, 1, d * h * w]),
-            &flat,
-        )?);
+        model.description.condition =
+            Affine::standardising(&from_field(images.clone().reshape([images.dims()[0], c, 1, 1, d * h * w]), &flat)?);
         let u = model.description.unknown.apply(model.x_field(x)?);
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
@@ -181,10 +156,7 @@ impl Model {
 
     /// The model with every parameter replaced by what `f` makes of it, in the same order.
     pub fn map_parameters(self, f: &mut dyn FnMut(&crate::flow::Parameter, Tensor<1>) -> Tensor<1>) -> Self {
-        Self {
-            flow: map_parameters(self.flow, f),
-            ..self
-        }
+        Self { flow: map_parameters(self.flow, f), ..self }
     }
 
     /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
@@ -194,12 +166,8 @@ impl Model {
         let log_det = self.description.unknown.log_det(&x);
         let u = self.description.unknown.apply(x);
         let c = self.condition(y)?;
-        let LikelihoodGradient {
-            nll,
-            parameters,
-            reconstruction_error,
-            ..
-        } = self.flow.likelihood_gradient(u, &c, false)?;
+        let LikelihoodGradient { nll, parameters, reconstruction_error, .. } =
+            self.flow.likelihood_gradient(u, &c, false)?;
         Ok(Gradient {
             nll: self.per_pair(nll, -log_det)?,
             parameters: parameters.scale(1.0 / self.dimension() as f64),
@@ -212,9 +180,7 @@ impl Model {
         same_batch(x, y)?;
         let x = self.x_field(x)?;
         let log_det = self.description.unknown.log_det(&x);
-        let log_prob = self
-            .flow
-            .log_prob(self.description.unknown.apply(x), &self.condition(y)?)?;
+        let log_prob = self.flow.log_prob(self.description.unknown.apply(x), &self.condition(y)?)?;
         self.per_pair(log_prob, log_det)
     }
 
@@ -229,24 +195,13 @@ impl Model {
     /// Draws from q(x|y) for one observation `[1, channel, axes…]`, made ready.
     pub fn sampler(&self, y: &ArrayD<f32>) -> Result<Sampler, ModelError> {
         if y.shape().first() != Some(&1) {
-            return Err(ModelError::Batch {
-                x: 1,
-                y: y.shape().first().copied().unwrap_or(0),
-            });
+            return Err(ModelError::Batch { x: 1, y: y.shape().first().copied().unwrap_or(0) });
         }
-        Ok(Sampler {
-            model: self.clone(),
-            condition: self.condition(y)?,
-        })
+        Ok(Sampler { model: self.clone(), condition: self.condition(y)? })
     }
 
     /// `draws` draws from q(x|y) for one observation: `[draw, channel, axes…]`.
-    pub fn sample(
-        &self,
-        y: &ArrayD<f32>,
-        draws: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<ArrayD<f32>, ModelError> {
+    pub fn sample(&self, y: &ArrayD<f32>, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
         self.sampler(y)?.draw(draws, rng)
     }
 
@@ -262,40 +217,25 @@ impl Model {
     /// The condition images of a batch of observations, at the extents of x, not yet normalised.
     fn images(&self, y: &ArrayD<f32>) -> Result<Field, ModelError> {
         let observation = || to_field("y", y, self.y_shape(), &self.device);
-        let images = self
-            .description
-            .config
-            .condition
-            .sources
-            .iter()
-            .map(|source| match source {
-                Source::Observation => observation(),
-                Source::Adjoint => {
-                    observation()?;
-                    let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
-                    let image = operator
-                        .adjoint(y.view())
-                        .map_err(|e| ModelError::Operator(e.to_string()))?;
-                    to_field("the adjoint image", &image, self.x_shape(), &self.device)
-                }
-            });
+        let images = self.description.config.condition.sources.iter().map(|source| match source {
+            Source::Observation => observation(),
+            Source::Adjoint => {
+                observation()?;
+                let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
+                let image = operator.adjoint(y.view()).map_err(|e| ModelError::Operator(e.to_string()))?;
+                to_field("the adjoint image", &image, self.x_shape(), &self.device)
+            }
+        });
         Ok(Tensor::cat(images.collect::<Result<Vec<Field>, _>>()?, 1))
     }
 
     fn condition(&self, y: &ArrayD<f32>) -> Result<Vec<Field>, ModelError> {
         let images = self.description.condition.apply(self.images(y)?);
-        Ok(pyramid(
-            images,
-            axes(self.flow.shape()),
-            self.config().network.scales,
-        ))
+        Ok(pyramid(images, axes(self.flow.shape()), self.config().network.scales))
     }
 
     fn per_pair(&self, value: PerSample, constant: f64) -> Result<Vec<f64>, ModelError> {
-        Ok(host(value)?
-            .into_iter()
-            .map(|v| f64::from(v) + constant)
-            .collect())
+        Ok(host(value)?.into_iter().map(|v| f64::from(v) + constant).collect())
     }
 }
 
@@ -310,12 +250,7 @@ impl Sampler {
     /// The next `draws` draws: `[draw, channel, axes…]`. The numbers are those of `rng` in order, however many are asked
     /// for at a time.
     pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
-        let Model {
-            flow,
-            device,
-            description,
-            ..
-        } = &self.model;
+        let Model { flow, device, description, .. } = &self.model;
         let [c, d, h, w] = flow.shape();
         let dtype = burn::tensor::DType::F32;
         let latents: Vec<Field> = (0..draws.div_ceil(DRAWS_AT_ONCE))
@@ -325,10 +260,8 @@ impl Sampler {
             })
             .collect();
         let parts: Vec<(Sampler, Field)> = latents.into_iter().map(|z| (self.clone(), z)).collect();
-        let parts: Result<Vec<ArrayD<f32>>, ModelError> = parts
-            .into_par_iter()
-            .map(|(sampler, z)| sampler.decode(z))
-            .collect();
+        let parts: Result<Vec<ArrayD<f32>>, ModelError> =
+            parts.into_par_iter().map(|(sampler, z)| sampler.decode(z)).collect();
         let parts = parts?;
         let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         if views.is_empty() {
@@ -368,10 +301,7 @@ fn axes([_, d, h, w]: [usize; 4]) -> [bool; 3] {
 fn same_batch(x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<(), ModelError> {
     match (x.shape().first(), y.shape().first()) {
         (Some(a), Some(b)) if a == b => Ok(()),
-        (a, b) => Err(ModelError::Batch {
-            x: a.copied().unwrap_or(0),
-            y: b.copied().unwrap_or(0),
-        }),
+        (a, b) => Err(ModelError::Batch { x: a.copied().unwrap_or(0), y: b.copied().unwrap_or(0) }),
     }
 }
 
@@ -382,10 +312,7 @@ fn condition_channels(config: &ModelConfig, x: &[usize], y: &[usize]) -> Result<
     }
     let ([x_channels, x_extents @ ..], [y_channels, y_extents @ ..]) = (four(x)?, four(y)?);
     if sources.contains(&Source::Observation) && x_extents != y_extents {
-        return Err(ModelError::ObservationExtents {
-            x: x.into(),
-            y: y.into(),
-        });
+        return Err(ModelError::ObservationExtents { x: x.into(), y: y.into() });
     }
     let channels = sources.iter().map(|source| match source {
         Source::Observation => y_channels,

@@ -15,11 +15,7 @@ impl<T: Real> CircularBlur<T> {
     pub fn new(domain: &[usize], sigma: f64) -> Result<Self, OperatorError> {
         if !(sigma >= 0.0 && sigma.is_finite()) {
             let remedy = "give a standard deviation in pixels, zero or more";
-            return Err(OperatorError::Parameter {
-                name: "sigma",
-                value: sigma.to_string(),
-                remedy,
-            });
+            return Err(OperatorError::Parameter { name: "sigma", value: sigma.to_string(), remedy });
         }
         let sizes: Vec<f64> = domain.iter().skip(1).map(|&n| n as f64).collect();
         let symbol = |k: &[i64]| {
@@ -73,10 +69,7 @@ mod tests {
         point[[0, 0, 15, 16]] = 1.0;
         let y = CircularBlur::<f64>::new(&[1, 31, 32], 1.5)?.apply(point.view())?;
         assert!((y.sum() - 1.0).abs() < 1e-12);
-        let variance: f64 = y
-            .indexed_iter()
-            .map(|(p, &y)| y * (p[2] as f64 - 15.0).powi(2))
-            .sum();
+        let variance: f64 = y.indexed_iter().map(|(p, &y)| y * (p[2] as f64 - 15.0).powi(2)).sum();
         assert!((variance - 2.25).abs() < 1e-6, "{variance}");
         Ok(())
     }
@@ -87,10 +80,7 @@ mod tests {
         assert!(CircularBlur::<f64>::new(&[1, 8], f64::NAN).is_err());
         assert!(CircularBlur::<f64>::new(&[1], 1.0).is_err());
         let blur = CircularBlur::<f32>::new(&[1, 8], 1.0)?;
-        let message = blur
-            .apply(ArrayD::zeros(vec![2, 1, 9]).view())
-            .err()
-            .map(|e| e.to_string());
+        let message = blur.apply(ArrayD::zeros(vec![2, 1, 9]).view()).err().map(|e| e.to_string());
         assert!(message.is_some_and(|m| m.contains("[2, 1, 9]") && m.contains("[samples, 1, 8]")));
         Ok(())
     }

@@ -42,22 +42,15 @@ pub fn linearization_slope<T: Real>(
             points.push((h.ln(), size.ln()));
         }
     }
-    Ok(if points.len() < 2 {
-        f64::INFINITY
-    } else {
-        fitted_slope(&points)
-    })
+    Ok(if points.len() < 2 { f64::INFINITY } else { fitted_slope(&points) })
 }
 
 /// Least squares.
 fn fitted_slope(points: &[(f64, f64)]) -> f64 {
     let n = points.len() as f64;
-    let (x, y) = points
-        .iter()
-        .fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let (up, down) = points.iter().fold((0.0, 0.0), |(up, down), p| {
-        (up + (p.0 - x) * (p.1 - y), down + (p.0 - x) * (p.0 - x))
-    });
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
+    let (up, down) =
+        points.iter().fold((0.0, 0.0), |(up, down), p| (up + (p.0 - x) * (p.1 - y), down + (p.0 - x) * (p.0 - x)));
     up / down
 }
 
@@ -81,15 +74,7 @@ mod tests {
     use super::*;
     use rustfft::num_complex::Complex;
 
-    const SHAPES: [&[usize]; 7] = [
-        &[1, 16],
-        &[2, 15],
-        &[1, 1],
-        &[1, 8, 9],
-        &[3, 7, 6],
-        &[1, 4, 5, 6],
-        &[2, 5, 4, 7],
-    ];
+    const SHAPES: [&[usize]; 7] = [&[1, 16], &[2, 15], &[1, 1], &[1, 8, 9], &[3, 7, 6], &[1, 4, 5, 6], &[2, 5, 4, 7]];
 
     #[test]
     fn every_adjoint_is_one() -> Result<(), OperatorError> {
@@ -100,23 +85,14 @@ mod tests {
                 let phase = if nyquist { 0.0 } else { 0.9 * k[0] as f64 / n };
                 Complex::from_polar(1.0, phase)
             };
-            for config in [
-                OperatorConfig::Identity {},
-                OperatorConfig::CircularBlur { sigma: 1.3 },
-            ] {
+            for config in [OperatorConfig::Identity {}, OperatorConfig::CircularBlur { sigma: 1.3 }] {
                 let double = adjoint_error(&*config.build::<f64>(shape)?, 1)?;
                 let single = adjoint_error(&*config.build::<f32>(shape)?, 1)?;
-                assert!(
-                    double <= 1e-13 && single <= 1e-5,
-                    "{config:?} {shape:?}: {double} {single}"
-                );
+                assert!(double <= 1e-13 && single <= 1e-5, "{config:?} {shape:?}: {double} {single}");
             }
             let double = adjoint_error(&Convolution::<f64>::new(shape, shift)?, 2)?;
             let single = adjoint_error(&Convolution::<f32>::new(shape, shift)?, 2)?;
-            assert!(
-                double <= 1e-13 && single <= 1e-5,
-                "shift {shape:?}: {double} {single}"
-            );
+            assert!(double <= 1e-13 && single <= 1e-5, "shift {shape:?}: {double} {single}");
         }
         Ok(())
     }
@@ -143,9 +119,7 @@ mod tests {
             &self.domain
         }
         fn apply(&self, x: ArrayViewD<f64>) -> Result<ArrayD<f64>, OperatorError> {
-            map_samples("image", x, &self.domain, &self.domain, |x| {
-                Ok(plus_neighbour(x, 1).mapv(|v| v * v))
-            })
+            map_samples("image", x, &self.domain, &self.domain, |x| Ok(plus_neighbour(x, 1).mapv(|v| v * v)))
         }
         fn linearize(&self, x: ArrayViewD<f64>) -> Result<Box<dyn LinearOperator<f64> + '_>, OperatorError> {
             Ok(Box::new(Derivative(self, plus_neighbour(x, 1) * 2.0)))
@@ -183,11 +157,7 @@ mod tests {
     fn a_wrong_adjoint_and_a_wrong_derivative_are_found() -> Result<(), OperatorError> {
         let x = ArrayD::from_shape_fn(vec![1, 12], |i| (i[1] as f64).sin());
         let dx = ArrayD::from_shape_fn(vec![1, 12], |i| (i[1] as f64 * 1.7).cos());
-        let squares = |factor, transposed| Squares {
-            domain: vec![1, 12],
-            factor,
-            transposed,
-        };
+        let squares = |factor, transposed| Squares { domain: vec![1, 12], factor, transposed };
         let right = squares(1.0, true);
         let slope = linearization_slope(&right, x.view(), dx.view())?;
         assert!((slope - 2.0).abs() < 0.05, "{slope}");
@@ -211,9 +181,7 @@ mod tests {
     #[test]
     fn numbers_do_not_depend_on_threads() -> Result<(), Box<dyn std::error::Error>> {
         let blur = OperatorConfig::CircularBlur { sigma: 1.5 }.build::<f32>(&[1, 16, 16])?;
-        let x = ArrayD::from_shape_fn(vec![9, 1, 16, 16], |i| {
-            ((i[0] * 31 + i[2] * 7 + i[3]) as f32).sin()
-        });
+        let x = ArrayD::from_shape_fn(vec![9, 1, 16, 16], |i| ((i[0] * 31 + i[2] * 7 + i[3]) as f32).sin());
         let with = |threads| -> Result<ArrayD<f32>, Box<dyn std::error::Error>> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
             Ok(pool.install(|| blur.apply(x.view()))?)

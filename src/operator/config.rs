@@ -32,9 +32,7 @@ impl OperatorConfig {
     pub fn convolution(&self, domain: &[usize]) -> Result<Option<Convolution<f64>>, OperatorError> {
         Ok(match self {
             OperatorConfig::Identity {} => Some(Convolution::new(domain, |_| Complex::new(1.0, 0.0))?),
-            OperatorConfig::CircularBlur { sigma } => {
-                Some(CircularBlur::new(domain, *sigma)?.convolution().clone())
-            }
+            OperatorConfig::CircularBlur { sigma } => Some(CircularBlur::new(domain, *sigma)?.convolution().clone()),
         })
     }
 }

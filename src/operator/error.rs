@@ -2,9 +2,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
     /// An array does not fit the operator.
-    #[error(
-        "the {what} has shape {found:?}, but the operator expects {expected}; check the size in the problem file"
-    )]
+    #[error("the {what} has shape {found:?}, but the operator expects {expected}; check the size in the problem file")]
     Shape {
         /// Which array.
         what: &'static str,

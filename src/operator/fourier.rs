@@ -25,18 +25,10 @@ impl<T: Real> Fourier<T> {
         let (&n, before) = shape.split_last().unwrap_or((&1, &[]));
         let mut real = RealFftPlanner::new();
         let mut complex = FftPlanner::new();
-        let others = before
-            .iter()
-            .map(|&n| (complex.plan_fft_forward(n), complex.plan_fft_inverse(n)))
-            .collect();
+        let others = before.iter().map(|&n| (complex.plan_fft_forward(n), complex.plan_fft_inverse(n))).collect();
         let half = before.iter().copied().chain([n / 2 + 1]).collect();
         let last = (real.plan_fft_forward(n), real.plan_fft_inverse(n));
-        Fourier {
-            shape: shape.to_vec(),
-            half,
-            last,
-            others,
-        }
+        Fourier { shape: shape.to_vec(), half, last, others }
     }
 
     /// Shape of an image.
@@ -160,23 +152,13 @@ mod tests {
 
     #[test]
     fn agrees_with_the_defining_sum_and_returns() {
-        for shape in [
-            vec![7],
-            vec![8],
-            vec![1],
-            vec![4, 6],
-            vec![3, 5],
-            vec![2, 3, 4],
-            vec![3, 4, 5],
-        ] {
+        for shape in [vec![7], vec![8], vec![1], vec![4, 6], vec![3, 5], vec![2, 3, 4], vec![3, 4, 5]] {
             let fourier = Fourier::<f64>::new(&shape);
             let x = image(&shape);
             let spectrum = fourier.forward(x.view());
             let table = fourier.tabulate(|k| {
                 x.indexed_iter().fold(Complex::new(0.0, 0.0), |sum, (p, &x)| {
-                    let phase: f64 = (0..k.len())
-                        .map(|a| k[a] as f64 * p[a] as f64 / shape[a] as f64)
-                        .sum();
+                    let phase: f64 = (0..k.len()).map(|a| k[a] as f64 * p[a] as f64 / shape[a] as f64).sum();
                     sum + Complex::from_polar(x, -TAU * phase)
                 })
             });

@@ -14,9 +14,7 @@ impl Identity {
     /// The identity on images of shape `domain`, `[channel, axes…]`.
     pub fn new(domain: &[usize]) -> Result<Identity, OperatorError> {
         check_domain(domain)?;
-        Ok(Identity {
-            domain: domain.to_vec(),
-        })
+        Ok(Identity { domain: domain.to_vec() })
     }
 }
 

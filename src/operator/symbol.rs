@@ -40,12 +40,7 @@ impl<T: Real> Convolution<T> {
         });
         match broken {
             Some(frequency) => Err(OperatorError::Symbol { frequency }),
-            None => Ok(Convolution {
-                domain: domain.to_vec(),
-                fourier,
-                symbol: table,
-                even,
-            }),
+            None => Ok(Convolution { domain: domain.to_vec(), fourier, symbol: table, even }),
         }
     }
 
@@ -69,9 +64,7 @@ impl<T: Real> Convolution<T> {
             let mut out = ArrayD::zeros(sample.raw_dim());
             for (channel, mut out) in sample.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))) {
                 let mut spectrum = self.fourier.forward(channel);
-                Zip::from(&mut spectrum)
-                    .and(&self.symbol)
-                    .for_each(|x, &b| *x = *x * factor(b));
+                Zip::from(&mut spectrum).and(&self.symbol).for_each(|x, &b| *x = *x * factor(b));
                 out.assign(&self.fourier.inverse(spectrum));
             }
             Ok(out)

@@ -2,9 +2,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum PosteriorError {
     /// An array has the wrong shape.
-    #[error(
-        "the {what} has shape {found:?}, but {expected:?} is expected; check that the files belong together"
-    )]
+    #[error("the {what} has shape {found:?}, but {expected:?} is expected; check that the files belong together")]
     Shape {
         /// Which array.
         what: &'static str,
@@ -29,17 +27,9 @@ pub enum PosteriorError {
 }
 
 /// An error unless `found` is `expected`.
-pub(super) fn check_shape(
-    what: &'static str,
-    found: &[usize],
-    expected: &[usize],
-) -> Result<(), PosteriorError> {
+pub(super) fn check_shape(what: &'static str, found: &[usize], expected: &[usize]) -> Result<(), PosteriorError> {
     if found == expected {
         return Ok(());
     }
-    Err(PosteriorError::Shape {
-        what,
-        found: found.to_vec(),
-        expected: expected.to_vec(),
-    })
+    Err(PosteriorError::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
 }

@@ -40,37 +40,20 @@ impl PeriodicGaussian {
         operator: &Convolution<f64>,
         sigma: f64,
     ) -> Result<PeriodicGaussian, PosteriorError> {
-        let shape: Vec<usize> = std::iter::once(1)
-            .chain(prior.fourier().shape().iter().copied())
-            .collect();
+        let shape: Vec<usize> = std::iter::once(1).chain(prior.fourier().shape().iter().copied()).collect();
         check_shape("image of the operator", operator.domain(), &shape)?;
         if !(sigma > 0.0 && sigma.is_finite()) {
             let remedy = "give the standard deviation of the noise, a positive number";
-            return Err(PosteriorError::Parameter {
-                name: "sigma",
-                value: sigma.to_string(),
-                remedy,
-            });
+            return Err(PosteriorError::Parameter { name: "sigma", value: sigma.to_string(), remedy });
         }
         let (spectrum, symbol) = (prior.spectrum(), operator.symbol());
         let noise = sigma * sigma;
         let total = |p: f64, b: Complex<f64>| b.norm_sqr() * p + noise;
-        let filter = Zip::from(spectrum)
-            .and(symbol)
-            .map_collect(|&p, &b| b.conj() * p / total(p, b));
-        let variance = Zip::from(spectrum)
-            .and(symbol)
-            .map_collect(|&p, &b| p * noise / total(p, b));
+        let filter = Zip::from(spectrum).and(symbol).map_collect(|&p, &b| b.conj() * p / total(p, b));
+        let variance = Zip::from(spectrum).and(symbol).map_collect(|&p, &b| p * noise / total(p, b));
         let fourier = prior.fourier().clone();
         let multiplicity = fourier.multiplicity();
-        Ok(PeriodicGaussian {
-            shape,
-            multiplicity,
-            prior: spectrum.clone(),
-            filter,
-            variance,
-            fourier,
-        })
+        Ok(PeriodicGaussian { shape, multiplicity, prior: spectrum.clone(), filter, variance, fourier })
     }
 
     /// Shape of one image, `[1, axes…]`.
@@ -90,8 +73,7 @@ impl PeriodicGaussian {
         for (y, mut mean) in y.axis_iter(Axis(0)).zip(mean.axis_iter_mut(Axis(0))) {
             let mut spectrum = self.transform(y);
             spectrum *= &self.filter;
-            mean.index_axis_mut(Axis(0), 0)
-                .assign(&self.fourier.inverse(spectrum));
+            mean.index_axis_mut(Axis(0), 0).assign(&self.fourier.inverse(spectrum));
         }
         Ok(mean)
     }
@@ -120,27 +102,17 @@ impl PeriodicGaussian {
         let mut latent = x.mapv(Into::into) - self.mean(y)?;
         for mut z in latent.axis_iter_mut(Axis(0)) {
             let mut spectrum = self.transform(z.view());
-            Zip::from(&mut spectrum)
-                .and(&self.variance)
-                .for_each(|z, &v| *z /= v.sqrt());
-            z.index_axis_mut(Axis(0), 0)
-                .assign(&self.fourier.inverse(spectrum));
+            Zip::from(&mut spectrum).and(&self.variance).for_each(|z, &v| *z /= v.sqrt());
+            z.index_axis_mut(Axis(0), 0).assign(&self.fourier.inverse(spectrum));
         }
         Ok(latent)
     }
 
     /// log p(x | y) of each pair, in nats: −½ (n log 2π + log det Σ + ‖Σ^(−1/2) (x − m(y))‖²).
-    pub fn log_prob<T: Real>(
-        &self,
-        x: ArrayViewD<T>,
-        y: ArrayViewD<T>,
-    ) -> Result<Array1<f64>, PosteriorError> {
+    pub fn log_prob<T: Real>(&self, x: ArrayViewD<T>, y: ArrayViewD<T>) -> Result<Array1<f64>, PosteriorError> {
         let constant = self.pixels() as f64 * TAU.ln() + self.log_det_posterior();
         let latent = self.latent(x, y)?;
-        Ok(latent
-            .axis_iter(Axis(0))
-            .map(|z| -0.5 * (constant + z.iter().map(|z| z * z).sum::<f64>()))
-            .collect())
+        Ok(latent.axis_iter(Axis(0)).map(|z| -0.5 * (constant + z.iter().map(|z| z * z).sum::<f64>())).collect())
     }
 
     /// The standard deviation of every pixel, `[1, axes…]`: the same for all of them and for every y.
@@ -186,24 +158,17 @@ impl PeriodicGaussian {
 
     /// Σ_k over all frequencies.
     fn sum(&self, values: &ArrayD<f64>) -> f64 {
-        values
-            .iter()
-            .zip(&self.multiplicity)
-            .map(|(value, count)| value * count)
-            .sum()
+        values.iter().zip(&self.multiplicity).map(|(value, count)| value * count).sum()
     }
 
     /// x̂ of one image `[1, axes…]`.
     fn transform<T: Real>(&self, image: ArrayViewD<T>) -> ArrayD<Complex<f64>> {
-        self.fourier
-            .forward(image.index_axis(Axis(0), 0).mapv(Into::into).view())
+        self.fourier.forward(image.index_axis(Axis(0), 0).mapv(Into::into).view())
     }
 
     fn check_batch<T: Real>(&self, what: &'static str, batch: &ArrayViewD<T>) -> Result<(), PosteriorError> {
         let samples = batch.shape().first().copied().unwrap_or(0);
-        let expected: Vec<usize> = std::iter::once(samples)
-            .chain(self.shape.iter().copied())
-            .collect();
+        let expected: Vec<usize> = std::iter::once(samples).chain(self.shape.iter().copied()).collect();
         check_shape(what, batch.shape(), &expected)
     }
 }
@@ -253,12 +218,7 @@ mod tests {
         assert_abs_diff_eq!(exact.mutual_information(), golden.information, epsilon = 5.1e-3);
         assert_abs_diff_eq!(exact.mean_field_kl(), golden.mean_field, epsilon = 5.1e-3);
         assert_abs_diff_eq!(exact.expected_rmse(), golden.rmse, epsilon = 5.1e-7);
-        assert!(
-            exact
-                .standard_deviation()
-                .iter()
-                .all(|&s| s == exact.expected_rmse())
-        );
+        assert!(exact.standard_deviation().iter().all(|&s| s == exact.expected_rmse()));
         let x = ArrayD::from_shape_fn(vec![1, 1, 32, 32], |p| {
             let (i, j) = (p[2] as f64, p[3] as f64);
             (TAU * i / 32.0).sin() + 0.5 * (TAU * (2.0 * j + i) / 32.0).cos()
@@ -329,12 +289,8 @@ mod tests {
         let mut c = faer::Mat::<f64>::zeros(n, n);
         for j in 0..n {
             let column = forward.apply(unit(j).view())?;
-            let mut spectrum = prior
-                .fourier()
-                .forward(unit(j).index_axis(Axis(0), 0).index_axis(Axis(0), 0));
-            Zip::from(&mut spectrum)
-                .and(prior.spectrum())
-                .for_each(|x, &p| *x *= p);
+            let mut spectrum = prior.fourier().forward(unit(j).index_axis(Axis(0), 0).index_axis(Axis(0), 0));
+            Zip::from(&mut spectrum).and(prior.spectrum()).for_each(|x, &p| *x *= p);
             let covariance = prior.fourier().inverse(spectrum);
             for i in 0..n {
                 a[(i, j)] = column[[0, 0, i / 4, i % 4]];
@@ -378,11 +334,7 @@ mod tests {
         let z = exact.latent(draws.view(), ys.view())?;
         let norm = z.iter().map(|z| z * z).sum::<f64>() / z.len() as f64;
         assert_abs_diff_eq!(norm, 1.0, epsilon = 0.02);
-        let nll = -exact
-            .log_prob(draws.view(), ys.view())?
-            .mean()
-            .ok_or("no draws")?
-            / 72.0;
+        let nll = -exact.log_prob(draws.view(), ys.view())?.mean().ok_or("no draws")? / 72.0;
         assert_abs_diff_eq!(nll, exact.entropy_per_dim(), epsilon = 0.01);
         Ok(())
     }

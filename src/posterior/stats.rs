@@ -36,28 +36,16 @@ impl Reduction {
     pub fn new(shape: &[usize], levels: &[f64]) -> Result<Reduction, PosteriorError> {
         if let Some(level) = levels.iter().find(|q| !(0.0..=1.0).contains(*q)) {
             let remedy = "give quantile levels between 0 and 1";
-            return Err(PosteriorError::Parameter {
-                name: "level",
-                value: level.to_string(),
-                remedy,
-            });
+            return Err(PosteriorError::Parameter { name: "level", value: level.to_string(), remedy });
         }
         let quantiles = Quantiles::new(shape, Quantiles::CAPACITY);
-        Ok(Reduction {
-            levels: levels.to_vec(),
-            moments: Moments::new(shape),
-            quantiles,
-        })
+        Ok(Reduction { levels: levels.to_vec(), moments: Moments::new(shape), quantiles })
     }
 
     /// Adds a slab of draws, `[draw, shape…]`.
     pub fn add(&mut self, draws: ArrayViewD<f32>) -> Result<(), PosteriorError> {
         self.moments.add(draws.view())?;
-        if self.levels.is_empty() {
-            Ok(())
-        } else {
-            self.quantiles.add(draws)
-        }
+        if self.levels.is_empty() { Ok(()) } else { self.quantiles.add(draws) }
     }
 
     /// The maps of all draws added so far; an error if there are none.
@@ -110,9 +98,7 @@ mod tests {
     use approx::assert_abs_diff_eq;
 
     fn slab(from: usize, to: usize) -> Result<ArrayD<f32>, PosteriorError> {
-        Ok(ArrayD::from_shape_fn(vec![to - from, 1, 2], |i| {
-            ((i[0] + from) * (i[2] + 1)) as f32
-        }))
+        Ok(ArrayD::from_shape_fn(vec![to - from, 1, 2], |i| ((i[0] + from) * (i[2] + 1)) as f32))
     }
 
     #[test]
@@ -127,11 +113,7 @@ mod tests {
             assert_abs_diff_eq!(summary.mean[[0, 1]], 100.0, epsilon = 1e-4);
             // Variance of 0 … n − 1 with n = 101: n (n + 1) / 12.
             assert_abs_diff_eq!(summary.variance[[0, 0]], 858.5, epsilon = 1e-3);
-            assert_abs_diff_eq!(
-                summary.standard_deviation[[0, 0]],
-                858.5_f32.sqrt(),
-                epsilon = 1e-4
-            );
+            assert_abs_diff_eq!(summary.standard_deviation[[0, 0]], 858.5_f32.sqrt(), epsilon = 1e-4);
             assert_abs_diff_eq!(summary.quantiles[[2, 0, 0]], 95.0, epsilon = 1e-4);
         }
         Ok(())

@@ -19,11 +19,7 @@ pub struct Moments {
 impl Moments {
     /// Of draws of `shape`, none seen yet.
     pub fn new(shape: &[usize]) -> Moments {
-        Moments {
-            count: 0,
-            mean: ArrayD::zeros(IxDyn(shape)),
-            squares: ArrayD::zeros(IxDyn(shape)),
-        }
+        Moments { count: 0, mean: ArrayD::zeros(IxDyn(shape)), squares: ArrayD::zeros(IxDyn(shape)) }
     }
 
     /// Adds a batch of draws, `[draw, shape…]`.
@@ -32,15 +28,12 @@ impl Moments {
         for draw in draws.axis_iter(Axis(0)) {
             self.count += 1;
             let share = 1.0 / self.count as f64;
-            Zip::from(&mut self.mean)
-                .and(&mut self.squares)
-                .and(draw)
-                .for_each(|mean, squares, &x| {
-                    let x: f64 = x.into();
-                    let delta = x - *mean;
-                    *mean += delta * share;
-                    *squares += delta * (x - *mean);
-                });
+            Zip::from(&mut self.mean).and(&mut self.squares).and(draw).for_each(|mean, squares, &x| {
+                let x: f64 = x.into();
+                let delta = x - *mean;
+                *mean += delta * share;
+                *squares += delta * (x - *mean);
+            });
         }
         Ok(())
     }
@@ -54,15 +47,13 @@ impl Moments {
         }
         let share = other.count as f64 / total as f64;
         let weight = self.count as f64 * share;
-        Zip::from(&mut self.mean)
-            .and(&mut self.squares)
-            .and(&other.mean)
-            .and(&other.squares)
-            .for_each(|mean, squares, &other_mean, &other_squares| {
+        Zip::from(&mut self.mean).and(&mut self.squares).and(&other.mean).and(&other.squares).for_each(
+            |mean, squares, &other_mean, &other_squares| {
                 let delta = other_mean - *mean;
                 *mean += delta * share;
                 *squares += other_squares + delta * delta * weight;
-            });
+            },
+        );
         self.count = total;
         Ok(())
     }
@@ -74,20 +65,12 @@ impl Moments {
 
     /// The mean; NaN before the first draw.
     pub fn mean(&self) -> ArrayD<f64> {
-        if self.count == 0 {
-            &self.mean + f64::NAN
-        } else {
-            self.mean.clone()
-        }
+        if self.count == 0 { &self.mean + f64::NAN } else { self.mean.clone() }
     }
 
     /// The unbiased variance, divided by n − 1; NaN before the second draw.
     pub fn variance(&self) -> ArrayD<f64> {
-        let freedom = if self.count < 2 {
-            f64::NAN
-        } else {
-            (self.count - 1) as f64
-        };
+        let freedom = if self.count < 2 { f64::NAN } else { (self.count - 1) as f64 };
         &self.squares / freedom
     }
 
@@ -158,10 +141,7 @@ impl Quantiles {
 
     /// Bytes held for values now; at most `4 · capacity` an entry.
     pub fn memory(&self) -> usize {
-        self.buffers
-            .iter()
-            .map(|b| b.values.len() * size_of::<f32>())
-            .sum()
+        self.buffers.iter().map(|b| b.values.len() * size_of::<f32>()).sum()
     }
 
     /// Adds a batch of draws, `[draw, shape…]`.
@@ -171,17 +151,10 @@ impl Quantiles {
             let width = self.width;
             let buffer = self.open_buffer();
             let at = buffer.filled;
-            buffer
-                .values
-                .chunks_exact_mut(width)
-                .zip(&draw)
-                .for_each(|(row, &x)| row[at] = x);
+            buffer.values.chunks_exact_mut(width).zip(&draw).for_each(|(row, &x)| row[at] = x);
             buffer.filled += 1;
             self.count += 1;
-            self.spoilt
-                .iter_mut()
-                .zip(draw)
-                .for_each(|(spoilt, x)| *spoilt |= x.is_nan());
+            self.spoilt.iter_mut().zip(draw).for_each(|(spoilt, x)| *spoilt |= x.is_nan());
         }
         Ok(())
     }
@@ -190,36 +163,25 @@ impl Quantiles {
     pub fn values(&self, levels: &[f64]) -> Result<ArrayD<f32>, PosteriorError> {
         if let Some(level) = levels.iter().find(|q| !(0.0..=1.0).contains(*q)) {
             let remedy = "give quantile levels between 0 and 1";
-            return Err(PosteriorError::Parameter {
-                name: "level",
-                value: level.to_string(),
-                remedy,
-            });
+            return Err(PosteriorError::Parameter { name: "level", value: level.to_string(), remedy });
         }
         if self.count == 0 {
             return Err(PosteriorError::Empty);
         }
         let parts: Vec<&Buffer> = self.buffers.iter().collect();
         let mut of_entry = vec![0.0; self.entries * levels.len()];
-        of_entry
-            .par_chunks_mut(levels.len().max(1))
-            .enumerate()
-            .for_each_init(Vec::new, |union, (entry, out)| {
-                self.gather(&parts, entry, union);
-                out.iter_mut()
-                    .zip(levels)
-                    .for_each(|(out, &q)| *out = interpolate(union, q, self.count));
-                if self.spoilt[entry] {
-                    out.fill(f32::NAN);
-                }
-            });
+        of_entry.par_chunks_mut(levels.len().max(1)).enumerate().for_each_init(Vec::new, |union, (entry, out)| {
+            self.gather(&parts, entry, union);
+            out.iter_mut().zip(levels).for_each(|(out, &q)| *out = interpolate(union, q, self.count));
+            if self.spoilt[entry] {
+                out.fill(f32::NAN);
+            }
+        });
         let mut shape = vec![levels.len()];
         shape.extend(&self.shape);
         let mut values = ArrayD::zeros(IxDyn(&shape));
         for (level, mut map) in values.axis_iter_mut(Axis(0)).enumerate() {
-            map.iter_mut()
-                .enumerate()
-                .for_each(|(entry, v)| *v = of_entry[entry * levels.len() + level]);
+            map.iter_mut().enumerate().for_each(|(entry, v)| *v = of_entry[entry * levels.len() + level]);
         }
         Ok(values)
     }
@@ -243,18 +205,9 @@ impl Quantiles {
             }
             // The last free place takes the lowest level there is: so a collapse always finds two buffers or more.
             let lowest = self.buffers.iter().map(|b| b.level).min().unwrap_or(0);
-            let level = if self.buffers.len() + 1 == BUFFERS {
-                lowest
-            } else {
-                0
-            };
+            let level = if self.buffers.len() + 1 == BUFFERS { lowest } else { 0 };
             let values = vec![0.0; self.entries * self.width];
-            self.buffers.push(Buffer {
-                weight: 1,
-                level,
-                filled: 0,
-                values,
-            });
+            self.buffers.push(Buffer { weight: 1, level, filled: 0, values });
         }
         let last = self.buffers.len() - 1;
         &mut self.buffers[last]
@@ -265,39 +218,31 @@ impl Quantiles {
     /// stretch of W; collapses take the lower and the upper in turn.
     fn collapse(&mut self) {
         let lowest = self.buffers.iter().map(|b| b.level).min().unwrap_or(0);
-        let (mut low, rest): (Vec<Buffer>, Vec<Buffer>) =
-            self.buffers.drain(..).partition(|b| b.level == lowest);
+        let (mut low, rest): (Vec<Buffer>, Vec<Buffer>) = self.buffers.drain(..).partition(|b| b.level == lowest);
         let mut target = low.swap_remove(0);
-        let own = Buffer {
-            values: Vec::new(),
-            ..target
-        };
+        let own = Buffer { values: Vec::new(), ..target };
         let others: Vec<&Buffer> = low.iter().collect();
         let weight = own.weight + others.iter().map(|b| b.weight).sum::<u64>();
         let upper = weight.is_multiple_of(2) && self.collapsed.1.is_multiple_of(2);
         let offset = (weight - 1) / 2 + u64::from(upper);
         let this = &*self;
-        target
-            .values
-            .par_chunks_mut(this.width)
-            .enumerate()
-            .for_each_init(Vec::new, |union, (entry, row)| {
-                union.clear();
-                union.extend(row.iter().map(|&x| (x, own.weight)));
-                this.extend(&others, entry, union);
-                union.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-                let (mut at, mut next) = (0, offset);
-                let mut kept = row.iter_mut();
-                for &(x, w) in union.iter() {
-                    at += w;
-                    while at > next {
-                        if let Some(place) = kept.next() {
-                            *place = x;
-                        }
-                        next += weight;
+        target.values.par_chunks_mut(this.width).enumerate().for_each_init(Vec::new, |union, (entry, row)| {
+            union.clear();
+            union.extend(row.iter().map(|&x| (x, own.weight)));
+            this.extend(&others, entry, union);
+            union.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+            let (mut at, mut next) = (0, offset);
+            let mut kept = row.iter_mut();
+            for &(x, w) in union.iter() {
+                at += w;
+                while at > next {
+                    if let Some(place) = kept.next() {
+                        *place = x;
                     }
+                    next += weight;
                 }
-            });
+            }
+        });
         target.weight = weight;
         target.level = lowest + 1;
         self.collapsed = (self.collapsed.0 + weight, self.collapsed.1 + 1);
@@ -384,17 +329,9 @@ mod tests {
             assert_eq!(moments.count(), 1000);
             for entry in 0..3 {
                 let column = exact.index_axis(Axis(1), entry);
-                assert_abs_diff_eq!(
-                    moments.mean()[entry],
-                    column.mean().unwrap_or(0.0),
-                    epsilon = 1e-9
-                );
+                assert_abs_diff_eq!(moments.mean()[entry], column.mean().unwrap_or(0.0), epsilon = 1e-9);
                 assert_abs_diff_eq!(moments.variance()[entry], column.var(1.0), epsilon = 1e-9);
-                assert_abs_diff_eq!(
-                    moments.standard_deviation()[entry],
-                    column.std(1.0),
-                    epsilon = 1e-9
-                );
+                assert_abs_diff_eq!(moments.standard_deviation()[entry], column.std(1.0), epsilon = 1e-9);
             }
         }
         Ok(())
@@ -430,10 +367,7 @@ mod tests {
         let mut draws = normals(count, entries);
         // Order must not matter: the first entry rises, the second falls, the third is constant.
         for (entry, sign) in [(0, 1.0), (1, -1.0), (2, 0.0)] {
-            draws
-                .index_axis_mut(Axis(1), entry)
-                .indexed_iter_mut()
-                .for_each(|(i, x)| *x = sign * i[0] as f32);
+            draws.index_axis_mut(Axis(1), entry).indexed_iter_mut().for_each(|(i, x)| *x = sign * i[0] as f32);
         }
         let levels = [0.0, 0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995, 1.0];
         let mut quantiles = Quantiles::new(&[entries], Quantiles::CAPACITY);
@@ -455,10 +389,7 @@ mod tests {
                     let up_to = sorted.partition_point(|&x| x <= value) as f64;
                     let rank = q * (n - 1) as f64;
                     let error = (below - 1.0 - rank).max(rank - up_to).max(0.0) / n as f64;
-                    assert!(
-                        error <= quantiles.rank_error() + 1e-9,
-                        "{n} draws, level {q}: {error}"
-                    );
+                    assert!(error <= quantiles.rank_error() + 1e-9, "{n} draws, level {q}: {error}");
                     met = met.max(error);
                 }
             }

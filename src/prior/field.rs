@@ -21,11 +21,7 @@ impl PeriodicGaussianField {
     pub fn new(shape: &[usize], offset: f64, power: f64) -> Result<Self, PriorError> {
         let parameter = |name, value, remedy| Err(PriorError::Parameter { name, value, remedy });
         if !(1..=3).contains(&shape.len()) || shape.contains(&0) {
-            return parameter(
-                "shape",
-                format!("{shape:?}"),
-                "give the pixels along one to three axes, none zero",
-            );
+            return parameter("shape", format!("{shape:?}"), "give the pixels along one to three axes, none zero");
         }
         if !(offset > 0.0 && offset.is_finite()) {
             return parameter("offset", offset.to_string(), "give a positive number");
@@ -63,30 +59,19 @@ impl PeriodicGaussianField {
 
 impl Prior for PeriodicGaussianField {
     fn shape(&self) -> Vec<usize> {
-        std::iter::once(1)
-            .chain(self.fourier.shape().iter().copied())
-            .collect()
+        std::iter::once(1).chain(self.fourier.shape().iter().copied()).collect()
     }
 
     fn sample(&self, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
-        filtered_noise(&self.fourier, &self.spectrum, rng)
-            .mapv(|x| x as f32)
-            .insert_axis(Axis(0))
+        filtered_noise(&self.fourier, &self.spectrum, rng).mapv(|x| x as f32).insert_axis(Axis(0))
     }
 }
 
 /// F⁻¹(√v ∘ F w) of white noise w: a field whose covariance has the eigenvalues `variance`.
-pub(crate) fn filtered_noise(
-    fourier: &Fourier<f64>,
-    variance: &ArrayD<f64>,
-    rng: &mut ChaCha8Rng,
-) -> ArrayD<f64> {
-    let white: ArrayD<f64> =
-        ArrayD::from_shape_simple_fn(IxDyn(fourier.shape()), || StandardNormal.sample(rng));
+pub(crate) fn filtered_noise(fourier: &Fourier<f64>, variance: &ArrayD<f64>, rng: &mut ChaCha8Rng) -> ArrayD<f64> {
+    let white: ArrayD<f64> = ArrayD::from_shape_simple_fn(IxDyn(fourier.shape()), || StandardNormal.sample(rng));
     let mut spectrum = fourier.forward(white.view());
-    Zip::from(&mut spectrum)
-        .and(variance)
-        .for_each(|x, &v| *x *= v.sqrt());
+    Zip::from(&mut spectrum).and(variance).for_each(|x, &v| *x *= v.sqrt());
     fourier.inverse(spectrum)
 }
 
@@ -102,18 +87,14 @@ mod tests {
             let draws = 400;
             let (mut variance, mut power) = (0.0, ArrayD::zeros(prior.spectrum.raw_dim()));
             for index in 0..draws {
-                let x = prior
-                    .sample(&mut stream(5, Purpose::Prior, index))
-                    .mapv(f64::from);
+                let x = prior.sample(&mut stream(5, Purpose::Prior, index)).mapv(f64::from);
                 variance += x.mapv(|x| x * x).sum() / (x.len() as f64 * draws as f64);
                 let modes = prior.fourier.forward(x.index_axis(Axis(0), 0));
                 power += &modes.mapv(|m| m.norm_sqr() / (x.len() as f64 * draws as f64));
             }
             assert!((variance - 1.0).abs() < 0.08, "{shape:?}: variance {variance}");
             // Relative sd of one periodogram averaged over 400 draws: at most √(2/400) = 0.07.
-            let worst = (&power / &prior.spectrum)
-                .iter()
-                .fold(0.0_f64, |w, r| w.max((r - 1.0).abs()));
+            let worst = (&power / &prior.spectrum).iter().fold(0.0_f64, |w, r| w.max((r - 1.0).abs()));
             assert!(worst < 0.35, "{shape:?}: spectrum off by {worst}");
         }
         Ok(())
@@ -125,11 +106,7 @@ mod tests {
         let prior = PeriodicGaussianField::new(&[32, 32], 4.0, 2.0)?;
         let x = prior.sample(&mut stream(1, Purpose::Prior, 4711));
         assert_eq!(x.shape(), prior.shape());
-        let frozen = [
-            ((0, 0), -0.0452437_f32),
-            ((5, 7), -0.20360255),
-            ((31, 16), -1.1924906),
-        ];
+        let frozen = [((0, 0), -0.0452437_f32), ((5, 7), -0.20360255), ((31, 16), -1.1924906)];
         for ((i, j), value) in frozen {
             assert!((x[[0, i, j]] - value).abs() < 1e-6, "{:?}", (i, j, x[[0, i, j]]));
         }

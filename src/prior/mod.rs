@@ -77,11 +77,7 @@ mod tests {
     fn reads_from_toml_with_its_defaults() {
         let text = "kind = \"periodic-gaussian-field\"\nshape = [32, 32]";
         let config = toml::from_str::<PriorConfig>(text).ok();
-        let expected = PriorConfig::PeriodicGaussianField {
-            shape: vec![32, 32],
-            offset: 4.0,
-            power: 2.0,
-        };
+        let expected = PriorConfig::PeriodicGaussianField { shape: vec![32, 32], offset: 4.0, power: 2.0 };
         assert_eq!(config, Some(expected));
         assert!(toml::from_str::<PriorConfig>(&format!("{text}\npwoer = 3.0")).is_err());
     }
@@ -89,12 +85,7 @@ mod tests {
     #[test]
     fn impossible_parameters_are_errors() {
         let build = |shape: &[usize], offset, power| {
-            PriorConfig::PeriodicGaussianField {
-                shape: shape.to_vec(),
-                offset,
-                power,
-            }
-            .build()
+            PriorConfig::PeriodicGaussianField { shape: shape.to_vec(), offset, power }.build()
         };
         assert!(build(&[], 4.0, 2.0).is_err());
         assert!(build(&[8, 0], 4.0, 2.0).is_err());

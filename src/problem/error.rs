@@ -16,13 +16,9 @@ pub enum ProblemError {
     #[error("{path}: {message}", path = path.display())]
     Syntax { path: PathBuf, message: String },
     #[error("{path}, line {line}: {key} = {value} is not possible: {remedy}", path = path.display())]
-    Value {
-        path: PathBuf,
-        line: usize,
-        key: String,
-        value: String,
-        remedy: String,
-    },
+    Value { path: PathBuf, line: usize, key: String, value: String, remedy: String },
+    #[error("{path} holds {found} pairs, training needs {needed}: simulate more, or use a smaller batch", path = path.display())]
+    TooFewPairs { path: PathBuf, found: usize, needed: usize },
     #[error(transparent)]
     Prior(#[from] PriorError),
     #[error(transparent)]

@@ -60,19 +60,10 @@ impl Experiment {
         let PriorConfig::PeriodicGaussianField { shape, offset, power } = &problem.prior;
         let field = PeriodicGaussianField::new(shape, *offset, *power)?;
         let exact = match problem.operator.convolution(&domain)? {
-            Some(convolution) => Some(Arc::new(PeriodicGaussian::new(
-                &field,
-                &convolution,
-                problem.noise.sigma,
-            )?)),
+            Some(convolution) => Some(Arc::new(PeriodicGaussian::new(&field, &convolution, problem.noise.sigma)?)),
             None => None,
         };
-        Ok(Self {
-            problem,
-            prior,
-            operator,
-            exact,
-        })
+        Ok(Self { problem, prior, operator, exact })
     }
 
     pub fn problem(&self) -> &Problem {
@@ -95,16 +86,9 @@ impl Experiment {
     }
 
     /// x and y without noise of these pairs of a set. Pair i is the same whoever asks for it.
-    pub fn clean_pairs(
-        &self,
-        set: Set,
-        range: Range<u64>,
-    ) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
+    pub fn clean_pairs(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
         let indices: Vec<u64> = range.map(|i| set.first() + i).collect();
-        let draw = |&i: &u64| {
-            self.prior
-                .sample(&mut stream(self.problem.seed, Purpose::Prior, i))
-        };
+        let draw = |&i: &u64| self.prior.sample(&mut stream(self.problem.seed, Purpose::Prior, i));
         let images: Vec<ArrayD<f32>> = indices.par_iter().map(draw).collect();
         let views: Vec<_> = images.iter().map(|image| image.view()).collect();
         let x = if views.is_empty() {

@@ -10,6 +10,7 @@ use crate::operator::OperatorConfig;
 use crate::prior::PriorConfig;
 use crate::problem::ProblemError;
 use crate::problem::overlay::{Size, resolve};
+use crate::train::Training;
 
 /// A problem: what is inferred from what, and how a model of it is trained and judged. Every key of `problem.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,10 +81,7 @@ impl QuantityConfig {
             return Grid::of_pixels(extents);
         }
         let axes = self.axes.iter().zip(extents);
-        Grid::new(
-            axes.map(|(axis, &size)| Axis::new(&axis.name, size, axis.spacing, &axis.unit))
-                .collect(),
-        )
+        Grid::new(axes.map(|(axis, &size)| Axis::new(&axis.name, size, axis.spacing, &axis.unit)).collect())
     }
 }
 
@@ -99,76 +97,7 @@ pub struct Simulation {
 
 impl Default for Simulation {
     fn default() -> Self {
-        Self {
-            pairs: 8192,
-            shard: 1024,
-        }
-    }
-}
-
-/// Where training pairs come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PairSource {
-    /// Simulated once and read from disk, in a new order every epoch.
-    #[default]
-    Stored,
-    /// Simulated while training; no pair is seen twice.
-    OnTheFly,
-}
-
-/// How a model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Training {
-    pub source: PairSource,
-    /// Optimiser steps.
-    pub steps: u64,
-    /// Pairs of one step.
-    pub batch: usize,
-    /// Parts of a batch that are computed in parallel. A part of the recipe, not of the machine: the sum over parts is
-    /// the same for any number of threads.
-    pub lanes: usize,
-    /// Of Adam, after the warm-up.
-    pub learning_rate: f64,
-    /// At the end of the cosine.
-    pub final_learning_rate: f64,
-    /// Steps of linear rise.
-    pub warm_up: u64,
-    /// Largest norm of the gradient (of the loss in nats per dimension).
-    pub clip: f64,
-    /// Decay of Adam's average of squared gradients.
-    pub beta_2: f64,
-    /// Decay of the moving average of the weights; what is validated, saved and used.
-    pub average: f64,
-    /// Pairs held out while training.
-    pub validation_pairs: usize,
-    /// Steps between two validations.
-    pub validate_every: u64,
-    /// Validations without a better one after which training stops; 0: never.
-    pub patience: u64,
-    /// Steps between two checkpoints.
-    pub checkpoint_every: u64,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            source: PairSource::default(),
-            steps: 4000,
-            batch: 16,
-            lanes: 2,
-            learning_rate: 2e-3,
-            final_learning_rate: 2e-5,
-            warm_up: 100,
-            clip: 10.0,
-            beta_2: 0.99,
-            average: 0.99,
-            validation_pairs: 128,
-            validate_every: 250,
-            patience: 0,
-            checkpoint_every: 250,
-        }
+        Self { pairs: 8192, shard: 1024 }
     }
 }
 
@@ -219,24 +148,15 @@ impl Problem {
     /// # Errors
     /// A missing file; a wrong or unknown key, with line, column and what is known instead; a value that is not possible.
     pub fn read(path: &Path, size: Size) -> Result<Self, ProblemError> {
-        let path = if path.is_dir() {
-            path.join("problem.toml")
-        } else {
-            path.to_path_buf()
-        };
-        let text = std::fs::read_to_string(&path).map_err(|source| ProblemError::Missing {
-            path: path.clone(),
-            source,
-        })?;
+        let path = if path.is_dir() { path.join("problem.toml") } else { path.to_path_buf() };
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| ProblemError::Missing { path: path.clone(), source })?;
         Self::parse(&text, &path, size)
     }
 
     /// The problem of a text; `path` is for messages.
     pub fn parse(text: &str, path: &Path, size: Size) -> Result<Self, ProblemError> {
-        let syntax = |message: String| ProblemError::Syntax {
-            path: path.into(),
-            message,
-        };
+        let syntax = |message: String| ProblemError::Syntax { path: path.into(), message };
         let table: Table = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
         // Without overlays the text itself is read, which keeps line and column in the messages.
         let plain = without_overlays(text);
@@ -246,13 +166,10 @@ impl Problem {
             if let Some(name) = other.table()
                 && table.contains_key(name)
             {
-                let laid: Problem =
-                    resolve(table.clone(), other)
-                        .try_into()
-                        .map_err(|e: toml::de::Error| {
-                            let line = line_of(text, &format!("[{name}"));
-                            syntax(format!("in [{name}], line {line} and below: {}", e.message()))
-                        })?;
+                let laid: Problem = resolve(table.clone(), other).try_into().map_err(|e: toml::de::Error| {
+                    let line = line_of(text, &format!("[{name}"));
+                    syntax(format!("in [{name}], line {line} and below: {}", e.message()))
+                })?;
                 if other == size {
                     chosen = laid;
                 }
@@ -264,19 +181,12 @@ impl Problem {
 
     /// The problem as a text that reads as itself.
     pub fn to_toml(&self) -> Result<String, ProblemError> {
-        toml::to_string(self).map_err(|e| ProblemError::Syntax {
-            path: PathBuf::new(),
-            message: e.to_string(),
-        })
+        toml::to_string(self).map_err(|e| ProblemError::Syntax { path: PathBuf::new(), message: e.to_string() })
     }
 
     /// What decides a model.
     pub fn model_config(&self) -> ModelConfig {
-        ModelConfig {
-            network: self.network.clone(),
-            condition: self.condition.clone(),
-            unknown: self.unknown.clone(),
-        }
+        ModelConfig { network: self.network.clone(), condition: self.condition.clone(), unknown: self.unknown.clone() }
     }
 
     fn validate(&self, text: &str, path: &Path) -> Result<(), ProblemError> {
@@ -287,44 +197,19 @@ impl Problem {
         let fraction = |v: f64| v > 0.0 && v < 1.0;
         let rate = t.learning_rate;
         let checks: [(&str, String, bool, &str); 19] = [
-            (
-                "name",
-                format!("{:?}", self.name),
-                !self.name.is_empty(),
-                "give the problem a name",
-            ),
+            ("name", format!("{:?}", self.name), !self.name.is_empty(), "give the problem a name"),
             (
                 "sigma",
                 self.noise.sigma.to_string(),
                 self.noise.sigma > 0.0,
                 "noise needs a positive standard deviation",
             ),
-            (
-                "pairs",
-                self.simulation.pairs.to_string(),
-                self.simulation.pairs >= t.batch,
-                "store at least one batch",
-            ),
-            (
-                "shard",
-                self.simulation.shard.to_string(),
-                self.simulation.shard > 0,
-                positive,
-            ),
+            ("pairs", self.simulation.pairs.to_string(), self.simulation.pairs >= t.batch, "store at least one batch"),
+            ("shard", self.simulation.shard.to_string(), self.simulation.shard > 0, positive),
             ("steps", t.steps.to_string(), t.steps > 0, positive),
             ("batch", t.batch.to_string(), t.batch > 0, positive),
-            (
-                "lanes",
-                t.lanes.to_string(),
-                t.lanes > 0 && t.lanes <= t.batch,
-                "give 1 to the size of the batch",
-            ),
-            (
-                "learning_rate",
-                rate.to_string(),
-                rate > 0.0 && rate.is_finite(),
-                positive,
-            ),
+            ("lanes", t.lanes.to_string(), t.lanes > 0 && t.lanes <= t.batch, "give 1 to the size of the batch"),
+            ("learning_rate", rate.to_string(), rate > 0.0 && rate.is_finite(), positive),
             (
                 "final_learning_rate",
                 t.final_learning_rate.to_string(),
@@ -333,30 +218,10 @@ impl Problem {
             ),
             ("clip", t.clip.to_string(), t.clip > 0.0, positive),
             ("beta_2", t.beta_2.to_string(), fraction(t.beta_2), share),
-            (
-                "average",
-                t.average.to_string(),
-                (0.0..1.0).contains(&t.average),
-                share,
-            ),
-            (
-                "validation_pairs",
-                t.validation_pairs.to_string(),
-                t.validation_pairs > 0,
-                positive,
-            ),
-            (
-                "validate_every",
-                t.validate_every.to_string(),
-                t.validate_every > 0,
-                positive,
-            ),
-            (
-                "checkpoint_every",
-                t.checkpoint_every.to_string(),
-                t.checkpoint_every > 0,
-                positive,
-            ),
+            ("average", t.average.to_string(), (0.0..1.0).contains(&t.average), share),
+            ("validation_pairs", t.validation_pairs.to_string(), t.validation_pairs > 0, positive),
+            ("validate_every", t.validate_every.to_string(), t.validate_every > 0, positive),
+            ("checkpoint_every", t.checkpoint_every.to_string(), t.checkpoint_every > 0, positive),
             ("pairs", e.pairs.to_string(), e.pairs > 0, positive),
             ("draws", e.draws.to_string(), e.draws > 1, "give at least 2 draws"),
             (
@@ -384,16 +249,9 @@ impl Problem {
                 return Err(value(key, found, remedy));
             }
         }
-        self.network
-            .conditioner
-            .validate()
-            .map_err(|e| value("conditioner", "…".into(), &e.to_string()))?;
+        self.network.conditioner.validate().map_err(|e| value("conditioner", "…".into(), &e.to_string()))?;
         for (name, quantity) in [("x", &self.x), ("y", &self.y)] {
-            if let Some(axis) = quantity
-                .axes
-                .iter()
-                .find(|axis| axis.spacing.is_nan() || axis.spacing <= 0.0)
-            {
+            if let Some(axis) = quantity.axes.iter().find(|axis| axis.spacing.is_nan() || axis.spacing <= 0.0) {
                 return Err(value(
                     "spacing",
                     axis.spacing.to_string(),
@@ -412,8 +270,7 @@ fn without_overlays(text: &str) -> String {
         if let Some(header) = line.trim_start().strip_prefix('[') {
             let name = header.trim_start_matches('[').trim_start();
             inside = ["quick", "full"].iter().any(|overlay| {
-                name.strip_prefix(overlay)
-                    .is_some_and(|rest| rest.trim_start().starts_with([']', '.']))
+                name.strip_prefix(overlay).is_some_and(|rest| rest.trim_start().starts_with([']', '.']))
             });
         }
         if inside { "" } else { line }
@@ -423,9 +280,7 @@ fn without_overlays(text: &str) -> String {
 
 /// The first line that begins with a word; 1 where none does.
 fn line_of(text: &str, word: &str) -> usize {
-    text.lines()
-        .position(|line| line.trim_start().starts_with(word))
-        .map_or(1, |line| line + 1)
+    text.lines().position(|line| line.trim_start().starts_with(word)).map_or(1, |line| line + 1)
 }
 
 #[cfg(test)]
@@ -445,33 +300,19 @@ mod tests {
     fn the_problem_reads_as_itself() {
         for size in [Size::Quick, Size::Plain, Size::Full] {
             let problem = Problem::parse(DEBLUR, Path::new("p.toml"), size).unwrap();
-            let again =
-                Problem::parse(&problem.to_toml().unwrap(), Path::new("p.toml"), Size::Plain).unwrap();
+            let again = Problem::parse(&problem.to_toml().unwrap(), Path::new("p.toml"), Size::Plain).unwrap();
             assert_eq!(problem, again);
         }
     }
 
     #[test]
     fn errors_name_line_key_and_remedy() {
-        let line = DEBLUR
-            .lines()
-            .position(|l| l.starts_with("learning_rate"))
-            .unwrap()
-            + 1;
+        let line = DEBLUR.lines().position(|l| l.starts_with("learning_rate")).unwrap() + 1;
         let text = error(&DEBLUR.replacen("\nlearning_rate", "\nlerning_rate", 1));
-        assert!(
-            text.contains(&format!("line {line}")) && text.contains("unknown field `lerning_rate`"),
-            "{text}"
-        );
-        assert!(
-            text.contains("learning_rate"),
-            "the known keys are listed: {text}"
-        );
+        assert!(text.contains(&format!("line {line}")) && text.contains("unknown field `lerning_rate`"), "{text}");
+        assert!(text.contains("learning_rate"), "the known keys are listed: {text}");
         let text = error(&DEBLUR.replacen("sigma = 0.05", "sigma = -1.0", 1));
-        assert!(
-            text.contains("sigma = -1") && text.contains("positive") && text.contains("p.toml, line"),
-            "{text}"
-        );
+        assert!(text.contains("sigma = -1") && text.contains("positive") && text.contains("p.toml, line"), "{text}");
         let text = error(&DEBLUR.replacen("[quick.training]", "[quick.training]\nstepps = 3", 1));
         assert!(text.contains("[quick]") && text.contains("stepps"), "{text}");
         let text = error("name = 'x'\nseed = oops");

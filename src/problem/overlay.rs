@@ -46,9 +46,7 @@ fn lay(under: &mut Table, over: Table) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
             (Some(Value::Table(below)), Value::Table(above))
-                if above
-                    .get("kind")
-                    .is_none_or(|kind| below.get("kind") == Some(kind)) =>
+                if above.get("kind").is_none_or(|kind| below.get("kind") == Some(kind)) =>
             {
                 lay(below, above);
             }
@@ -65,20 +63,10 @@ mod tests {
 
     #[test]
     fn an_overlay_replaces_what_it_names() {
-        let text =
-            "seed = 1\n[training]\nsteps = 10\nbatch = 4\n[quick.training]\nsteps = 2\n[full]\nseed = 2";
+        let text = "seed = 1\n[training]\nsteps = 10\nbatch = 4\n[quick.training]\nsteps = 2\n[full]\nseed = 2";
         let at = |size| resolve(text.parse().unwrap(), size);
-        assert_eq!(
-            at(Size::Plain),
-            "seed = 1\n[training]\nsteps = 10\nbatch = 4".parse().unwrap()
-        );
-        assert_eq!(
-            at(Size::Quick),
-            "seed = 1\n[training]\nsteps = 2\nbatch = 4".parse().unwrap()
-        );
-        assert_eq!(
-            at(Size::Full),
-            "seed = 2\n[training]\nsteps = 10\nbatch = 4".parse().unwrap()
-        );
+        assert_eq!(at(Size::Plain), "seed = 1\n[training]\nsteps = 10\nbatch = 4".parse().unwrap());
+        assert_eq!(at(Size::Quick), "seed = 1\n[training]\nsteps = 2\nbatch = 4".parse().unwrap());
+        assert_eq!(at(Size::Full), "seed = 2\n[training]\nsteps = 10\nbatch = 4".parse().unwrap());
     }
 }

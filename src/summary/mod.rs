@@ -21,7 +21,5 @@ pub fn pyramid(image: Field, axes: [bool; 3], scales: usize) -> Vec<Field> {
 /// Channels of each field of [`pyramid`].
 pub fn pyramid_channels(channels: usize, axes: [bool; 3], scales: usize) -> Vec<usize> {
     let factor = Squeeze::new(Squeezer::Haar, axes).factor();
-    (1..=scales)
-        .map(|level| channels * factor.pow(level as u32))
-        .collect()
+    (1..=scales).map(|level| channels * factor.pow(level as u32)).collect()
 }

@@ -40,16 +40,10 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Writes the checkpoint in place of the one before.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let wrong = |what: String| TrainError::Checkpoint {
-            path: path.into(),
-            what,
-        };
+        let wrong = |what: String| TrainError::Checkpoint { path: path.into(), what };
         let mut tensors = Vec::new();
         let mut add = |group: &str, name: &str, value: Tensor<1>| {
-            let values: Vec<f32> = value
-                .into_data()
-                .try_to_vec()
-                .map_err(|e| wrong(format!("{e:?}")))?;
+            let values: Vec<f32> = value.into_data().try_to_vec().map_err(|e| wrong(format!("{e:?}")))?;
             tensors.push((format!("{group}/{name}"), vec![values.len()], values));
             Ok::<(), TrainError>(())
         };
@@ -73,30 +67,20 @@ impl Checkpoint {
     /// # Errors
     /// The checkpoint is damaged or belongs to another model.
     pub fn load(path: &Path, model: &Model, device: &Device) -> Result<Self, TrainError> {
-        let wrong = |what: String| TrainError::Checkpoint {
-            path: path.into(),
-            what,
-        };
+        let wrong = |what: String| TrainError::Checkpoint { path: path.into(), what };
         let files = folder::read(path)?;
         let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
         let progress: Progress = serde_json::from_slice(file(STATE)?).map_err(|e| wrong(e.to_string()))?;
         let mut tensors = tensors_from_bytes(file(TENSORS)?).map_err(wrong)?;
-        let mut take =
-            |group: &str, name: &str, count: usize| match tensors.remove(&format!("{group}/{name}")) {
-                Some((shape, values)) if shape == [count] => {
-                    Ok(Tensor::from_data(TensorData::new(values, [count]), device))
-                }
-                _ => Err(wrong(format!(
-                    "{group} of {name} is missing or of another size: it belongs to another model"
-                ))),
-            };
+        let mut take = |group: &str, name: &str, count: usize| match tensors.remove(&format!("{group}/{name}")) {
+            Some((shape, values)) if shape == [count] => {
+                Ok(Tensor::from_data(TensorData::new(values, [count]), device))
+            }
+            _ => Err(wrong(format!("{group} of {name} is missing or of another size: it belongs to another model"))),
+        };
         let mut failed = None;
         let mut read = |group: &str| {
-            model.clone().map_parameters(&mut |parameter, value| match take(
-                group,
-                &parameter.path,
-                value.dims()[0],
-            ) {
+            model.clone().map_parameters(&mut |parameter, value| match take(group, &parameter.path, value.dims()[0]) {
                 Ok(value) => value,
                 Err(error) => {
                     failed.get_or_insert(error);
@@ -114,20 +98,9 @@ impl Checkpoint {
                 let count = value.dims()[0];
                 let first = take("first", &parameter.path, count)?;
                 let second = take("second", &parameter.path, count)?;
-                moments.insert(
-                    parameter.path,
-                    Moments {
-                        time: progress.time,
-                        first,
-                        second,
-                    },
-                );
+                moments.insert(parameter.path, Moments { time: progress.time, first, second });
             }
         }
-        Ok(Self {
-            progress,
-            models,
-            moments,
-        })
+        Ok(Self { progress, models, moments })
     }
 }

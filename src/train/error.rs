@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::io::IoError;
 use crate::model::ModelError;
-use crate::problem::ProblemError;
+use crate::train::BatchError;
 
 /// Why training stopped.
 #[derive(Debug, Error)]
@@ -13,8 +13,6 @@ pub enum TrainError {
     Model(#[from] ModelError),
     #[error(transparent)]
     Io(#[from] IoError),
-    #[error(transparent)]
-    Problem(#[from] ProblemError),
     #[error(
         "step {step}: {what} is not finite; the checkpoint of step {kept} is kept. Try a smaller learning_rate or clip, \
          or a smaller bound of the transform, and train again"
@@ -22,14 +20,8 @@ pub enum TrainError {
     NotFinite { step: u64, what: String, kept: u64 },
     #[error("{path}: {what}; delete the folder to train from the start", path = path.display())]
     Checkpoint { path: PathBuf, what: String },
-    #[error("{path} holds {found} pairs, training needs {needed}: simulate more, or use a smaller batch", path = path.display())]
-    TooFewPairs {
-        path: PathBuf,
-        found: usize,
-        needed: usize,
-    },
-    #[error(
-        "a worker thread stopped without a word; run the command again: it goes on from the last checkpoint"
-    )]
+    #[error("step {step}: no batch: {source}")]
+    Batch { step: u64, source: BatchError },
+    #[error("a worker thread stopped without a word; run the command again: it goes on from the last checkpoint")]
     Worker,
 }

@@ -32,36 +32,20 @@ pub struct Log {
 impl Log {
     /// Opens a log and keeps the entries up to `step`.
     pub fn resume(path: &Path, step: u64) -> Result<Self, IoError> {
-        let kept = if path.exists() {
-            read_log(path)?
-        } else {
-            Vec::new()
-        };
+        let kept = if path.exists() { read_log(path)? } else { Vec::new() };
         let lines: String = kept.iter().filter(|e| e.step <= step).map(line).collect();
         crate::io::replace(path, lines.as_bytes())?;
-        let file = std::fs::OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map_err(|e| system(path, "open", e))?;
-        Ok(Self {
-            path: path.into(),
-            file,
-        })
+        let file = std::fs::OpenOptions::new().append(true).open(path).map_err(|e| system(path, "open", e))?;
+        Ok(Self { path: path.into(), file })
     }
 
     pub fn add(&mut self, entry: &Entry) -> Result<(), IoError> {
-        self.file
-            .write_all(line(entry).as_bytes())
-            .map_err(|e| system(&self.path, "write", e))
+        self.file.write_all(line(entry).as_bytes()).map_err(|e| system(&self.path, "write", e))
     }
 }
 
 fn system(path: &Path, action: &'static str, source: std::io::Error) -> IoError {
-    IoError::System {
-        path: path.into(),
-        action,
-        source,
-    }
+    IoError::System { path: path.into(), action, source }
 }
 
 fn line(entry: &Entry) -> String {
@@ -72,8 +56,5 @@ fn line(entry: &Entry) -> String {
 /// The entries of a log. A last line that was cut off by a crash is left out.
 pub fn read_log(path: &Path) -> Result<Vec<Entry>, IoError> {
     let text = std::fs::read_to_string(path).map_err(|e| system(path, "read", e))?;
-    Ok(text
-        .lines()
-        .map_while(|line| serde_json::from_str(line).ok())
-        .collect())
+    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
 }

@@ -6,15 +6,17 @@
 
 mod batches;
 mod checkpoint;
+mod config;
 mod error;
 mod log;
 mod optimiser;
 mod run;
 mod schedule;
 
-pub use batches::{Batch, Batches};
+pub use batches::{BatchError, Batches};
+pub use config::{PairSource, Training};
 pub use error::TrainError;
 pub use log::{Entry, read_log};
 pub use optimiser::Optimiser;
-pub use run::{Observer, Outcome, Silent, train};
+pub use run::{Observer, Outcome, Silent, Task, train};
 pub use schedule::learning_rate;

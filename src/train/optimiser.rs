@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use crate::flow::ParameterGradients;
 use crate::model::{Model, ModelError};
-use crate::problem::Training;
+use crate::train::Training;
 
 /// Adam (Kingma and Ba 2015, arXiv:1412.6980) with the gradient clipped by its norm over all parameters.
 ///
@@ -25,41 +25,24 @@ pub struct Moments {
 
 impl Optimiser {
     pub fn new(training: &Training) -> Self {
-        let adam = AdamConfig::new()
-            .with_beta_2(training.beta_2 as f32)
-            .with_epsilon(1e-8)
-            .build();
-        Self {
-            adam,
-            clip: training.clip,
-            moments: BTreeMap::new(),
-        }
+        let adam = AdamConfig::new().with_beta_2(training.beta_2 as f32).with_epsilon(1e-8).build();
+        Self { adam, clip: training.clip, moments: BTreeMap::new() }
     }
 
     /// Continues from the moments of a checkpoint.
     pub fn resume(training: &Training, moments: BTreeMap<String, Moments>) -> Self {
         let state = |m: Moments| AdamState::new(AdaptiveMomentumState::new(m.time, m.first, m.second));
         let moments = moments.into_iter().map(|(path, m)| (path, state(m))).collect();
-        Self {
-            moments,
-            ..Self::new(training)
-        }
+        Self { moments, ..Self::new(training) }
     }
 
     /// The moments of every parameter that was stepped, by path.
     pub fn moments(&self) -> BTreeMap<String, Moments> {
         let of = |state: &AdamState<1>| {
             let m = &state.momentum;
-            Moments {
-                time: m.time,
-                first: m.moment_1.clone(),
-                second: m.moment_2.clone(),
-            }
+            Moments { time: m.time, first: m.moment_1.clone(), second: m.moment_2.clone() }
         };
-        self.moments
-            .iter()
-            .map(|(path, state)| (path.clone(), of(state)))
-            .collect()
+        self.moments.iter().map(|(path, state)| (path.clone(), of(state))).collect()
     }
 
     /// The Euclidean norm of a gradient over all parameters; with the path of the first that is not finite.

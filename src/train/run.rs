@@ -1,19 +1,18 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use burn::tensor::Device;
 use ndarray::{ArrayD, Axis};
 
 use crate::flow::ParameterGradients;
-use crate::io::{Pairs, folder};
+use crate::io::folder;
 use crate::model::{Gradient, Model};
-use crate::problem::{Experiment, Set, Training};
+use crate::train::batches::{Batch, prefetch};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::log::{Entry, Log};
-use crate::train::{Batch, Batches, Optimiser, TrainError, learning_rate};
+use crate::train::{Batches, Optimiser, TrainError, Training, learning_rate};
 
-/// Pairs that set the normalisation and the data-dependent start.
-const FIRST_PAIRS: u64 = 256;
 /// Validation pairs computed together.
 const AT_ONCE: usize = 16;
 
@@ -47,25 +46,26 @@ pub enum Outcome {
     Interrupted { steps: u64 },
 }
 
-/// Trains the model of an experiment into the folder `run`, from its checkpoint where there is one.
+/// What is trained on what.
+pub struct Task {
+    /// The model before the first step, fitted to data; a resumed run takes its weights from the checkpoint.
+    pub model: Model,
+    pub batches: Arc<dyn Batches>,
+    /// x and y held out while training.
+    pub validation: (ArrayD<f32>, ArrayD<f32>),
+    pub training: Training,
+}
+
+/// Trains a model into the folder `run`, from the checkpoint there where there is one.
 ///
-/// Reads `run/pairs/training` (unless pairs are simulated on the fly) and `run/pairs/validation`; writes `run/model`,
-/// `run/training.jsonl`, and while it works `run/checkpoint`. What is validated and kept is the moving average of the
-/// weights; the best of all validations becomes the model.
+/// Writes `run/model`, `run/training.jsonl`, and while it works `run/checkpoint`. What is validated and kept is the moving
+/// average of the weights; the best of all validations becomes the model.
 ///
 /// # Errors
 /// Data that cannot be read, a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
-pub fn train(
-    experiment: &Experiment,
-    run: &Path,
-    device: &Device,
-    observer: &mut dyn Observer,
-) -> Result<Outcome, TrainError> {
-    let training = experiment.problem().training.clone();
-    let batches = Batches::new(experiment, &run.join("pairs").join(Set::Training.name()))?;
-    let validation = Validation::read(experiment, run)?;
+pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
+    let Task { model: fresh, batches, validation, training } = task;
     let checkpoint = run.join("checkpoint");
-    let fresh = fresh_model(experiment, device)?;
     let mut state = if folder::exists(&checkpoint) {
         State::resume(Checkpoint::load(&checkpoint, &fresh, device)?, &training)
     } else {
@@ -75,14 +75,10 @@ pub fn train(
     let mut kept = state.progress.step;
     let mut since = Since::default();
 
-    let stream = batches.stream(state.progress.step);
+    let stream = prefetch(batches, state.progress.step..training.steps);
     while state.progress.step < training.steps && !state.is_exhausted(&training) {
         let batch = stream.recv().map_err(|_| TrainError::Worker)??;
-        let not_finite = |what: String| TrainError::NotFinite {
-            step: batch.step + 1,
-            what,
-            kept,
-        };
+        let not_finite = |what: String| TrainError::NotFinite { step: batch.step + 1, what, kept };
         let gradient = gradient_in_lanes(&state.model, &batch, training.lanes)?;
         let pairs = batch.x.shape()[0] as f64;
         let nll = gradient.nll.iter().sum::<f64>() / (pairs * state.model.dimension() as f64);
@@ -90,19 +86,14 @@ pub fn train(
             return Err(not_finite("the loss".into()));
         }
         let parameters = gradient.parameters.scale(1.0 / pairs);
-        let norm = Optimiser::norm(&state.model, &parameters)
-            .map_err(|path| not_finite(format!("the gradient of {path}")))?;
-        state.step(
-            &parameters,
-            norm,
-            learning_rate(&training, batch.step),
-            training.average,
-        )?;
+        let norm =
+            Optimiser::norm(&state.model, &parameters).map_err(|path| not_finite(format!("the gradient of {path}")))?;
+        state.step(&parameters, norm, learning_rate(&training, batch.step), training.average)?;
         since.add(nll, norm, gradient.reconstruction_error);
         let done = state.progress.step;
         observer.step(done, nll);
         if done.is_multiple_of(training.validate_every) || done == training.steps {
-            let value = validation.nll(&state.average)?;
+            let value = validation_loss(&state.average, &validation)?;
             if !value.is_finite() {
                 return Err(not_finite("the validation loss".into()));
             }
@@ -124,26 +115,7 @@ pub fn train(
     state.best.save(&run.join("model"))?;
     folder::remove(&checkpoint)?;
     let validation = state.progress.best.unwrap_or(f64::NAN);
-    Ok(Outcome::Finished {
-        steps: state.progress.step,
-        validation,
-    })
-}
-
-/// The model before the first step: a function of the problem alone.
-fn fresh_model(experiment: &Experiment, device: &Device) -> Result<Model, TrainError> {
-    let problem = experiment.problem();
-    let model = Model::new(
-        problem.model_config(),
-        Some(problem.operator.clone()),
-        experiment.x_shape(),
-        experiment.y_shape(),
-        problem.seed,
-        device,
-    )?;
-    let (x, mut y) = experiment.clean_pairs(Set::Training, 0..FIRST_PAIRS)?;
-    experiment.add_noise(Set::Training, 0, &mut y);
-    Ok(model.fit(&x, &y)?)
+    Ok(Outcome::Finished { steps: state.progress.step, validation })
 }
 
 /// The gradient of a batch, its parts computed in parallel and added up in order.
@@ -153,69 +125,32 @@ fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize) -> Result<Gradi
         let range = lane * pairs / lanes..(lane + 1) * pairs / lanes;
         array.slice_axis(Axis(0), range.into()).to_owned()
     };
-    let parts: Vec<_> = (0..lanes)
-        .map(|lane| (model.clone(), part(&batch.x, lane), part(&batch.y, lane)))
-        .collect();
+    let parts: Vec<_> = (0..lanes).map(|lane| (model.clone(), part(&batch.x, lane), part(&batch.y, lane))).collect();
     let gradients: Vec<Result<Gradient, _>> = thread::scope(|scope| {
-        let threads: Vec<_> = parts
-            .into_iter()
-            .map(|(model, x, y)| scope.spawn(move || model.gradient(&x, &y)))
-            .collect();
-        threads
-            .into_iter()
-            .filter_map(|thread| thread.join().ok())
-            .collect()
+        let threads: Vec<_> =
+            parts.into_iter().map(|(model, x, y)| scope.spawn(move || model.gradient(&x, &y))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    let mut sum = Gradient {
-        nll: Vec::new(),
-        parameters: ParameterGradients::new(),
-        reconstruction_error: 0.0,
-    };
+    let mut sum = Gradient { nll: Vec::new(), parameters: ParameterGradients::new(), reconstruction_error: 0.0 };
     for gradient in gradients {
         let gradient = gradient?;
         sum.nll.extend(gradient.nll);
         sum.parameters.add_all(gradient.parameters);
         sum.reconstruction_error = sum.reconstruction_error.max(gradient.reconstruction_error);
     }
-    if sum.nll.len() == pairs {
-        Ok(sum)
-    } else {
-        Err(TrainError::Worker)
-    }
+    if sum.nll.len() == pairs { Ok(sum) } else { Err(TrainError::Worker) }
 }
 
-/// The pairs held out while training.
-struct Validation {
-    x: ArrayD<f32>,
-    y: ArrayD<f32>,
-}
-
-impl Validation {
-    fn read(experiment: &Experiment, run: &Path) -> Result<Self, TrainError> {
-        let path = run.join("pairs").join(Set::Validation.name());
-        let pairs = Pairs::open(&path)?;
-        let all: Vec<usize> = (0..pairs.len()).collect();
-        let (x, mut y) = pairs.read(&all)?;
-        if pairs.clean() {
-            experiment.add_noise(Set::Validation, 0, &mut y);
-        }
-        Ok(Self { x, y })
+/// Nats per dimension of held-out pairs.
+fn validation_loss(model: &Model, (x, y): &(ArrayD<f32>, ArrayD<f32>)) -> Result<f64, TrainError> {
+    let pairs = x.shape()[0];
+    let mut sum = 0.0;
+    for first in (0..pairs).step_by(AT_ONCE) {
+        let range = first..(first + AT_ONCE).min(pairs);
+        let part = |array: &ArrayD<f32>| array.slice_axis(Axis(0), range.clone().into()).to_owned();
+        sum -= model.log_prob(&part(x), &part(y))?.iter().sum::<f64>();
     }
-
-    /// Nats per dimension.
-    fn nll(&self, model: &Model) -> Result<f64, TrainError> {
-        let pairs = self.x.shape()[0];
-        let mut sum = 0.0;
-        for first in (0..pairs).step_by(AT_ONCE) {
-            let range = first..(first + AT_ONCE).min(pairs);
-            let part = |array: &ArrayD<f32>| array.slice_axis(Axis(0), range.clone().into()).to_owned();
-            sum -= model
-                .log_prob(&part(&self.x), &part(&self.y))?
-                .iter()
-                .sum::<f64>();
-        }
-        Ok(sum / (pairs * model.dimension()) as f64)
-    }
+    Ok(sum / (pairs * model.dimension()) as f64)
 }
 
 /// A run between two steps.
@@ -229,53 +164,22 @@ struct State {
 
 impl State {
     fn start(model: Model, training: &Training) -> Self {
-        let progress = Progress {
-            step: 0,
-            time: 0,
-            best: None,
-            since_best: 0,
-        };
+        let progress = Progress { step: 0, time: 0, best: None, since_best: 0 };
         let optimiser = Optimiser::new(training);
-        Self {
-            average: model.clone(),
-            best: model.clone(),
-            model,
-            optimiser,
-            progress,
-        }
+        Self { average: model.clone(), best: model.clone(), model, optimiser, progress }
     }
 
     fn resume(checkpoint: Checkpoint, training: &Training) -> Self {
-        let Checkpoint {
-            progress,
-            models: [model, average, best],
-            moments,
-        } = checkpoint;
-        Self {
-            model,
-            average,
-            best,
-            optimiser: Optimiser::resume(training, moments),
-            progress,
-        }
+        let Checkpoint { progress, models: [model, average, best], moments } = checkpoint;
+        Self { model, average, best, optimiser: Optimiser::resume(training, moments), progress }
     }
 
     fn checkpoint(&self) -> Checkpoint {
         let models = [self.model.clone(), self.average.clone(), self.best.clone()];
-        Checkpoint {
-            progress: self.progress.clone(),
-            models,
-            moments: self.optimiser.moments(),
-        }
+        Checkpoint { progress: self.progress.clone(), models, moments: self.optimiser.moments() }
     }
 
-    fn step(
-        &mut self,
-        gradient: &ParameterGradients,
-        norm: f64,
-        rate: f64,
-        decay: f64,
-    ) -> Result<(), TrainError> {
+    fn step(&mut self, gradient: &ParameterGradients, norm: f64, rate: f64, decay: f64) -> Result<(), TrainError> {
         self.model = self.optimiser.step(self.model.clone(), gradient, norm, rate)?;
         self.progress.step += 1;
         self.progress.time += 1;
@@ -283,13 +187,10 @@ impl State {
         let step = self.progress.step as f64;
         let decay = decay.min((1.0 + step) / (10.0 + step));
         let mut values = self.model.parameters().into_iter().map(|(_, value)| value);
-        self.average = self
-            .average
-            .clone()
-            .map_parameters(&mut |_, average| match values.next() {
-                Some(value) => average * decay + value * (1.0 - decay),
-                None => average,
-            });
+        self.average = self.average.clone().map_parameters(&mut |_, average| match values.next() {
+            Some(value) => average * decay + value * (1.0 - decay),
+            None => average,
+        });
         Ok(())
     }
 

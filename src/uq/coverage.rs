@@ -23,20 +23,12 @@ impl Interval {
     pub fn central(level: f64, draws: u32) -> Result<Interval, UqError> {
         if !(level > 0.0 && level < 1.0) {
             let remedy = "give a level between 0 and 1";
-            return Err(UqError::Parameter {
-                name: "level",
-                value: level.to_string(),
-                remedy,
-            });
+            return Err(UqError::Parameter { name: "level", value: level.to_string(), remedy });
         }
         let gaps = draws + 1;
         let central = ((level * f64::from(gaps)).round() as u32).clamp(1, gaps);
         let low = (gaps - central).div_ceil(2);
-        Ok(Interval {
-            low,
-            high: low + central - 1,
-            expected: f64::from(central) / f64::from(gaps),
-        })
+        Ok(Interval { low, high: low + central - 1, expected: f64::from(central) / f64::from(gaps) })
     }
 
     /// Whether a truth of this rank lies inside.
@@ -67,22 +59,17 @@ pub fn curve(ranks: &[u32], draws: u32, levels: &[f64]) -> Result<Vec<Coverage>,
             let covered = ranks.iter().filter(|&&rank| interval.covers(rank)).count();
             let band = beta_band(covered, ranks.len())?;
             let observed = covered as f64 / ranks.len() as f64;
-            Ok(Coverage {
-                expected: interval.expected,
-                observed,
-                band,
-            })
+            Ok(Coverage { expected: interval.expected, observed, band })
         })
         .collect()
 }
 
 fn beta_band(covered: usize, total: usize) -> Result<[f64; 2], UqError> {
-    let beta =
-        Beta::new(covered as f64 + 1.0, (total - covered) as f64 + 1.0).map_err(|e| UqError::Parameter {
-            name: "covered",
-            value: e.to_string(),
-            remedy: "the number of pairs is out of range",
-        })?;
+    let beta = Beta::new(covered as f64 + 1.0, (total - covered) as f64 + 1.0).map_err(|e| UqError::Parameter {
+        name: "covered",
+        value: e.to_string(),
+        remedy: "the number of pairs is out of range",
+    })?;
     Ok([beta.inverse_cdf(0.025), beta.inverse_cdf(0.975)])
 }
 
@@ -100,19 +87,13 @@ pub fn pooled(ranks: ArrayViewD<u32>, draws: u32, levels: &[f64]) -> Result<Vec<
             let interval = Interval::central(level, draws)?;
             let of_pair: Vec<f64> = ranks
                 .axis_iter(Axis(0))
-                .map(|image| {
-                    image.iter().filter(|&&r| interval.covers(r)).count() as f64 / image.len() as f64
-                })
+                .map(|image| image.iter().filter(|&&r| interval.covers(r)).count() as f64 / image.len() as f64)
                 .collect();
             let n = pairs as f64;
             let observed = of_pair.iter().sum::<f64>() / n;
             let variance = of_pair.iter().map(|c| (c - observed).powi(2)).sum::<f64>() / (n - 1.0);
             let half = 1.96 * (variance / n).sqrt();
-            Ok(Coverage {
-                expected: interval.expected,
-                observed,
-                band: [observed - half, observed + half],
-            })
+            Ok(Coverage { expected: interval.expected, observed, band: [observed - half, observed + half] })
         })
         .collect()
 }

@@ -37,31 +37,16 @@ impl Bands {
         check_enough("draws", draws as usize, 1)?;
         if !(probability > 0.0 && probability < 1.0) {
             let remedy = "give a probability between 0 and 1";
-            return Err(UqError::Parameter {
-                name: "probability",
-                value: probability.to_string(),
-                remedy,
-            });
+            return Err(UqError::Parameter { name: "probability", value: probability.to_string(), remedy });
         }
         let stride = draws.div_ceil(100);
         let steps: Vec<u32> = (1..=draws).step_by(stride as usize).collect();
-        let points: Vec<f64> = steps
-            .iter()
-            .map(|&i| f64::from(i) / f64::from(draws + 1))
-            .collect();
+        let points: Vec<f64> = steps.iter().map(|&i| f64::from(i) / f64::from(draws + 1)).collect();
         let mut binomials = Vec::with_capacity(points.len());
         for &z in &points {
             binomials.push(tails(count, z)?);
         }
-        let mut bands = Bands {
-            points,
-            limits: Vec::new(),
-            gamma: 0.0,
-            steps,
-            binomials,
-            count,
-            draws,
-        };
+        let mut bands = Bands { points, limits: Vec::new(), gamma: 0.0, steps, binomials, count, draws };
         let mut gammas: Vec<f64> = (0..SIMULATIONS)
             .map(|_| {
                 let ranks: Vec<u32> = (0..count).map(|_| rng.random_range(0..=draws)).collect();
@@ -70,22 +55,14 @@ impl Bands {
             .collect();
         gammas.sort_by(f64::total_cmp);
         bands.gamma = gammas[((1.0 - probability) * SIMULATIONS as f64) as usize];
-        bands.limits = bands
-            .binomials
-            .iter()
-            .map(|tails| limits(tails, bands.gamma))
-            .collect();
+        bands.limits = bands.binomials.iter().map(|tails| limits(tails, bands.gamma)).collect();
         Ok(bands)
     }
 
     /// The empirical distribution of ranks 0 … M at [`Bands::points`]: the share of ranks below i.
     pub fn ecdf(&self, ranks: &[u32]) -> Result<Vec<f64>, UqError> {
         self.check(ranks)?;
-        Ok(self
-            .below(ranks)
-            .iter()
-            .map(|&r| r as f64 / self.count as f64)
-            .collect())
+        Ok(self.below(ranks).iter().map(|&r| r as f64 / self.count as f64).collect())
     }
 
     /// log(γ / γ of the band): negative if the ranks are rejected as uniform.
@@ -99,11 +76,7 @@ impl Bands {
         match ranks.iter().find(|&&rank| rank > self.draws) {
             Some(rank) => {
                 let remedy = "ranks go from 0 to the number of draws";
-                Err(UqError::Parameter {
-                    name: "rank",
-                    value: rank.to_string(),
-                    remedy,
-                })
+                Err(UqError::Parameter { name: "rank", value: rank.to_string(), remedy })
             }
             None => Ok(()),
         }
@@ -113,18 +86,11 @@ impl Bands {
     fn below(&self, ranks: &[u32]) -> Vec<usize> {
         let mut sorted = ranks.to_vec();
         sorted.sort_unstable();
-        self.steps
-            .iter()
-            .map(|&i| sorted.partition_point(|&rank| rank < i))
-            .collect()
+        self.steps.iter().map(|&i| sorted.partition_point(|&rank| rank < i)).collect()
     }
 
     fn gamma_of(&self, below: &[usize]) -> f64 {
-        let least = self
-            .binomials
-            .iter()
-            .zip(below)
-            .map(|(tails, &r)| tails[r][0].min(tails[r][1]));
+        let least = self.binomials.iter().zip(below).map(|(tails, &r)| tails[r][0].min(tails[r][1]));
         2.0 * least.fold(0.5, f64::min)
     }
 }
@@ -165,18 +131,11 @@ mod tests {
             let mut uniform = || rng.random_range(0.0..1.0);
             let pairs: Vec<(f64, f64)> = (0..count).map(|_| (uniform(), uniform())).collect();
             let of = |f: &dyn Fn(f64, f64) -> f64| -> Vec<u32> {
-                pairs
-                    .iter()
-                    .map(|&(u, v)| (f(u, v) * f64::from(draws + 1)) as u32)
-                    .collect()
+                pairs.iter().map(|&(u, v)| (f(u, v) * f64::from(draws + 1)) as u32).collect()
             };
             let cases = [of(&|u, _| u), of(&|u, _| u.powf(1.6)), of(&|u, v| (u + v) / 2.0)];
             for (case, ranks) in cases.iter().enumerate() {
-                let inside = bands
-                    .ecdf(ranks)?
-                    .iter()
-                    .zip(&bands.limits)
-                    .all(|(e, l)| l[0] <= *e && *e <= l[1]);
+                let inside = bands.ecdf(ranks)?.iter().zip(&bands.limits).all(|(e, l)| l[0] <= *e && *e <= l[1]);
                 assert_eq!(inside, bands.log_gamma(ranks)? >= 0.0);
                 rejected[case] += u32::from(!inside);
             }

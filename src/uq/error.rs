@@ -40,18 +40,10 @@ pub(super) fn check_shape(what: &'static str, found: &[usize], expected: &[usize
     if found == expected {
         return Ok(());
     }
-    Err(UqError::Shape {
-        what,
-        found: found.to_vec(),
-        expected: expected.to_vec(),
-    })
+    Err(UqError::Shape { what, found: found.to_vec(), expected: expected.to_vec() })
 }
 
 /// An error unless there are `needed`.
 pub(super) fn check_enough(what: &'static str, found: usize, needed: usize) -> Result<(), UqError> {
-    if found >= needed {
-        Ok(())
-    } else {
-        Err(UqError::TooFew { what, found, needed })
-    }
+    if found >= needed { Ok(()) } else { Err(UqError::TooFew { what, found, needed }) }
 }

@@ -23,11 +23,7 @@ pub struct Bin {
 
 /// Bins of equal count by increasing s, from `error` e = μ − x* and `uncertainty` s of the same pixels. Pool fifty
 /// images or more: a single 32×32 image leaves an ENCE of about 0.1 to chance.
-pub fn equal_count(
-    error: ArrayViewD<f32>,
-    uncertainty: ArrayViewD<f32>,
-    bins: usize,
-) -> Result<Vec<Bin>, UqError> {
+pub fn equal_count(error: ArrayViewD<f32>, uncertainty: ArrayViewD<f32>, bins: usize) -> Result<Vec<Bin>, UqError> {
     let pixels = sorted(error, uncertainty, bins)?;
     check_enough("pixels", pixels.len(), bins)?;
     let edge = |b: usize| b * pixels.len() / bins;
@@ -35,11 +31,7 @@ pub fn equal_count(
 }
 
 /// Bins of equal width of s between its extremes, empty ones included.
-pub fn equal_width(
-    error: ArrayViewD<f32>,
-    uncertainty: ArrayViewD<f32>,
-    bins: usize,
-) -> Result<Vec<Bin>, UqError> {
+pub fn equal_width(error: ArrayViewD<f32>, uncertainty: ArrayViewD<f32>, bins: usize) -> Result<Vec<Bin>, UqError> {
     let pixels = sorted(error, uncertainty, bins)?;
     let (low, high) = (pixels[0].0, pixels[pixels.len() - 1].0);
     let edge = |b: usize| {
@@ -56,10 +48,7 @@ pub fn equal_width(
 /// uncertainty, both root mean squares. For bins of equal count.
 pub fn ence(bins: &[Bin]) -> f64 {
     let full = filled(bins);
-    full.clone()
-        .map(|b| (b.error - b.uncertainty).abs() / b.uncertainty)
-        .sum::<f64>()
-        / full.count() as f64
+    full.clone().map(|b| (b.error - b.uncertainty).abs() / b.uncertainty).sum::<f64>() / full.count() as f64
 }
 
 /// Uncertainty calibration error of Laves et al. (2020): Σ (count/n) |mean e² − mean s²|. The one meant if no other is
@@ -70,10 +59,7 @@ pub fn uce_variance(bins: &[Bin]) -> f64 {
 
 /// The mean over all bins, empty ones counting zero, of |mean s − mean |e||. Not zero for an exact posterior.
 pub fn uce_absolute(bins: &[Bin]) -> f64 {
-    bins.iter()
-        .map(|b| (b.mean_uncertainty - b.mean_error).abs())
-        .sum::<f64>()
-        / bins.len() as f64
+    bins.iter().map(|b| (b.mean_uncertainty - b.mean_error).abs()).sum::<f64>() / bins.len() as f64
 }
 
 /// The same weighted by the pixels of each bin, Σ (count/n) |mean s − mean |e||. Not zero for an exact posterior.
@@ -91,19 +77,12 @@ fn weighted(bins: &[Bin], value: impl Fn(&Bin) -> f64) -> f64 {
 }
 
 /// (s, e) by increasing s.
-fn sorted(
-    error: ArrayViewD<f32>,
-    uncertainty: ArrayViewD<f32>,
-    bins: usize,
-) -> Result<Vec<(f64, f64)>, UqError> {
+fn sorted(error: ArrayViewD<f32>, uncertainty: ArrayViewD<f32>, bins: usize) -> Result<Vec<(f64, f64)>, UqError> {
     check_shape("error", error.shape(), uncertainty.shape())?;
     check_enough("pixels", error.len(), 1)?;
     check_enough("bins", bins, 1)?;
-    let mut pixels: Vec<(f64, f64)> = uncertainty
-        .iter()
-        .zip(error)
-        .map(|(&s, &e)| (f64::from(s), f64::from(e)))
-        .collect();
+    let mut pixels: Vec<(f64, f64)> =
+        uncertainty.iter().zip(error).map(|(&s, &e)| (f64::from(s), f64::from(e))).collect();
     pixels.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     Ok(pixels)
 }
@@ -140,11 +119,7 @@ mod tests {
         assert_abs_diff_eq!(uce_absolute_weighted(&width), 1.0);
         let count = equal_count(e.view(), s.view(), 2)?;
         assert_eq!(counts(&count), [2, 2]);
-        assert_abs_diff_eq!(
-            ence(&count),
-            0.5 * (34.0_f64.sqrt() / 10.0_f64.sqrt() - 1.0),
-            epsilon = 1e-12
-        );
+        assert_abs_diff_eq!(ence(&count), 0.5 * (34.0_f64.sqrt() / 10.0_f64.sqrt() - 1.0), epsilon = 1e-12);
         assert!(equal_count(e.view(), s.view(), 5).is_err());
         Ok(())
     }

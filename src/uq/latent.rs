@@ -27,27 +27,11 @@ pub fn latent_test<T: Copy + Into<f64>>(z: ArrayViewD<T>) -> Result<LatentTest, 
         value: e.to_string(),
         remedy: "the latents are empty",
     })?;
-    let norms: Vec<f64> = z
-        .axis_iter(Axis(0))
-        .map(|z| z.iter().map(|&z| Into::<f64>::into(z).powi(2)).sum())
-        .collect();
+    let norms: Vec<f64> = z.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| Into::<f64>::into(z).powi(2)).sum()).collect();
     let norm = norms.iter().sum::<f64>() / z.len() as f64;
     let half = 2.0 * (2.0 / z.len() as f64).sqrt();
-    let uniform = norms
-        .iter()
-        .map(|&n| {
-            if n.is_finite() {
-                chi_squared.cdf(n)
-            } else {
-                f64::NAN
-            }
-        })
-        .collect();
-    Ok(LatentTest {
-        norm,
-        band: [1.0 - half, 1.0 + half],
-        p_value: uniform_p_value(uniform),
-    })
+    let uniform = norms.iter().map(|&n| if n.is_finite() { chi_squared.cdf(n) } else { f64::NAN }).collect();
+    Ok(LatentTest { norm, band: [1.0 - half, 1.0 + half], p_value: uniform_p_value(uniform) })
 }
 
 /// Two-sided p-value of the Kolmogorov–Smirnov test that `values` are uniform on [0, 1]: NaN if one is.
@@ -60,9 +44,8 @@ pub fn uniform_p_value(mut values: Vec<f64>) -> f64 {
     }
     values.sort_by(f64::total_cmp);
     let n = values.len() as f64;
-    let distance = values.iter().enumerate().fold(0.0_f64, |d, (i, &v)| {
-        d.max((i as f64 + 1.0) / n - v).max(v - i as f64 / n)
-    });
+    let distance =
+        values.iter().enumerate().fold(0.0_f64, |d, (i, &v)| d.max((i as f64 + 1.0) / n - v).max(v - i as f64 / n));
     let t = distance * (n.sqrt() + 0.12 + 0.11 / n.sqrt());
     if t < 0.2 {
         return 1.0; // where the alternating series no longer converges, P differs from 1 by less than 1e-12
@@ -85,13 +68,9 @@ mod tests {
     #[test]
     fn white_passes_and_scaled_fails() -> Result<(), UqError> {
         let mut rng = stream(2, Purpose::Diagnostic, 0);
-        let z: ArrayD<f64> =
-            ArrayD::from_shape_simple_fn(IxDyn(&[50, 1, 8, 8]), || StandardNormal.sample(&mut rng));
+        let z: ArrayD<f64> = ArrayD::from_shape_simple_fn(IxDyn(&[50, 1, 8, 8]), || StandardNormal.sample(&mut rng));
         let test = latent_test(z.view())?;
-        assert!(
-            test.band[0] < test.norm && test.norm < test.band[1] && test.p_value > 0.01,
-            "{test:?}"
-        );
+        assert!(test.band[0] < test.norm && test.norm < test.band[1] && test.p_value > 0.01, "{test:?}");
         for factor in [0.9, 1.1] {
             let test = latent_test((&z * factor).view())?;
             assert!(test.norm < test.band[0] || test.norm > test.band[1]);
@@ -106,11 +85,7 @@ mod tests {
     #[test]
     fn p_values_are_those_of_the_tables() {
         let n = 10_000;
-        let shifted = |t: f64| {
-            (0..n)
-                .map(|i| (f64::from(i) + 0.5) / f64::from(n) + t / 100.0 - 5e-5)
-                .collect()
-        };
+        let shifted = |t: f64| (0..n).map(|i| (f64::from(i) + 0.5) / f64::from(n) + t / 100.0 - 5e-5).collect();
         assert_abs_diff_eq!(uniform_p_value(shifted(1.3581 / 1.0012)), 0.05, epsilon = 1e-3);
         assert_abs_diff_eq!(uniform_p_value(shifted(1.6276 / 1.0012)), 0.01, epsilon = 1e-3);
         assert_eq!(uniform_p_value(shifted(0.0)), 1.0);

@@ -22,31 +22,22 @@ impl Ranking {
     /// Of draws of the posterior of the observation that `truth` made.
     pub fn new(truth: ArrayViewD<f32>) -> Ranking {
         let zero = ArrayD::zeros(truth.raw_dim());
-        Ranking {
-            truth: truth.to_owned(),
-            below: zero.clone(),
-            equal: zero,
-            draws: 0,
-        }
+        Ranking { truth: truth.to_owned(), below: zero.clone(), equal: zero, draws: 0 }
     }
 
     /// Adds a batch of draws, `[draw, shape of the truth…]`.
     pub fn add(&mut self, draws: ArrayViewD<f32>) -> Result<(), UqError> {
         let count = draws.shape().first().copied().unwrap_or(0);
-        let expected: Vec<usize> = std::iter::once(count)
-            .chain(self.truth.shape().iter().copied())
-            .collect();
+        let expected: Vec<usize> = std::iter::once(count).chain(self.truth.shape().iter().copied()).collect();
         check_shape("batch of draws", draws.shape(), &expected)?;
         for draw in draws.axis_iter(Axis(0)) {
             self.draws += 1;
-            Zip::from(&mut self.below)
-                .and(&mut self.equal)
-                .and(&self.truth)
-                .and(draw)
-                .for_each(|below, equal, truth, draw| {
+            Zip::from(&mut self.below).and(&mut self.equal).and(&self.truth).and(draw).for_each(
+                |below, equal, truth, draw| {
                     *below += u32::from(draw < truth);
                     *equal += u32::from(draw == truth);
-                });
+                },
+            );
         }
         Ok(())
     }
@@ -80,11 +71,7 @@ pub fn histogram(ranks: &[u32], draws: u32, bins: usize) -> Result<Vec<u32>, UqE
     let values = draws as usize + 1;
     if bins == 0 || !values.is_multiple_of(bins) {
         let remedy = "the number of draws plus one must be a multiple of it";
-        return Err(UqError::Parameter {
-            name: "bins",
-            value: bins.to_string(),
-            remedy,
-        });
+        return Err(UqError::Parameter { name: "bins", value: bins.to_string(), remedy });
     }
     let mut counts = vec![0; bins];
     for &rank in ranks {
@@ -93,11 +80,7 @@ pub fn histogram(ranks: &[u32], draws: u32, bins: usize) -> Result<Vec<u32>, UqE
             Some(count) => *count += 1,
             None => {
                 let remedy = "ranks go from 0 to the number of draws";
-                return Err(UqError::Parameter {
-                    name: "rank",
-                    value: rank.to_string(),
-                    remedy,
-                });
+                return Err(UqError::Parameter { name: "rank", value: rank.to_string(), remedy });
             }
         }
     }
@@ -105,19 +88,11 @@ pub fn histogram(ranks: &[u32], draws: u32, bins: usize) -> Result<Vec<u32>, UqE
 }
 
 /// Ranks of a stack of truths `[pair, shape…]` among draws `[pair, draw, shape…]`.
-pub fn stacked(
-    truth: ArrayViewD<f32>,
-    draws: ArrayViewD<f32>,
-    rng: &mut ChaCha8Rng,
-) -> Result<ArrayD<u32>, UqError> {
+pub fn stacked(truth: ArrayViewD<f32>, draws: ArrayViewD<f32>, rng: &mut ChaCha8Rng) -> Result<ArrayD<u32>, UqError> {
     let pairs = truth.shape().first().copied().unwrap_or(0);
     if draws.shape().first() != Some(&pairs) {
         let expected = truth.shape().to_vec();
-        return Err(UqError::Shape {
-            what: "stack of draws",
-            found: draws.shape().to_vec(),
-            expected,
-        });
+        return Err(UqError::Shape { what: "stack of draws", found: draws.shape().to_vec(), expected });
     }
     let mut ranks = ArrayD::zeros(IxDyn(truth.shape()));
     for pair in 0..pairs {
@@ -145,10 +120,7 @@ mod tests {
         let truth = ArrayD::from_shape_vec(vec![2], vec![0.5, 9.0]).unwrap_or_default();
         let mut ranking = Ranking::new(truth.view());
         ranking.add(ArrayD::from_shape_fn(vec![5, 2], |i| i[0] as f32).view())?;
-        assert_eq!(
-            ranking.ranks(&mut rng).iter().copied().collect::<Vec<_>>(),
-            [1, 5]
-        );
+        assert_eq!(ranking.ranks(&mut rng).iter().copied().collect::<Vec<_>>(), [1, 5]);
         assert!(ranking.add(ArrayD::zeros(vec![5, 3]).view()).is_err());
         Ok(())
     }

@@ -25,11 +25,7 @@ pub fn psnr<T: Copy + Into<f64>, S: Copy + Into<f64>>(
 ) -> Result<f64, UqError> {
     if !(range > 0.0 && range.is_finite()) {
         let remedy = "give the span of values of the image, a positive number";
-        return Err(UqError::Parameter {
-            name: "range",
-            value: range.to_string(),
-            remedy,
-        });
+        return Err(UqError::Parameter { name: "range", value: range.to_string(), remedy });
     }
     Ok(20.0 * (range / rmse(estimate, truth)?).log10())
 }
@@ -54,23 +50,13 @@ pub fn crps(draws: ArrayViewD<f32>, truth: ArrayViewD<f32>) -> Result<ArrayD<f64
     let m = count as f64;
     let mut sorted = vec![0.0; count];
     let mut score = ArrayD::zeros(truth.raw_dim());
-    Zip::from(&mut score)
-        .and(&truth)
-        .and(draws.lanes(Axis(0)))
-        .for_each(|score, &truth, lane| {
-            sorted
-                .iter_mut()
-                .zip(lane)
-                .for_each(|(to, &x)| *to = f64::from(x));
-            sorted.sort_unstable_by(f64::total_cmp);
-            let error: f64 = sorted.iter().map(|x| (x - f64::from(truth)).abs()).sum();
-            let spread: f64 = sorted
-                .iter()
-                .enumerate()
-                .map(|(k, x)| (2.0 * k as f64 + 1.0 - m) * x)
-                .sum();
-            *score = error / m - spread / (m * (m - 1.0));
-        });
+    Zip::from(&mut score).and(&truth).and(draws.lanes(Axis(0))).for_each(|score, &truth, lane| {
+        sorted.iter_mut().zip(lane).for_each(|(to, &x)| *to = f64::from(x));
+        sorted.sort_unstable_by(f64::total_cmp);
+        let error: f64 = sorted.iter().map(|x| (x - f64::from(truth)).abs()).sum();
+        let spread: f64 = sorted.iter().enumerate().map(|(k, x)| (2.0 * k as f64 + 1.0 - m) * x).sum();
+        *score = error / m - spread / (m * (m - 1.0));
+    });
     Ok(score)
 }
 
@@ -80,9 +66,7 @@ pub fn energy_score(draws: ArrayViewD<f32>, truth: ArrayViewD<f32>) -> Result<f6
     let count = check_draws(&draws, &truth)?;
     let m = count as f64;
     let draw = |i: usize| draws.index_axis(Axis(0), i);
-    let error: f64 = (0..count)
-        .map(|i| squared_distance(&draw(i), &truth).sqrt())
-        .sum();
+    let error: f64 = (0..count).map(|i| squared_distance(&draw(i), &truth).sqrt()).sum();
     let spread: f64 = (0..count)
         .flat_map(|i| (0..i).map(move |j| (i, j)))
         .map(|(i, j)| squared_distance(&draw(i), &draw(j)).sqrt())
@@ -92,19 +76,14 @@ pub fn energy_score(draws: ArrayViewD<f32>, truth: ArrayViewD<f32>) -> Result<f6
 
 fn check_draws(draws: &ArrayViewD<f32>, truth: &ArrayViewD<f32>) -> Result<usize, UqError> {
     let count = draws.shape().first().copied().unwrap_or(0);
-    let expected: Vec<usize> = std::iter::once(count)
-        .chain(truth.shape().iter().copied())
-        .collect();
+    let expected: Vec<usize> = std::iter::once(count).chain(truth.shape().iter().copied()).collect();
     check_shape("batch of draws", draws.shape(), &expected)?;
     check_enough("draws", count, 2)?;
     Ok(count)
 }
 
 fn squared_distance<T: Copy + Into<f64>, S: Copy + Into<f64>>(a: &ArrayViewD<T>, b: &ArrayViewD<S>) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| (Into::<f64>::into(a) - b.into()).powi(2))
-        .sum()
+    a.iter().zip(b).map(|(&a, &b)| (Into::<f64>::into(a) - b.into()).powi(2)).sum()
 }
 
 #[cfg(test)]
@@ -121,11 +100,7 @@ mod tests {
         let truth = array(&[2], &[1.0, 3.0]);
         let estimate = array(&[2], &[4.0, 7.0]);
         assert_abs_diff_eq!(rmse(estimate.view(), truth.view())?, 12.5_f64.sqrt());
-        assert_abs_diff_eq!(
-            psnr(estimate.view(), truth.view(), 125.0_f64.sqrt())?,
-            10.0,
-            epsilon = 1e-12
-        );
+        assert_abs_diff_eq!(psnr(estimate.view(), truth.view(), 125.0_f64.sqrt())?, 10.0, epsilon = 1e-12);
         assert_abs_diff_eq!(relative_error(estimate.view(), truth.view())?, 2.5_f64.sqrt());
         assert!(psnr(estimate.view(), truth.view(), 0.0).is_err());
         assert!(rmse(estimate.view(), array(&[1], &[1.0]).view()).is_err());
@@ -139,17 +114,10 @@ mod tests {
         let draws = array(&[5, 1], &values);
         let truth = array(&[1], &[0.5]);
         let error: f64 = values.iter().map(|x| (f64::from(*x) - 0.5).abs()).sum::<f64>() / 5.0;
-        let spread: f64 = values
-            .iter()
-            .flat_map(|a| values.iter().map(move |b| f64::from((a - b).abs())))
-            .sum();
+        let spread: f64 = values.iter().flat_map(|a| values.iter().map(move |b| f64::from((a - b).abs()))).sum();
         let expected = error - spread / (2.0 * 5.0 * 4.0);
         assert_abs_diff_eq!(crps(draws.view(), truth.view())?[0], expected, epsilon = 1e-7);
-        assert_abs_diff_eq!(
-            energy_score(draws.view(), truth.view())?,
-            expected,
-            epsilon = 1e-7
-        );
+        assert_abs_diff_eq!(energy_score(draws.view(), truth.view())?, expected, epsilon = 1e-7);
         assert!(crps(array(&[1, 1], &[0.0]).view(), truth.view()).is_err());
         Ok(())
     }

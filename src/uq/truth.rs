@@ -30,16 +30,11 @@ struct Experiment {
 
 fn experiment(scale: f64, shift: f64) -> Outcome<Experiment> {
     let prior = PeriodicGaussianField::new(&[32, 32], 4.0, 2.0)?;
-    let blur = OperatorConfig::CircularBlur { sigma: 1.5 }
-        .convolution(&prior.shape())?
-        .ok_or("no blur")?;
+    let blur = OperatorConfig::CircularBlur { sigma: 1.5 }.convolution(&prior.shape())?.ok_or("no blur")?;
     let exact = PeriodicGaussian::new(&prior, &blur, 0.05)?;
     let (mut truths, mut means, mut draws, mut latents) = (vec![], vec![], vec![], vec![]);
     for pair in 0..PAIRS {
-        let x = prior
-            .sample(&mut stream(7, Purpose::Prior, pair))
-            .mapv(f64::from)
-            .insert_axis(Axis(0));
+        let x = prior.sample(&mut stream(7, Purpose::Prior, pair)).mapv(f64::from).insert_axis(Axis(0));
         let mut noise = stream(7, Purpose::Noise, pair);
         let y = blur.apply(x.view())?.mapv(|y| {
             let white: f64 = StandardNormal.sample(&mut noise);
@@ -51,24 +46,13 @@ fn experiment(scale: f64, shift: f64) -> Outcome<Experiment> {
         let wrong = (posterior - &mean) * scale + &mean + shift * exact.expected_rmse();
         // The latent of x under the wrong posterior.
         let moved = &mean + &((&x - &mean - shift * exact.expected_rmse()) / scale);
-        latents.push(
-            exact
-                .latent(moved.view(), y.view())?
-                .index_axis(Axis(0), 0)
-                .to_owned(),
-        );
+        latents.push(exact.latent(moved.view(), y.view())?.index_axis(Axis(0), 0).to_owned());
         draws.push(wrong.mapv(|v| v as f32));
         truths.push(x.index_axis(Axis(0), 0).to_owned());
         means.push(mean.index_axis(Axis(0), 0).to_owned());
     }
     let views: Vec<_> = latents.iter().map(|z| z.view()).collect();
-    Ok(Experiment {
-        latents: stack(Axis(0), &views)?,
-        exact,
-        truths,
-        means,
-        draws,
-    })
+    Ok(Experiment { latents: stack(Axis(0), &views)?, exact, truths, means, draws })
 }
 
 /// Which of the calibration tests accept: latent norm, pooled coverage at 90 %, ranks of the mean of each image.
@@ -84,10 +68,7 @@ fn verdicts(scale: f64, shift: f64) -> Outcome<[bool; 3]> {
         }
         ranks.push(ranking.ranks(&mut rng));
         let first = |image: &ArrayD<f64>| image[[0, 3, 5]];
-        let values: Vec<f64> = draws
-            .axis_iter(Axis(0))
-            .map(|d| f64::from(d[[0, 3, 5]]))
-            .collect();
+        let values: Vec<f64> = draws.axis_iter(Axis(0)).map(|d| f64::from(d[[0, 3, 5]])).collect();
         of_mean.push(rank(first(truth), &values, &mut rng));
     }
     let views: Vec<_> = ranks.iter().map(|r| r.view()).collect();
@@ -126,14 +107,8 @@ fn exact_draws_score_what_a_perfect_sampler_scores() -> Outcome<()> {
         let estimate = moments.mean();
         let deviation = moments.standard_deviation().mapv(|s| s as f32);
         let error = (&estimate - truth).mapv(|v| v as f32);
-        let (low, high) = truth
-            .iter()
-            .fold((f64::MAX, f64::MIN), |(l, h), &x| (l.min(x), h.max(x)));
-        let far = error
-            .iter()
-            .zip(&deviation)
-            .filter(|(e, s)| e.abs() > 2.0 * **s)
-            .count();
+        let (low, high) = truth.iter().fold((f64::MAX, f64::MIN), |(l, h), &x| (l.min(x), h.max(x)));
+        let far = error.iter().zip(&deviation).filter(|(e, s)| e.abs() > 2.0 * **s).count();
         let all = [
             relative_error(estimate.view(), mean.view())?,
             relative_error(deviation.view(), e.exact.standard_deviation().view())?,
@@ -145,10 +120,7 @@ fn exact_draws_score_what_a_perfect_sampler_scores() -> Outcome<()> {
             crps(draws.view(), single.view())?.mean().unwrap_or(f64::NAN),
             energy_score(draws.view(), single.view())? / 32.0,
         ];
-        scores
-            .iter_mut()
-            .zip(all)
-            .for_each(|(sum, score)| *sum += score / PAIRS as f64);
+        scores.iter_mut().zip(all).for_each(|(sum, score)| *sum += score / PAIRS as f64);
     }
     let references = [
         ("relative mean error", 0.0321, 0.003),
@@ -162,10 +134,7 @@ fn exact_draws_score_what_a_perfect_sampler_scores() -> Outcome<()> {
         ("energy score / √n", 0.1692, 0.003),
     ];
     for (score, (name, expected, tolerance)) in scores.iter().zip(references) {
-        assert!(
-            (score - expected).abs() < tolerance,
-            "{name}: {score}, expected {expected}"
-        );
+        assert!((score - expected).abs() < tolerance, "{name}: {score}, expected {expected}");
     }
     Ok(())
 }

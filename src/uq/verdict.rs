@@ -23,12 +23,7 @@ impl Metric {
         let [low, high] = accept;
         let inside = low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
         let number = value.is_finite().then_some(value);
-        Metric {
-            value: number,
-            unit: unit.into(),
-            accept,
-            pass: number.is_some() && inside,
-        }
+        Metric { value: number, unit: unit.into(), accept, pass: number.is_some() && inside }
     }
 }
 
@@ -49,8 +44,7 @@ impl Diagnostics {
         unit: impl Into<String>,
         accept: [Option<f64>; 2],
     ) -> &mut Self {
-        self.metrics
-            .insert(name.into(), Metric::judge(value, unit, accept));
+        self.metrics.insert(name.into(), Metric::judge(value, unit, accept));
         self
     }
 
@@ -67,9 +61,12 @@ mod tests {
     #[test]
     fn is_written_as_documented_and_read_back() -> Result<(), serde_json::Error> {
         let mut diagnostics = Diagnostics::default();
-        diagnostics
-            .judge("latent_norm", 1.01, "1", [Some(0.98), Some(1.02)])
-            .judge("coverage_90", f64::NAN, "1", [Some(0.88), None]);
+        diagnostics.judge("latent_norm", 1.01, "1", [Some(0.98), Some(1.02)]).judge(
+            "coverage_90",
+            f64::NAN,
+            "1",
+            [Some(0.88), None],
+        );
         let text = serde_json::to_string(&diagnostics)?;
         let expected = r#"{"metrics":{"coverage_90":{"value":null,"unit":"1","accept":[0.88,null],"pass":false},"latent_norm":{"value":1.01,"unit":"1","accept":[0.98,1.02],"pass":true}}}"#;
         assert_eq!(text, expected);

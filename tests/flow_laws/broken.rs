@@ -69,11 +69,7 @@ impl Invertible for Broken {
     }
 
     fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
-        let z = if self.fault == Fault::InverseOff {
-            z * (1.0 + 1e-8)
-        } else {
-            z
-        };
+        let z = if self.fault == Fault::InverseOff { z * (1.0 + 1e-8) } else { z };
         self.network.inverse(z, c)
     }
 
@@ -87,17 +83,9 @@ impl Invertible for Broken {
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
         let lost = dlog_det.clone() * 0.0;
-        let dlog_det = if self.fault == Fault::LogDetGradientLost {
-            &lost
-        } else {
-            dlog_det
-        };
+        let dlog_det = if self.fault == Fault::LogDetGradientLost { &lost } else { dlog_det };
         let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
-        let dc = if self.fault == Fault::ConditionGradientLost {
-            &mut unwanted[..]
-        } else {
-            dc
-        };
+        let dc = if self.fault == Fault::ConditionGradientLost { &mut unwanted[..] } else { dc };
         let (x, dx) = self.network.forward_vjp(z, dz, dlog_det, c, dc, dtheta);
         match self.fault {
             Fault::ParameterLost(which) => self.spoil(dtheta, which, 0.0),
@@ -119,11 +107,7 @@ impl Invertible for Broken {
         dtheta: &mut ParameterGradients,
     ) -> (Field, Field) {
         let lost = dlog_det.clone() * 0.0;
-        let dlog_det = if self.fault == Fault::InverseLogDetGradientLost {
-            &lost
-        } else {
-            dlog_det
-        };
+        let dlog_det = if self.fault == Fault::InverseLogDetGradientLost { &lost } else { dlog_det };
         let result = self.network.inverse_vjp(x, dx, dlog_det, c, dc, dtheta);
         if let Fault::InverseParameterOff(which) = self.fault {
             self.spoil(dtheta, which, 1.01);
@@ -136,11 +120,7 @@ fn network(device: &Device) -> Wrapped {
     use posteria::flow::{
         ActNorm, Activation, ChannelMixing, ConvolutionalConfig, Coupling, Layer, Sequence, Transform,
     };
-    let config = ConvolutionalConfig {
-        hidden: 4,
-        activation: Activation::Silu,
-        ..ConvolutionalConfig::default()
-    };
+    let config = ConvolutionalConfig { hidden: 4, activation: Activation::Silu, ..ConvolutionalConfig::default() };
     let transform = Transform::default();
     let shape = Coupling::<ConvolutionalConditioner>::conditioner_shape(4, 2, transform, [false, true, true]);
     let rng = &mut stream(3, Purpose::Weights, 0);
@@ -175,10 +155,7 @@ fn the_laws_catch_every_fault() {
     let missed: Vec<Fault> = faults
         .into_iter()
         .filter(|&fault| {
-            let layer = Broken {
-                network: network(&device),
-                fault,
-            };
+            let layer = Broken { network: network(&device), fault };
             let case = Case::new(layer, [2, 4, 1, 3, 3], &[[2, 2, 1, 3, 3]], &device);
             Laws::default().check(&case).is_ok()
         })
@@ -191,25 +168,12 @@ fn a_glow_says_what_it_cannot_take() {
     let device = Device::flex();
     let rng = &mut stream(3, Purpose::Weights, 0);
     let config = GlowConfig::default();
-    let error = config
-        .glow([1, 1, 12, 16], rng, &device)
-        .expect_err("12 is not divisible by 8");
-    assert_eq!(
-        error,
-        FlowError::Indivisible {
-            axis: "height",
-            size: 12,
-            divisor: 8
-        }
-    );
-    let error = config
-        .conditional_glow([1, 1, 16, 16], &[1, 1], rng, &device)
-        .expect_err("two conditions, three scales");
+    let error = config.glow([1, 1, 12, 16], rng, &device).expect_err("12 is not divisible by 8");
+    assert_eq!(error, FlowError::Indivisible { axis: "height", size: 12, divisor: 8 });
+    let error =
+        config.conditional_glow([1, 1, 16, 16], &[1, 1], rng, &device).expect_err("two conditions, three scales");
     assert!(matches!(error, FlowError::MissingCondition { .. }), "{error}");
     let network: Glow = config.glow([1, 1, 16, 16], rng, &device).expect("a Glow");
     let x = Field::zeros([1, 2, 1, 16, 16], &device);
-    assert!(matches!(
-        network.log_prob(x, &[]),
-        Err(FlowError::SampleShape { .. })
-    ));
+    assert!(matches!(network.log_prob(x, &[]), Err(FlowError::SampleShape { .. })));
 }

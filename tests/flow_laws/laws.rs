@@ -3,8 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::Mat;
 use posteria::flow::{
-    Field, GradientSlot, Invertible, ParameterGradients, PerSample, cast, map_parameters, parameters,
-    standard_normal,
+    Field, GradientSlot, Invertible, ParameterGradients, PerSample, cast, map_parameters, parameters, standard_normal,
 };
 use posteria::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -24,14 +23,7 @@ impl<L: Invertible> Case<L> {
     }
 
     /// As [`Case::new`], with the size of the weights and of the log-scales of ActNorm chosen.
-    pub fn scaled(
-        layer: L,
-        x: [usize; 5],
-        c: &[[usize; 5]],
-        weights: f64,
-        log_scales: f64,
-        device: &Device,
-    ) -> Self {
+    pub fn scaled(layer: L, x: [usize; 5], c: &[[usize; 5]], weights: f64, log_scales: f64, device: &Device) -> Self {
         let mut rng = stream(17, Purpose::Weights, 0);
         let layer = map_parameters(cast(layer, DType::F64), &mut |parameter, value| {
             let count = value.dims()[0];
@@ -42,17 +34,13 @@ impl<L: Invertible> Case<L> {
                 Some("weight") => weights * (2.0 / fan_in).sqrt(),
                 _ => 0.2 * weights,
             };
-            let values: Vec<f64> = (0..count)
-                .map(|_| size * Distribution::<f64>::sample(&StandardNormal, &mut rng))
-                .collect();
+            let values: Vec<f64> =
+                (0..count).map(|_| size * Distribution::<f64>::sample(&StandardNormal, &mut rng)).collect();
             Tensor::from_data(TensorData::new(values, [count]), (device, DType::F64))
         });
         let mut rng = stream(17, Purpose::Diagnostic, 0);
         let x = standard_normal(x, &mut rng, DType::F64, device);
-        let c = c
-            .iter()
-            .map(|&shape| standard_normal(shape, &mut rng, DType::F64, device))
-            .collect();
+        let c = c.iter().map(|&shape| standard_normal(shape, &mut rng, DType::F64, device)).collect();
         Self { layer, x, c }
     }
 
@@ -102,11 +90,7 @@ pub struct Laws {
 
 impl Default for Laws {
     fn default() -> Self {
-        Self {
-            round_trip: 1e-10,
-            log_det: 1e-8,
-            least_slope: 1.8,
-        }
+        Self { round_trip: 1e-10, log_det: 1e-8, least_slope: 1.8 }
     }
 }
 
@@ -114,16 +98,10 @@ impl Laws {
     /// Every law; the first that does not hold is the error.
     pub fn check<L: Invertible>(&self, case: &Case<L>) -> Result<(), String> {
         let shapes: Vec<[usize; 5]> = case.c.iter().map(|c| c.dims()).collect();
-        let shape = case
-            .layer
-            .output_shape(case.x.dims(), &shapes)
-            .map_err(|e| e.to_string())?;
+        let shape = case.layer.output_shape(case.x.dims(), &shapes).map_err(|e| e.to_string())?;
         let (z, _) = case.layer.forward(case.x.clone(), &case.c);
         if z.dims() != shape {
-            return Err(format!(
-                "output_shape says {shape:?}, forward gives {:?}",
-                z.dims()
-            ));
+            return Err(format!("output_shape says {shape:?}, forward gives {:?}", z.dims()));
         }
         self.round_trip(case)?;
         self.log_dets(case)?;
@@ -167,11 +145,7 @@ impl Laws {
         let log_det = values(&case.layer.forward(case.x.clone(), &case.c).1);
         for (b, jacobian) in jacobians.iter().enumerate() {
             let numerical = jacobian.determinant().abs().ln();
-            within(
-                "log_det against the Jacobian",
-                (numerical - log_det[b]).abs() / n as f64,
-                self.log_det,
-            )?;
+            within("log_det against the Jacobian", (numerical - log_det[b]).abs() / n as f64, self.log_det)?;
         }
         Ok(())
     }
@@ -183,11 +157,7 @@ impl Laws {
         let (w, v) = probes(case, direction);
         let g = gradients(case, direction, &w, &v);
         let recomputed = relative(&g.recomputed, &start);
-        within(
-            &format!("{direction:?}: recomputed input"),
-            recomputed,
-            self.round_trip,
-        )?;
+        within(&format!("{direction:?}: recomputed input"), recomputed, self.round_trip)?;
 
         let loss = |case: &Case<L>, x: Field| {
             let (out, log_det) = direction.apply(case, x);
@@ -195,9 +165,7 @@ impl Laws {
         };
         let d = random_like(&start, 1);
         let slope = (g.x.clone() * d.clone()).sum().into_scalar::<f64>();
-        self.slope(&format!("{direction:?}: x"), slope, |h| {
-            loss(case, start.clone() + d.clone() * h)
-        })?;
+        self.slope(&format!("{direction:?}: x"), slope, |h| loss(case, start.clone() + d.clone() * h))?;
         for (i, c) in case.c.iter().enumerate() {
             let d = random_like(c, 2 + i as u64);
             let slope = (g.c[i].clone() * d.clone()).sum().into_scalar::<f64>();
@@ -215,19 +183,9 @@ impl Laws {
             let slope = (gradient.clone() * d.clone()).sum().into_scalar::<f64>();
             self.slope(&format!("{direction:?}: {}", parameter.path), slope, |h| {
                 let layer = map_parameters(case.layer.clone(), &mut |p, value| {
-                    if p.id == parameter.id {
-                        value + d.clone() * h
-                    } else {
-                        value
-                    }
+                    if p.id == parameter.id { value + d.clone() * h } else { value }
                 });
-                loss(
-                    &Case {
-                        layer,
-                        ..case.clone()
-                    },
-                    start.clone(),
-                )
+                loss(&Case { layer, ..case.clone() }, start.clone())
             })?;
         }
         Ok(())
@@ -244,10 +202,7 @@ impl Laws {
     fn slope(&self, what: &str, gradient: f64, loss: impl Fn(f64) -> f64) -> Result<(), String> {
         let base = loss(0.0);
         let steps: Vec<f64> = (0..7).map(|i| 2e-3 * 0.5f64.powi(i)).collect();
-        let errors: Vec<f64> = steps
-            .iter()
-            .map(|&h| (loss(h) - base - h * gradient).abs())
-            .collect();
+        let errors: Vec<f64> = steps.iter().map(|&h| (loss(h) - base - h * gradient).abs()).collect();
         let rounding = 1e-12 * (1.0 + base.abs() + gradient.abs());
         if errors.iter().all(|&e| e <= rounding) {
             return Ok(());
@@ -260,19 +215,14 @@ impl Laws {
             return Ok(());
         }
         let n = points.len() as f64;
-        let (mx, my) = (
-            points.iter().map(|p| p.0).sum::<f64>() / n,
-            points.iter().map(|p| p.1).sum::<f64>() / n,
-        );
+        let (mx, my) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
         let covariance: f64 = points.iter().map(|p| (p.0 - mx) * (p.1 - my)).sum();
         let variance: f64 = points.iter().map(|p| (p.0 - mx).powi(2)).sum();
         let slope = covariance / variance;
         if slope >= self.least_slope {
             Ok(())
         } else {
-            Err(format!(
-                "{what}: the gradient is wrong (slope {slope:.2}, errors {errors:?}, ⟨g, d⟩ = {gradient:.3e})"
-            ))
+            Err(format!("{what}: the gradient is wrong (slope {slope:.2}, errors {errors:?}, ⟨g, d⟩ = {gradient:.3e})"))
         }
     }
 }
@@ -286,9 +236,7 @@ fn samples_are_independent<L: Invertible>(case: &Case<L>) -> Result<(), String> 
         let c: Vec<Field> = case.c.iter().map(alone).collect();
         let (one, one_log_det) = case.layer.forward(alone(&case.x), &c);
         within("a sample alone", relative(&one, &alone(&z)), 1e-12)?;
-        let difference = (one_log_det - log_det.clone().narrow(0, b, 1))
-            .abs()
-            .into_scalar::<f64>();
+        let difference = (one_log_det - log_det.clone().narrow(0, b, 1)).abs().into_scalar::<f64>();
         within("log_det of a sample alone", difference, 1e-10)?;
     }
     Ok(())
@@ -341,17 +289,8 @@ fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: 
             layer.inverse_vjp(x, w.clone(), v, c, &mut dc, &mut parameters)
         }
     };
-    let c = dc
-        .into_iter()
-        .zip(c)
-        .map(|(slot, c)| slot.into_sum().unwrap_or_else(|| c.zeros_like()))
-        .collect();
-    Gradients {
-        recomputed,
-        x,
-        c,
-        parameters,
-    }
+    let c = dc.into_iter().zip(c).map(|(slot, c)| slot.into_sum().unwrap_or_else(|| c.zeros_like())).collect();
+    Gradients { recomputed, x, c, parameters }
 }
 
 /// Random weights of the output and of log_det in the loss.
@@ -372,19 +311,11 @@ fn random_like<const D: usize>(tensor: &Tensor<D>, index: u64) -> Tensor<D> {
 }
 
 fn like<const D: usize>(tensor: &Tensor<D>, values: Vec<f64>) -> Tensor<D> {
-    Tensor::from_data(
-        TensorData::new(values, tensor.dims()),
-        (&tensor.device(), DType::F64),
-    )
+    Tensor::from_data(TensorData::new(values, tensor.dims()), (&tensor.device(), DType::F64))
 }
 
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    tensor
-        .clone()
-        .cast(DType::F64)
-        .into_data()
-        .try_to_vec()
-        .expect("an f64 tensor")
+    tensor.clone().cast(DType::F64).into_data().try_to_vec().expect("an f64 tensor")
 }
 
 fn norm(values: &[f64]) -> f64 {
@@ -399,9 +330,5 @@ fn relative<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> f64 {
 }
 
 fn within(what: &str, error: f64, tolerance: f64) -> Result<(), String> {
-    if error <= tolerance {
-        Ok(())
-    } else {
-        Err(format!("{what}: {error:.2e} is more than {tolerance:.0e}"))
-    }
+    if error <= tolerance { Ok(()) } else { Err(format!("{what}: {error:.2e} is more than {tolerance:.0e}")) }
 }

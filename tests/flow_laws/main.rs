@@ -27,22 +27,10 @@ impl table::Visitor for All {
 
 #[test]
 fn every_layer_and_network_obeys_the_laws() {
-    let mut all = All {
-        failures: Vec::new(),
-        entries: 0,
-    };
+    let mut all = All { failures: Vec::new(), entries: 0 };
     table::visit(&Device::flex(), &mut all);
-    assert!(
-        all.entries >= 30,
-        "the table has shrunk to {} entries",
-        all.entries
-    );
-    assert!(
-        all.failures.is_empty(),
-        "{} failures:\n{}",
-        all.failures.len(),
-        all.failures.join("\n")
-    );
+    assert!(all.entries >= 30, "the table has shrunk to {} entries", all.entries);
+    assert!(all.failures.is_empty(), "{} failures:\n{}", all.failures.len(), all.failures.join("\n"));
 }
 
 /// Single precision recomputes well enough through 240 flow steps: the depth at which the gradients of others are noise.
@@ -51,9 +39,6 @@ fn single_precision_holds_at_240_steps() {
     let case = table::deep_glow(&Device::flex());
     let (round_trip, cosine) = laws::single_precision(&case);
     assert!(round_trip < 1e-4, "f32 round trip {round_trip:.2e}");
-    assert!(
-        cosine > 0.9999,
-        "cosine of the f32 gradient with the f64 one {cosine}"
-    );
+    assert!(cosine > 0.9999, "cosine of the f32 gradient with the f64 one {cosine}");
     assert_eq!(case.layer_parameters_dtype(), DType::F64);
 }

@@ -22,9 +22,7 @@ impl Attentive {
         let hidden = 4;
         let linear = || LinearConfig::new(hidden, hidden).init(device);
         let conv = |inputs, outputs| {
-            Conv2dConfig::new([inputs, outputs], [3, 3])
-                .with_padding(PaddingConfig2d::Same)
-                .init(device)
+            Conv2dConfig::new([inputs, outputs], [3, 3]).with_padding(PaddingConfig2d::Same).init(device)
         };
         Self {
             read: conv(shape.inputs, hidden),
@@ -40,20 +38,13 @@ impl Attentive {
 impl Network for Attentive {
     fn forward(&self, x: Field) -> Field {
         let [batch, channels, _, height, width] = x.dims();
-        let h = self
-            .norm
-            .forward(self.read.forward(x.reshape([batch, channels, height, width])));
+        let h = self.norm.forward(self.read.forward(x.reshape([batch, channels, height, width])));
         let hidden = h.dims()[1];
         let tokens: Tensor<3> = silu(h).reshape([batch, hidden, height * width]).swap_dims(1, 2);
-        let (query, key) = (
-            self.query.forward(tokens.clone()),
-            self.key.forward(tokens.clone()),
-        );
+        let (query, key) = (self.query.forward(tokens.clone()), self.key.forward(tokens.clone()));
         let attention = softmax(query.matmul(key.swap_dims(1, 2)), 2);
         let mixed = tokens.clone() + attention.matmul(self.value.forward(tokens));
-        let y = self
-            .write
-            .forward(mixed.swap_dims(1, 2).reshape([batch, hidden, height, width]));
+        let y = self.write.forward(mixed.swap_dims(1, 2).reshape([batch, hidden, height, width]));
         let outputs = y.dims()[1];
         y.reshape([batch, outputs, 1, height, width])
     }

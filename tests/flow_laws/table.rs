@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 use posteria::flow::{
-    ActNorm, Activation, Adapter, Border, ChannelMixing, ConvolutionalConditioner, ConvolutionalConfig,
-    Coupling, GlowConfig, Invertible, Layer, Sequence, Split, Squeeze, Squeezer, Transform,
+    ActNorm, Activation, Adapter, Border, ChannelMixing, ConvolutionalConditioner, ConvolutionalConfig, Coupling,
+    GlowConfig, Invertible, Layer, Sequence, Split, Squeeze, Squeezer, Transform,
 };
 use posteria::random::{Purpose, stream};
 
@@ -21,12 +21,7 @@ const AFFINE: Transform = Transform::Affine { bound: 1.5 };
 
 /// Smooth activations: the laws take derivatives by differences. The kinked ones are held against autodiff.
 fn smooth(kernels: &[usize], border: Border) -> ConvolutionalConfig {
-    ConvolutionalConfig {
-        hidden: 5,
-        kernels: kernels.to_vec(),
-        activation: Activation::Silu,
-        border,
-    }
+    ConvolutionalConfig { hidden: 5, kernels: kernels.to_vec(), activation: Activation::Silu, border }
 }
 
 fn coupling(
@@ -44,14 +39,7 @@ fn coupling(
 
 fn glow(scales: usize, steps: usize, squeezer: Squeezer, border: Border) -> GlowConfig {
     let conditioner = smooth(&[3, 1, 3], border);
-    GlowConfig {
-        scales,
-        steps,
-        reflections: 3,
-        squeezer,
-        transform: AFFINE,
-        conditioner,
-    }
+    GlowConfig { scales, steps, reflections: 3, squeezer, transform: AFFINE, conditioner }
 }
 
 pub fn visit<V: Visitor>(device: &Device, visitor: &mut V) {
@@ -68,10 +56,7 @@ fn actnorm_and_mixing<V: Visitor>(device: &Device, visitor: &mut V) {
         ("ActNorm 3D, batch of one", [1, 2, 2, 3, 3]),
         ("ActNorm, one pixel", [2, 5, 1, 1, 1]),
     ] {
-        visitor.entry(
-            name,
-            Case::new(ActNorm::new(shape[1], device), shape, &[], device),
-        );
+        visitor.entry(name, Case::new(ActNorm::new(shape[1], device), shape, &[], device));
     }
     for (name, shape, reflections) in [
         ("mixing 1D, 3 of 4", [2, 4, 1, 1, 5], 3),
@@ -94,96 +79,19 @@ fn couplings<V: Visitor>(device: &Device, visitor: &mut V) {
     let none: &[[usize; 5]] = &[];
     for (name, config, transform, x, c, axes) in [
         ("coupling 1D", &zeros, AFFINE, [2, 4, 1, 1, 6], none, LINE),
-        (
-            "coupling 1D, odd channels and size",
-            &zeros,
-            AFFINE,
-            [2, 3, 1, 1, 5],
-            none,
-            LINE,
-        ),
+        ("coupling 1D, odd channels and size", &zeros, AFFINE, [2, 3, 1, 1, 5], none, LINE),
         ("coupling 2D", &zeros, AFFINE, [2, 2, 1, 4, 4], none, PLANE),
-        (
-            "coupling 2D, odd channels and sizes",
-            &zeros,
-            AFFINE,
-            [2, 5, 1, 3, 5],
-            none,
-            PLANE,
-        ),
-        (
-            "coupling 2D, batch of one",
-            &zeros,
-            AFFINE,
-            [1, 4, 1, 3, 3],
-            none,
-            PLANE,
-        ),
-        (
-            "coupling 2D, periodic",
-            &periodic,
-            AFFINE,
-            [2, 3, 1, 4, 3],
-            none,
-            PLANE,
-        ),
-        (
-            "coupling 2D, kernels wider than the image",
-            &mixed,
-            AFFINE,
-            [2, 2, 1, 2, 3],
-            none,
-            PLANE,
-        ),
-        (
-            "coupling 2D, one convolution",
-            &one,
-            AFFINE,
-            [2, 4, 1, 3, 3],
-            none,
-            PLANE,
-        ),
-        (
-            "coupling 2D, additive",
-            &zeros,
-            additive,
-            [2, 4, 1, 3, 3],
-            none,
-            PLANE,
-        ),
+        ("coupling 2D, odd channels and sizes", &zeros, AFFINE, [2, 5, 1, 3, 5], none, PLANE),
+        ("coupling 2D, batch of one", &zeros, AFFINE, [1, 4, 1, 3, 3], none, PLANE),
+        ("coupling 2D, periodic", &periodic, AFFINE, [2, 3, 1, 4, 3], none, PLANE),
+        ("coupling 2D, kernels wider than the image", &mixed, AFFINE, [2, 2, 1, 2, 3], none, PLANE),
+        ("coupling 2D, one convolution", &one, AFFINE, [2, 4, 1, 3, 3], none, PLANE),
+        ("coupling 2D, additive", &zeros, additive, [2, 4, 1, 3, 3], none, PLANE),
         ("coupling 3D", &zeros, AFFINE, [1, 2, 2, 3, 3], none, VOLUME),
-        (
-            "coupling 3D, periodic, odd",
-            &periodic,
-            AFFINE,
-            [2, 3, 3, 2, 2],
-            none,
-            VOLUME,
-        ),
-        (
-            "coupling of a vector",
-            &smooth(&[1, 1], Border::Zeros),
-            AFFINE,
-            [3, 7, 1, 1, 1],
-            none,
-            [false; 3],
-        ),
-        (
-            "conditional coupling 1D",
-            &zeros,
-            AFFINE,
-            [2, 3, 1, 1, 5],
-            &[[2, 2, 1, 1, 5]],
-            LINE,
-        ),
-        (
-            "conditional coupling 2D",
-            &zeros,
-            AFFINE,
-            [2, 4, 1, 3, 4],
-            &[[2, 3, 1, 3, 4]],
-            PLANE,
-        ),
+        ("coupling 3D, periodic, odd", &periodic, AFFINE, [2, 3, 3, 2, 2], none, VOLUME),
+        ("coupling of a vector", &smooth(&[1, 1], Border::Zeros), AFFINE, [3, 7, 1, 1, 1], none, [false; 3]),
+        ("conditional coupling 1D", &zeros, AFFINE, [2, 3, 1, 1, 5], &[[2, 2, 1, 1, 5]], LINE),
+        ("conditional coupling 2D", &zeros, AFFINE, [2, 4, 1, 3, 4], &[[2, 3, 1, 3, 4]], PLANE),
         (
             "conditional coupling 2D, one vector for all pixels",
             &zeros,
@@ -192,22 +100,8 @@ fn couplings<V: Visitor>(device: &Device, visitor: &mut V) {
             &[[2, 3, 1, 1, 1]],
             PLANE,
         ),
-        (
-            "conditional coupling 2D, additive",
-            &periodic,
-            additive,
-            [2, 3, 1, 3, 4],
-            &[[2, 1, 1, 3, 4]],
-            PLANE,
-        ),
-        (
-            "conditional coupling 3D",
-            &zeros,
-            AFFINE,
-            [1, 3, 2, 2, 3],
-            &[[1, 2, 2, 2, 3]],
-            VOLUME,
-        ),
+        ("conditional coupling 2D, additive", &periodic, additive, [2, 3, 1, 3, 4], &[[2, 1, 1, 3, 4]], PLANE),
+        ("conditional coupling 3D", &zeros, AFFINE, [1, 3, 2, 2, 3], &[[1, 2, 2, 2, 3]], VOLUME),
     ] {
         let condition = c.first().map_or(0, |c| c[1]);
         let layer = coupling(config, transform, x[1], condition, axes, device);
@@ -221,37 +115,20 @@ fn couplings<V: Visitor>(device: &Device, visitor: &mut V) {
 
 fn squeezes_and_splits<V: Visitor>(device: &Device, visitor: &mut V) {
     for squeezer in [Squeezer::Haar, Squeezer::Checkerboard] {
-        for (axes, x) in [
-            (LINE, [2, 3, 1, 1, 6]),
-            (PLANE, [2, 1, 1, 4, 6]),
-            (VOLUME, [1, 2, 2, 4, 2]),
-        ] {
+        for (axes, x) in [(LINE, [2, 3, 1, 1, 6]), (PLANE, [2, 1, 1, 4, 6]), (VOLUME, [1, 2, 2, 4, 2])] {
             let squeeze = Squeeze::new(squeezer, axes);
             let back = squeeze.reversed();
             let coarse = squeeze.output_shape(x, &[]).expect("even sizes");
-            visitor.entry(
-                &format!("{squeezer:?} {axes:?}"),
-                Case::new(squeeze, x, &[], device),
-            );
-            visitor.entry(
-                &format!("{squeezer:?} {axes:?}, reversed"),
-                Case::new(back, coarse, &[], device),
-            );
+            visitor.entry(&format!("{squeezer:?} {axes:?}"), Case::new(squeeze, x, &[], device));
+            visitor.entry(&format!("{squeezer:?} {axes:?}, reversed"), Case::new(back, coarse, &[], device));
         }
     }
     let config = smooth(&[3, 3], Border::Zeros);
     for (name, channels, condition) in [("split", 4, 0), ("split of odd channels, conditional", 5, 2)] {
         let half = usize::div_ceil(channels, 2);
         let inner = Layer::Coupling(coupling(&config, AFFINE, half, condition, PLANE, device));
-        let split = Split::new(Sequence::new(vec![
-            Layer::ActNorm(ActNorm::new(half, device)),
-            inner,
-        ]));
-        let c: &[[usize; 5]] = if condition == 0 {
-            &[]
-        } else {
-            &[[2, 1, 1, 3, 4], [2, 2, 1, 3, 4]]
-        };
+        let split = Split::new(Sequence::new(vec![Layer::ActNorm(ActNorm::new(half, device)), inner]));
+        let c: &[[usize; 5]] = if condition == 0 { &[] } else { &[[2, 1, 1, 3, 4], [2, 2, 1, 3, 4]] };
         visitor.entry(name, Case::new(split, [2, channels, 1, 3, 4], c, device));
     }
 }
@@ -261,77 +138,23 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
     let zeros = Border::Zeros;
     for (name, config, shape, condition) in [
         ("Glow 1D", glow(2, 2, Squeezer::Haar, zeros), [1, 1, 1, 8], vec![]),
-        (
-            "Glow 2D, three channels",
-            glow(1, 2, Squeezer::Checkerboard, zeros),
-            [3, 1, 4, 2],
-            vec![],
-        ),
-        (
-            "Glow 2D, three scales",
-            glow(3, 1, Squeezer::Haar, zeros),
-            [1, 1, 8, 8],
-            vec![],
-        ),
-        (
-            "Glow 2D, odd halves",
-            glow(2, 2, Squeezer::Haar, Border::Periodic),
-            [1, 1, 12, 4],
-            vec![],
-        ),
+        ("Glow 2D, three channels", glow(1, 2, Squeezer::Checkerboard, zeros), [3, 1, 4, 2], vec![]),
+        ("Glow 2D, three scales", glow(3, 1, Squeezer::Haar, zeros), [1, 1, 8, 8], vec![]),
+        ("Glow 2D, odd halves", glow(2, 2, Squeezer::Haar, Border::Periodic), [1, 1, 12, 4], vec![]),
         ("Glow 3D", glow(2, 1, Squeezer::Haar, zeros), [1, 4, 4, 4], vec![]),
-        (
-            "Glow of a vector",
-            glow(1, 3, Squeezer::Haar, zeros),
-            [6, 1, 1, 1],
-            vec![],
-        ),
-        (
-            "conditional Glow 1D",
-            glow(2, 1, Squeezer::Haar, zeros),
-            [1, 1, 1, 8],
-            vec![2, 3],
-        ),
-        (
-            "conditional Glow 2D",
-            glow(2, 2, Squeezer::Haar, Border::Periodic),
-            [1, 1, 8, 4],
-            vec![4, 2],
-        ),
-        (
-            "conditional Glow 3D",
-            glow(1, 2, Squeezer::Checkerboard, zeros),
-            [1, 2, 4, 2],
-            vec![3],
-        ),
-        (
-            "conditional Glow of a vector",
-            glow(1, 2, Squeezer::Haar, zeros),
-            [5, 1, 1, 1],
-            vec![4],
-        ),
+        ("Glow of a vector", glow(1, 3, Squeezer::Haar, zeros), [6, 1, 1, 1], vec![]),
+        ("conditional Glow 1D", glow(2, 1, Squeezer::Haar, zeros), [1, 1, 1, 8], vec![2, 3]),
+        ("conditional Glow 2D", glow(2, 2, Squeezer::Haar, Border::Periodic), [1, 1, 8, 4], vec![4, 2]),
+        ("conditional Glow 3D", glow(1, 2, Squeezer::Checkerboard, zeros), [1, 2, 4, 2], vec![3]),
+        ("conditional Glow of a vector", glow(1, 2, Squeezer::Haar, zeros), [5, 1, 1, 1], vec![4]),
     ] {
-        let network = config
-            .conditional_glow(shape, &condition, &mut rng, device)
-            .expect(name);
+        let network = config.conditional_glow(shape, &condition, &mut rng, device).expect(name);
         let ([channels, d, h, w], c) = (shape, network.condition_shapes(2));
-        visitor.entry(
-            name,
-            Case::scaled(
-                network.into_layers(),
-                [2, channels, d, h, w],
-                &c,
-                0.6,
-                0.2,
-                device,
-            ),
-        );
+        visitor.entry(name, Case::scaled(network.into_layers(), [2, channels, d, h, w], &c, 0.6, 0.2, device));
     }
     let config = glow(2, 1, Squeezer::Haar, zeros);
     let network = config
-        .build([1, 1, 8, 4], &[2, 3], &mut rng, device, &mut |shape, _| {
-            Adapter::new(Attentive::new(shape, device))
-        })
+        .build([1, 1, 8, 4], &[2, 3], &mut rng, device, &mut |shape, _| Adapter::new(Attentive::new(shape, device)))
         .expect("a Glow over a user's network");
     let c = network.condition_shapes(2);
     let case = Case::scaled(network.into_layers(), [2, 1, 1, 8, 4], &c, 0.6, 0.2, device);
@@ -340,18 +163,8 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
 
 /// L = 3, K = 80: 240 flow steps, hidden width 64, log-scales of rms 0.1.
 pub fn deep_glow(device: &Device) -> Case<Sequence<ConvolutionalConditioner>> {
-    let conditioner = ConvolutionalConfig {
-        hidden: 64,
-        ..ConvolutionalConfig::default()
-    };
-    let config = GlowConfig {
-        scales: 3,
-        steps: 80,
-        conditioner,
-        ..GlowConfig::default()
-    };
-    let network = config
-        .glow([3, 1, 16, 16], &mut stream(3, Purpose::Weights, 0), device)
-        .expect("a deep Glow");
+    let conditioner = ConvolutionalConfig { hidden: 64, ..ConvolutionalConfig::default() };
+    let config = GlowConfig { scales: 3, steps: 80, conditioner, ..GlowConfig::default() };
+    let network = config.glow([3, 1, 16, 16], &mut stream(3, Purpose::Weights, 0), device).expect("a deep Glow");
     Case::scaled(network.into_layers(), [1, 3, 1, 16, 16], &[], 0.1, 0.1, device)
 }

@@ -47,10 +47,7 @@ impl Pairs {
     /// shapes and noise must agree among shards.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let paths = shards(path.as_ref())?;
-        let seals: Vec<Seal> = paths
-            .par_iter()
-            .map(|path| seal::verify(path))
-            .collect::<Result<_>>()?;
+        let seals: Vec<Seal> = paths.par_iter().map(|path| seal::verify(path)).collect::<Result<_>>()?;
         let mut pairs = Self {
             shards: Vec::with_capacity(paths.len()),
             x_shape: Vec::new(),
@@ -63,11 +60,7 @@ impl Pairs {
         }
         match pairs.is_empty() {
             false => Ok(pairs),
-            true => Err(IoError::content(
-                path.as_ref().display().to_string(),
-                "holds no pairs",
-                "write some first",
-            )),
+            true => Err(IoError::content(path.as_ref().display().to_string(), "holds no pairs", "write some first")),
         }
     }
 
@@ -113,11 +106,7 @@ impl Pairs {
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
         let place = || self.shards[0].path.display().to_string();
         if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
-            return Err(IoError::content(
-                place(),
-                format!("no pair {bad}, there are {}", self.len()),
-                "ask for fewer",
-            ));
+            return Err(IoError::content(place(), format!("no pair {bad}, there are {}", self.len()), "ask for fewer"));
         }
         let (x_size, y_size) = (elements(&self.x_shape), elements(&self.y_shape));
         let mut x = buffer(indices.len().saturating_mul(x_size), &place())?;
@@ -151,9 +140,7 @@ impl Pairs {
             done += run;
         }
         let shaped = |values: Vec<f32>, shape: &[usize]| {
-            let shape: Vec<usize> = std::iter::once(indices.len())
-                .chain(shape.iter().copied())
-                .collect();
+            let shape: Vec<usize> = std::iter::once(indices.len()).chain(shape.iter().copied()).collect();
             ArrayD::from_shape_vec(IxDyn(&shape), values)
                 .map_err(|e| IoError::content(place(), e.to_string(), "ask for fewer pairs"))
         };
@@ -192,9 +179,7 @@ impl Pairs {
                 ))
             };
             let rows = [("x", &shard.x, &self.x_shape), ("y", &shard.y, &self.y_shape)];
-            if let Some((name, here, there)) = rows
-                .iter()
-                .find(|(_, here, there)| here.row_shape() != there.as_slice())
+            if let Some((name, here, there)) = rows.iter().find(|(_, here, there)| here.row_shape() != there.as_slice())
             {
                 return differ(
                     &format!("one {name} has shape"),
@@ -203,11 +188,7 @@ impl Pairs {
                 );
             }
             if info.noise != self.info.noise {
-                return differ(
-                    "the noise of y is",
-                    info.noise.name().into(),
-                    self.info.noise.name().into(),
-                );
+                return differ("the noise of y is", info.noise.name().into(), self.info.noise.name().into());
             }
         } else {
             self.x_shape = shard.x.row_shape().to_vec();

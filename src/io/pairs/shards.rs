@@ -13,10 +13,7 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.into()]);
     }
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (folder, pattern) = match path.is_dir() {
         true => (path, None),
         false if name.contains('*') => (path.parent().unwrap_or(Path::new("")), Some(name)),
@@ -24,19 +21,12 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
             return Err(IoError::system(path, "open", std::io::ErrorKind::NotFound.into()));
         }
     };
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let fail = |e| IoError::system(folder, "list", e);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(fail)? {
         let file = entry.map_err(fail)?.path();
-        let name = file
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let wanted = match &pattern {
             Some(pattern) => matches(pattern, &name) && !name.ends_with(".partial"),
             None => name.ends_with(".h5") || name.ends_with(".hdf5"),
@@ -50,11 +40,7 @@ pub fn shards(path: &Path) -> Result<Vec<PathBuf>> {
         false => Ok(found),
         true => Err(IoError::content(
             path.display().to_string(),
-            if pattern.is_some() {
-                "matches no file"
-            } else {
-                "holds no .h5 file"
-            },
+            if pattern.is_some() { "matches no file" } else { "holds no .h5 file" },
             "name a file, a folder of shards, or a pattern with * in the file name",
         )),
     }
@@ -115,9 +101,6 @@ mod tests {
         let none = shards(&folder.path().join("z*")).unwrap_err().to_string();
         assert!(none.contains("matches no file"), "{none}");
         let missing = shards(&folder.path().join("z.h5")).unwrap_err().to_string();
-        assert!(
-            missing.contains("z.h5") && missing.contains("check the path"),
-            "{missing}"
-        );
+        assert!(missing.contains("z.h5") && missing.contains("check the path"), "{missing}");
     }
 }

@@ -22,10 +22,7 @@ impl PairsWriter {
     /// Makes the folder where it is not there. Shards that are there stay.
     pub fn create(folder: &Path, info: PairsInfo) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| IoError::system(folder, "create the folder", e))?;
-        Ok(Self {
-            folder: folder.into(),
-            info,
-        })
+        Ok(Self { folder: folder.into(), info })
     }
 
     /// Where shard `index` is or will be.
@@ -44,9 +41,7 @@ impl PairsWriter {
             && source.text("problem").as_deref() == Some(&ours.problem)
             && source.text("version").as_deref() == Some(&ours.version)
             && source.integer("seed") == Some(ours.seed)
-            && ["x", "y"]
-                .iter()
-                .all(|name| source.rows(name).is_ok_and(|rows| rows.len() == samples))
+            && ["x", "y"].iter().all(|name| source.rows(name).is_ok_and(|rows| rows.len() == samples))
     }
 
     /// Writes shard `index`: x and y with one row a pair, `[sample, channel, axes…]`, finite numbers.
@@ -55,11 +50,7 @@ impl PairsWriter {
         if x.shape().first() != y.shape().first() {
             return Err(IoError::content(
                 path.display().to_string(),
-                format!(
-                    "x {:?} and y {:?} differ in the number of samples",
-                    x.shape(),
-                    y.shape()
-                ),
+                format!("x {:?} and y {:?} differ in the number of samples", x.shape(), y.shape()),
                 "give one y for every x",
             ));
         }
@@ -95,11 +86,7 @@ impl PairsWriter {
             [_, _, sizes @ ..] if quantity.grid.axes.is_empty() => Grid::of_pixels(sizes),
             _ => quantity.grid.clone(),
         };
-        let labels = if grid.axes.is_empty() {
-            ["sample", "parameter"]
-        } else {
-            ["sample", "channel"]
-        };
+        let labels = if grid.axes.is_empty() { ["sample", "parameter"] } else { ["sample", "channel"] };
         let data = create.dataset(name, values.shape(), &labels, &grid, Storage::Plain)?;
         let standard = values.as_standard_layout();
         data.write(&standard)

@@ -14,10 +14,7 @@ pub fn pixels(x: &Field) -> usize {
 pub fn channel_sums(x: Field) -> Tensor<1> {
     let [batch, channels, ..] = x.dims();
     let pixels = pixels(&x);
-    x.reshape([batch, channels, pixels])
-        .sum_dim(2)
-        .sum_dim(0)
-        .reshape([channels])
+    x.reshape([batch, channels, pixels]).sum_dim(2).sum_dim(0).reshape([channels])
 }
 
 /// Σ over channels and pixels: `[batch]`.

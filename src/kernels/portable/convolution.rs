@@ -23,12 +23,7 @@ pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Paddi
             let y = conv2d(flat(x), point(weight), bias, options([0, 0]));
             y.reshape([batch, out, d, h, w])
         }
-        Shape::Plane => lift(conv2d(
-            plane(x),
-            plane_weight(weight),
-            bias,
-            options([even[1], even[2]]),
-        )),
+        Shape::Plane => lift(conv2d(plane(x), plane_weight(weight), bias, options([even[1], even[2]]))),
         Shape::Volume => conv3d(x, weight, bias, options(even)),
     }
 }
@@ -36,13 +31,9 @@ pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Paddi
 /// The adjoint of [`convolve`] in x: ∂L/∂x from ∂L/∂y, for an x of the given extents.
 pub fn convolve_input_adjoint(extent: [usize; 3], weight: Field, dy: Field, padding: Padding) -> Field {
     let even = padding.map(|[before, after]| before.min(after));
-    let inner =
-        core::array::from_fn(|axis| extent[axis] + padding[axis][0] + padding[axis][1] - 2 * even[axis]);
+    let inner = core::array::from_fn(|axis| extent[axis] + padding[axis][0] + padding[axis][1] - 2 * even[axis]);
     let dx = adjoint_even(inner, weight, dy, even);
-    crop(
-        dx,
-        core::array::from_fn(|axis| (padding[axis][0] - even[axis], extent[axis])),
-    )
+    crop(dx, core::array::from_fn(|axis| (padding[axis][0] - even[axis], extent[axis])))
 }
 
 fn adjoint_even(extent: [usize; 3], weight: Field, dy: Field, even: [usize; 3]) -> Field {
@@ -119,9 +110,7 @@ pub fn wrap(x: Field, halo: [usize; 3]) -> Field {
         let size = x.dims()[axis];
         let before = (0..halo).map(|i| (i as isize - halo as isize).rem_euclid(size as isize) as usize);
         let after = (0..halo).map(|i| i % size);
-        let mut parts: Vec<Field> = runs(before)
-            .map(|(start, length)| x.clone().narrow(axis, start, length))
-            .collect();
+        let mut parts: Vec<Field> = runs(before).map(|(start, length)| x.clone().narrow(axis, start, length)).collect();
         parts.push(x.clone());
         parts.extend(runs(after).map(|(start, length)| x.clone().narrow(axis, start, length)));
         x = Tensor::cat(parts, axis);
@@ -140,9 +129,7 @@ pub fn wrap_adjoint(dx: Field, halo: [usize; 3]) -> Field {
         let size = dx.dims()[axis] - 2 * halo;
         let mut sum = dx.clone().narrow(axis, halo, size);
         let outside = (0..halo).chain(halo + size..2 * halo + size);
-        let targets = outside
-            .clone()
-            .map(|i| (i as isize - halo as isize).rem_euclid(size as isize) as usize);
+        let targets = outside.clone().map(|i| (i as isize - halo as isize).rem_euclid(size as isize) as usize);
         let mut from = outside;
         for (start, length) in runs(targets) {
             let source = from.next().unwrap_or(0);
@@ -209,21 +196,16 @@ fn even_padding(x: Field, padding: Padding) -> (Field, [usize; 3]) {
     let [batch, channels, d, h, w] = x.dims();
     let size = [d, h, w];
     let shape: [usize; 3] = core::array::from_fn(|a| size[a] + extra[a][0] + extra[a][1]);
-    let zeros = Tensor::zeros(
-        [batch, channels, shape[0], shape[1], shape[2]],
-        (&x.device(), x.dtype()),
-    );
+    let zeros = Tensor::zeros([batch, channels, shape[0], shape[1], shape[2]], (&x.device(), x.dtype()));
     let inside: [core::ops::Range<usize>; 3] = core::array::from_fn(|a| extra[a][0]..extra[a][0] + size[a]);
     let [ds, hs, ws] = inside;
     (zeros.slice_assign([0..batch, 0..channels, ds, hs, ws], x), even)
 }
 
 fn crop(x: Field, window: [(usize, usize); 3]) -> Field {
-    window.iter().enumerate().fold(x, |x, (axis, &(start, length))| {
-        match x.dims()[axis + 2] == length {
-            true => x,
-            false => x.narrow(axis + 2, start, length),
-        }
+    window.iter().enumerate().fold(x, |x, (axis, &(start, length))| match x.dims()[axis + 2] == length {
+        true => x,
+        false => x.narrow(axis + 2, start, length),
     })
 }
 

@@ -11,9 +11,13 @@ use crate::kernels::Field;
 pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
     let [batch, channels, d, h, w] = x.dims();
     let [(d1, d2), (h1, h2), (w1, w2)] = halves([d, h, w], axes);
-    x.reshape([batch, channels, d1, d2, h1, h2, w1, w2])
-        .permute([0, 3, 5, 7, 1, 2, 4, 6])
-        .reshape([batch, d2 * h2 * w2 * channels, d1, h1, w1])
+    x.reshape([batch, channels, d1, d2, h1, h2, w1, w2]).permute([0, 3, 5, 7, 1, 2, 4, 6]).reshape([
+        batch,
+        d2 * h2 * w2 * channels,
+        d1,
+        h1,
+        w1,
+    ])
 }
 
 /// The inverse of [`checkerboard`].
@@ -21,9 +25,13 @@ pub fn checkerboard_inverse(x: Field, axes: [bool; 3]) -> Field {
     let [batch, channels, d, h, w] = x.dims();
     let [d2, h2, w2] = axes.map(|chosen| if chosen { 2 } else { 1 });
     let channels = channels / (d2 * h2 * w2);
-    x.reshape([batch, d2, h2, w2, channels, d, h, w])
-        .permute([0, 4, 5, 1, 6, 2, 7, 3])
-        .reshape([batch, channels, d * d2, h * h2, w * w2])
+    x.reshape([batch, d2, h2, w2, channels, d, h, w]).permute([0, 4, 5, 1, 6, 2, 7, 3]).reshape([
+        batch,
+        channels,
+        d * d2,
+        h * h2,
+        w * w2,
+    ])
 }
 
 /// The orthonormal Haar transform, one level: group g holds averages (bit 0) or differences (bit 1) of neighbours
