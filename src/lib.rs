@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod figure;
 pub mod flow;
 pub mod io;
 pub mod kernels;

@@ -1,0 +1,193 @@
+//! Curves of training and calibration, as PNG and SVG from one drawing.
+
+use super::canvas::{Align, Canvas, Stroke, Style};
+use super::colour::drawable;
+use super::encode;
+use super::frame::Side;
+use super::plot::{Mark, Plot, Series};
+use super::style::{BLUE_BAND, CHANCE, CURVE, GAP, REFERENCE, TITLE, series_colour};
+use super::FigureError;
+use crate::train::Entry;
+use crate::uq::coverage::Coverage;
+use crate::uq::ecdf::Bands;
+use crate::uq::error_by_uncertainty::Bin;
+use std::path::{Path, PathBuf};
+
+/// The frame of a curve over steps.
+const WIDE: [f64; 2] = [1040.0, 600.0];
+/// The frame of a curve against a diagonal.
+const SQUARE: [f64; 2] = [680.0, 680.0];
+/// The share of the training that may lie outside the frame: it starts orders of magnitude above where it ends.
+const WARM_UP: f64 = 0.05;
+
+/// A curve that was drawn and can be written.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    canvas: Canvas,
+}
+
+impl Curve {
+    fn new(title: &str, plot: &Plot) -> Self {
+        let mut canvas = Canvas::default();
+        plot.draw(&mut canvas);
+        if !title.is_empty() {
+            let at = [plot.size[0] / 2.0, canvas.bounds().top - GAP - TITLE / 2.0];
+            canvas.text(title, at, Style { bold: true, ..Style::new(TITLE, Align::Centre) });
+        }
+        Self { canvas }
+    }
+
+    /// Writes a PNG of 300 dpi, whole or not at all.
+    pub fn write_png(&self, path: &Path) -> Result<(), FigureError> {
+        encode::png(&self.canvas, path)
+    }
+
+    /// Writes an SVG whose texts are texts, whole or not at all.
+    pub fn write_svg(&self, path: &Path) -> Result<(), FigureError> {
+        encode::svg(&self.canvas, path)
+    }
+
+    /// Writes `NAME.png` and `NAME.svg` into a folder; returns their paths in this order.
+    pub fn write(&self, folder: &Path, name: &str) -> Result<[PathBuf; 2], FigureError> {
+        let [png, svg] = ["png", "svg"].map(|extension| folder.join(format!("{name}.{extension}")));
+        self.write_png(&png)?;
+        self.write_svg(&svg)?;
+        Ok([png, svg])
+    }
+}
+
+/// Training and validation loss, nats per dimension, against the step; `floor` is the loss of the exact posterior.
+pub fn training_curve(entries: &[Entry], floor: Option<f64>) -> Result<Curve, FigureError> {
+    let Some(last) = entries.iter().map(|entry| entry.step).max() else {
+        return Err(empty("training curve", "train first: the log has no entries"));
+    };
+    let of = |value: fn(&Entry) -> f64| entries.iter().map(|e| [e.step as f64, value(e)]).collect::<Vec<_>>();
+    let (training, validation) = (of(|e| e.nll), of(|e| e.validation));
+    let range = loss_range(training.iter().chain(&validation), last as f64, floor);
+    let mut series = Vec::new();
+    if let Some(floor) = floor.filter(|floor| floor.is_finite()) {
+        let points = vec![[0.0, floor], [last as f64, floor]];
+        series.push(line("exact posterior", points, Stroke::new(REFERENCE, CURVE).dashed()));
+    }
+    for (index, (name, points)) in [("training", training), ("validation", validation)].into_iter().enumerate() {
+        let colour = series_colour(index);
+        if entries.len() == 1 {
+            let mark = Mark::Dots { points, radius: 2.0 * CURVE, colour };
+            series.push(Series { name: name.into(), mark });
+        } else {
+            series.push(line(name, points, Stroke::new(colour, CURVE)));
+        }
+    }
+    let plot = Plot {
+        size: WIDE,
+        horizontal: Side { whole: true, ..Side::new([0.0, last.max(1) as f64], "step", "") },
+        vertical: Side::new([range[1], range[0]], "negative log-likelihood", "nats per dimension"),
+        series,
+    };
+    Ok(Curve::new("", &plot))
+}
+
+/// The range of all losses behind the warm-up, with a margin.
+fn loss_range<'a>(points: impl Iterator<Item = &'a [f64; 2]> + Clone, last: f64, floor: Option<f64>) -> [f64; 2] {
+    let finite = points.filter(|p| p[1].is_finite());
+    let settled = || finite.clone().filter(|p| p[0] > WARM_UP * last).map(|p| p[1]);
+    let losses: Vec<f64> = if settled().next().is_some() { settled().collect() } else { finite.map(|p| p[1]).collect() };
+    let all = losses.into_iter().chain(floor.filter(|floor| floor.is_finite()));
+    padded(drawable(all.fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], v| [l.min(v), h.max(v)])))
+}
+
+/// Observed against expected coverage of central credible intervals, with the band of chance around what was observed.
+pub fn coverage_curve(points: &[Coverage]) -> Result<Curve, FigureError> {
+    if points.is_empty() {
+        return Err(empty("coverage curve", "ask for the coverage at some levels"));
+    }
+    let mut points = points.to_vec();
+    points.sort_by(|a, b| a.expected.total_cmp(&b.expected));
+    let band = points.iter().map(|p| [p.expected, p.band[0], p.band[1]]).collect();
+    let observed: Vec<[f64; 2]> = points.iter().map(|p| [p.expected, p.observed]).collect();
+    let colour = series_colour(0);
+    let series = vec![
+        Series { name: "95 % band".into(), mark: Mark::Band { points: band, colour: BLUE_BAND } },
+        diagonal([0.0, 1.0], "calibrated"),
+        line("observed", observed.clone(), Stroke::new(colour, CURVE)),
+        Series { name: String::new(), mark: Mark::Dots { points: observed, radius: 1.8 * CURVE, colour } },
+    ];
+    let plot = Plot {
+        size: SQUARE,
+        horizontal: Side::new([0.0, 1.0], "expected coverage", ""),
+        vertical: Side::new([1.0, 0.0], "observed coverage", ""),
+        series,
+    };
+    Ok(Curve::new("", &plot))
+}
+
+/// Empirical distribution of ranks minus the diagonal, for named test quantities, with the band that uniform ranks leave
+/// nowhere with the stated probability (Säilynoja et al. 2022).
+pub fn ecdf_difference(title: &str, quantities: &[(String, Vec<u32>)], bands: &Bands) -> Result<Curve, FigureError> {
+    if quantities.is_empty() || bands.points.is_empty() {
+        return Err(empty("rank curve", "give the ranks of at least one test quantity"));
+    }
+    let limits = bands.points.iter().zip(&bands.limits);
+    let band: Vec<[f64; 3]> = limits.map(|(&z, limit)| [z, limit[0] - z, limit[1] - z]).collect();
+    let mut largest = band.iter().map(|[_, low, high]| low.abs().max(high.abs())).fold(0.0, f64::max);
+    let name = "simultaneous band".into();
+    let mut series = vec![
+        Series { name, mark: Mark::Band { points: band, colour: CHANCE } },
+        line("", vec![[0.0, 0.0], [1.0, 0.0]], Stroke::new(REFERENCE, CURVE).dashed()),
+    ];
+    for (index, (name, ranks)) in quantities.iter().enumerate() {
+        let ecdf = bands.ecdf(ranks)?;
+        let points: Vec<[f64; 2]> = bands.points.iter().zip(ecdf).map(|(&z, share)| [z, share - z]).collect();
+        largest = points.iter().map(|p| p[1].abs()).fold(largest, f64::max);
+        series.push(line(name, points, Stroke::new(series_colour(index), CURVE)));
+    }
+    let [low, high] = padded(drawable([-largest, largest]));
+    let plot = Plot {
+        size: WIDE,
+        horizontal: Side::new([0.0, 1.0], "rank of the truth / number of draws", ""),
+        vertical: Side::new([high, low], "ECDF − uniform", ""),
+        series,
+    };
+    Ok(Curve::new(title, &plot))
+}
+
+/// Root mean square of the errors against that of the stated standard deviations, bin by bin; `unit` is that of both.
+pub fn error_by_uncertainty(bins: &[Bin], unit: &str) -> Result<Curve, FigureError> {
+    let full = bins.iter().filter(|bin| bin.count > 0 && bin.uncertainty.is_finite() && bin.error.is_finite());
+    let points: Vec<[f64; 2]> = full.map(|bin| [bin.uncertainty, bin.error]).collect();
+    if points.is_empty() {
+        return Err(empty("error by uncertainty", "give at least one bin that holds pixels"));
+    }
+    let largest = points.iter().flatten().copied().fold(0.0, f64::max);
+    let top = drawable([0.0, 1.06 * largest])[1];
+    let colour = series_colour(0);
+    let series = vec![
+        diagonal([0.0, top], "calibrated"),
+        line("bins of pixels", points.clone(), Stroke::new(colour, CURVE)),
+        Series { name: String::new(), mark: Mark::Dots { points, radius: 1.8 * CURVE, colour } },
+    ];
+    let plot = Plot {
+        size: SQUARE,
+        horizontal: Side::new([0.0, top], "standard deviation, rms", unit),
+        vertical: Side::new([top, 0.0], "error of the mean, rms", unit),
+        series,
+    };
+    Ok(Curve::new("", &plot))
+}
+
+fn line(name: &str, points: Vec<[f64; 2]>, stroke: Stroke) -> Series {
+    Series { name: name.into(), mark: Mark::Line { points, stroke } }
+}
+
+fn diagonal([from, to]: [f64; 2], name: &str) -> Series {
+    line(name, vec![[from, from], [to, to]], Stroke::new(REFERENCE, CURVE).dashed())
+}
+
+fn padded([low, high]: [f64; 2]) -> [f64; 2] {
+    let margin = 0.05 * (high - low);
+    [low - margin, high + margin]
+}
+
+fn empty(what: &str, remedy: &'static str) -> FigureError {
+    FigureError::Empty { what: what.into(), remedy }
+}

@@ -1,0 +1,184 @@
+//! Images and central slices of volumes, with axes and a colour bar.
+
+use super::axis::number;
+use super::canvas::{Align, Canvas, Point, Style};
+use super::colour::{Colours, Palette, drawable};
+use super::encode::text_width;
+use super::frame::{Frame, Side, spacing};
+use super::style::{GAP, LABEL, TICK};
+use crate::io;
+use ndarray::{ArrayView2, ArrayView3, Axis};
+
+/// The longer side of an image.
+const IMAGE: f64 = 420.0;
+/// The longest axis of a volume.
+const SLICE: f64 = 240.0;
+/// Width of the colour bar, and its distance from the image.
+const BAR: [f64; 2] = [22.0, 26.0];
+/// Room for the label above a slice.
+const SLICE_LABEL: f64 = TICK + GAP;
+/// A side is drawn at least this share of the longest, even if its pixels are then no squares.
+const THINNEST: f64 = 0.2;
+
+/// How an image is coloured.
+#[derive(Clone, Copy, Debug)]
+pub struct Colouring<'a> {
+    pub palette: Palette,
+    pub range: [f64; 2],
+    pub unit: &'a str,
+}
+
+/// An image `[row, column]`, the first row at the top, whose corner is the origin. Returns its size.
+pub fn image(canvas: &mut Canvas, values: ArrayView2<f32>, axes: [&io::Axis; 2], colouring: Colouring) -> [f64; 2] {
+    let lengths = lengths(&axes, IMAGE);
+    let size = [lengths[1], lengths[0]];
+    let view = View { values, axes, corner: [0.0, 0.0], size };
+    let frame = view.draw(canvas, &colouring);
+    frame.horizontal_axis(canvas);
+    frame.vertical_axis(canvas);
+    colour_bar(canvas, size, &colouring);
+    size
+}
+
+/// The three central slices of a volume `[plane, row, column]`, laid out so that neighbours share an axis: row against
+/// column, beside it row against plane, below it plane against column. The corner is the origin. Returns the size.
+pub fn slices(canvas: &mut Canvas, values: ArrayView3<f32>, axes: [&io::Axis; 3], colouring: Colouring) -> [f64; 2] {
+    let [plane, row, column] = axes;
+    let lengths = lengths(&axes, SLICE);
+    let centre = [0, 1, 2].map(|axis| values.shape()[axis] / 2);
+    let cut = |axis: usize| values.index_axis_move(Axis(axis), centre[axis]);
+    let label = |axis: usize| {
+        let at = number(centre[axis] as f64 * spacing(axes[axis]));
+        let unit = Side::of_axis(axes[axis]).unit;
+        format!("{} = {at} {unit}", axes[axis].name).trim_end().to_owned()
+    };
+    // A label is wider than the slice of a thin volume: then the slices move apart.
+    let room = (text_width(&label(0), TICK, false) - lengths[2]).max(0.0) / 2.0;
+    let room = room + (text_width(&label(2), TICK, false) - lengths[0]).max(0.0) / 2.0;
+    let right = lengths[2] + room + 3.0 * GAP;
+    let below = SLICE_LABEL + lengths[1] + SLICE_LABEL + GAP;
+    let front = View {
+        values: cut(0),
+        axes: [row, column],
+        corner: [0.0, SLICE_LABEL],
+        size: [lengths[2], lengths[1]],
+    };
+    let side = View {
+        values: cut(2).reversed_axes(),
+        axes: [row, plane],
+        corner: [right, SLICE_LABEL],
+        size: [lengths[0], lengths[1]],
+    };
+    let top = View { values: cut(1), axes: [plane, column], corner: [0.0, below], size: [lengths[2], lengths[0]] };
+    for (view, axis) in [(front, 0), (side, 2), (top, 1)] {
+        let frame = view.draw(canvas, &colouring);
+        let at = [view.corner[0] + view.size[0] / 2.0, view.corner[1] - SLICE_LABEL / 2.0];
+        canvas.text(label(axis), at, Style::new(TICK, Align::Centre));
+        if axis != 2 {
+            frame.vertical_axis(canvas);
+        }
+        if axis != 0 {
+            frame.horizontal_axis(canvas);
+        }
+    }
+    let size = [right + lengths[0], below + lengths[0]];
+    colour_bar(canvas, size, &colouring);
+    size
+}
+
+/// How long the axes are drawn: to scale where they have one unit, equally long where they do not. Small images are
+/// enlarged by a whole number, so that all their pixels are of one size.
+fn lengths(axes: &[&io::Axis], longest: f64) -> Vec<f64> {
+    let alike = axes.iter().all(|axis| axis.unit == axes[0].unit);
+    let extent = |axis: &&io::Axis| if alike { axis.size as f64 * spacing(axis).abs() } else { 1.0 };
+    let largest = axes.iter().map(extent).fold(f64::MIN_POSITIVE, f64::max);
+    let pixels = axes.iter().max_by(|a, b| extent(a).total_cmp(&extent(b))).map_or(1, |axis| axis.size.max(1));
+    let factor = (longest / pixels as f64).floor();
+    let longest = if alike && factor > 1.0 { factor * pixels as f64 } else { longest };
+    axes.iter().map(|axis| (longest * (extent(axis) / largest).max(THINNEST)).round()).collect()
+}
+
+struct View<'a> {
+    values: ArrayView2<'a, f32>,
+    axes: [&'a io::Axis; 2],
+    corner: Point,
+    size: [f64; 2],
+}
+
+impl View<'_> {
+    fn draw(&self, canvas: &mut Canvas, colouring: &Colouring) -> Frame {
+        let colours = Colours::new(colouring.palette, drawable(colouring.range));
+        let size = self.size.map(|s| s as usize);
+        canvas.raster(self.corner, size, raster(self.values, size, &colours));
+        let [vertical, horizontal] = self.axes.map(Side::of_axis);
+        let frame = Frame { corner: self.corner, size: self.size, horizontal, vertical };
+        frame.border(canvas);
+        frame
+    }
+}
+
+/// Each pixel shows the value it lies on, none between two.
+fn raster(values: ArrayView2<f32>, [width, height]: [usize; 2], colours: &Colours) -> Vec<u8> {
+    let (rows, columns) = values.dim();
+    let mut rgb = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        for x in 0..width {
+            rgb.extend(colours.of(values[[y * rows / height, x * columns / width]]));
+        }
+    }
+    rgb
+}
+
+/// To the right of what has `size`, as high as it.
+fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring) {
+    let [width, distance] = BAR;
+    let [low, high] = drawable(colouring.range);
+    let colours = Colours::new(colouring.palette, [low, high]);
+    let (across, down) = (width as usize, size[1] as usize);
+    let value = |y: usize| high - (high - low) * (y as f64 + 0.5) / down as f64;
+    let rgb = (0..down).flat_map(|y| colours.of(value(y) as f32).repeat(across)).collect();
+    let corner = [size[0] + distance, 0.0];
+    canvas.raster(corner, [across, down], rgb);
+    let frame = Frame {
+        corner,
+        size: [width, down as f64],
+        horizontal: Side::new([0.0, 1.0], "", ""),
+        vertical: Side::new([high, low], "", colouring.unit),
+    };
+    frame.border(canvas);
+    frame.right_axis(canvas);
+}
+
+/// The largest width a panel's title may have.
+pub fn title_width(size: [f64; 2]) -> f64 {
+    size[0] + BAR[0] + BAR[1] + 3.0 * LABEL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::Axis as Of;
+
+    #[test]
+    fn axes_of_one_unit_are_drawn_to_scale() {
+        let axes = [Of::new("depth", 512, 12.5, "m"), Of::new("distance", 300, 25.0, "m")];
+        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [358.0, 420.0]);
+        let axes = [Of::new("row", 32, 1.0, "pixel"), Of::new("column", 16, 1.0, "pixel")];
+        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [416.0, 208.0]);
+        let axes = [Of::new("time", 2000, 0.002, "s"), Of::new("receiver", 30, 25.0, "m")];
+        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [420.0, 420.0]);
+        let axes = [Of::new("row", 1, 0.0, ""), Of::new("column", 4000, -1.0, "")];
+        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [84.0, 420.0]);
+    }
+
+    #[test]
+    fn pixels_show_the_value_they_lie_on() {
+        let colours = Colours::new(Palette::Value, [0.0, 5.0]);
+        let values = ndarray::array![[0.0f32, 1.0, 2.0], [3.0, f32::NAN, 5.0]];
+        let rgb = raster(values.view(), [6, 4], &colours);
+        let at = |x: usize, y: usize| rgb[(y * 6 + x) * 3..][..3].to_vec();
+        assert_eq!(at(5, 0), colours.of(2.0));
+        assert_eq!(at(1, 3), colours.of(3.0));
+        assert_eq!(at(2, 2), [0xb8; 3]);
+    }
+}
