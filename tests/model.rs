@@ -90,11 +90,14 @@ fn draws_are_the_same_however_many_are_asked_for_and_belong_to_their_latents() {
     let sampler = model.sampler(&y).expect("a sampler");
     let first = sampler.draw(7, &mut rng).expect("draws");
     let second = sampler.draw(33, &mut rng).expect("draws");
-    let parts = ndarray::concatenate(Axis(0), &[first.view(), second.view()]).expect("one shape");
+    let parts = ndarray::concatenate(Axis(0), &[first.x.view(), second.x.view()]).expect("one shape");
     assert!(all.iter().zip(&parts).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + a.abs())));
-    assert_eq!(sampler.draw(0, &mut rng).expect("none").shape(), [0, 1, 8, 8]);
+    assert_eq!(sampler.draw(0, &mut rng).expect("none").x.shape(), [0, 1, 8, 8]);
 
     let repeated = ndarray::concatenate(Axis(0), &vec![y.view(); 40]).expect("one shape");
+    let density = model.log_prob(&all, &repeated).expect("densities");
+    let given = first.log_prob.iter().chain(&second.log_prob);
+    assert!(density.iter().zip(given).all(|(a, b)| (a - b).abs() < 1e-3 * (1.0 + a.abs())), "draws know their density");
     let latent = model.latent(&all, &repeated).expect("latents");
     let mean_square = latent.iter().map(|v| v * v).sum::<f32>() / latent.len() as f32;
     assert!((mean_square - 1.0).abs() < 0.1, "{mean_square}");

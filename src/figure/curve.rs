@@ -1,12 +1,12 @@
 //! Curves of training and calibration, as PNG and SVG from one drawing.
 
+use super::FigureError;
 use super::canvas::{Align, Canvas, Stroke, Style};
 use super::colour::drawable;
 use super::encode;
 use super::frame::Side;
 use super::plot::{Mark, Plot, Series};
 use super::style::{BLUE_BAND, CHANCE, CURVE, GAP, REFERENCE, TITLE, series_colour};
-use super::FigureError;
 use crate::train::Entry;
 use crate::uq::coverage::Coverage;
 use crate::uq::ecdf::Bands;
@@ -91,7 +91,8 @@ pub fn training_curve(entries: &[Entry], floor: Option<f64>) -> Result<Curve, Fi
 fn loss_range<'a>(points: impl Iterator<Item = &'a [f64; 2]> + Clone, last: f64, floor: Option<f64>) -> [f64; 2] {
     let finite = points.filter(|p| p[1].is_finite());
     let settled = || finite.clone().filter(|p| p[0] > WARM_UP * last).map(|p| p[1]);
-    let losses: Vec<f64> = if settled().next().is_some() { settled().collect() } else { finite.map(|p| p[1]).collect() };
+    let losses: Vec<f64> =
+        if settled().next().is_some() { settled().collect() } else { finite.map(|p| p[1]).collect() };
     let all = losses.into_iter().chain(floor.filter(|floor| floor.is_finite()));
     padded(drawable(all.fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], v| [l.min(v), h.max(v)])))
 }

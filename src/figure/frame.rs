@@ -191,8 +191,15 @@ mod tests {
                 let frame = frame([size, size], ends);
                 for horizontal in [true, false] {
                     let mut canvas = Canvas::default();
-                    if horizontal { frame.horizontal_axis(&mut canvas) } else { frame.vertical_axis(&mut canvas) }
-                    let ticks = canvas.shapes.into_iter().filter(|s| matches!(s, Shape::Text { style, .. } if style.size == TICK));
+                    if horizontal {
+                        frame.horizontal_axis(&mut canvas)
+                    } else {
+                        frame.vertical_axis(&mut canvas)
+                    }
+                    let ticks = canvas
+                        .shapes
+                        .into_iter()
+                        .filter(|s| matches!(s, Shape::Text { style, .. } if style.size == TICK));
                     let mut spans: Vec<[f64; 2]> = ticks
                         .map(|shape| {
                             let bounds = Canvas { shapes: vec![shape] }.bounds();

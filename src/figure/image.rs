@@ -57,12 +57,8 @@ pub fn slices(canvas: &mut Canvas, values: ArrayView3<f32>, axes: [&io::Axis; 3]
     let room = room + (text_width(&label(2), TICK, false) - lengths[0]).max(0.0) / 2.0;
     let right = lengths[2] + room + 3.0 * GAP;
     let below = SLICE_LABEL + lengths[1] + SLICE_LABEL + GAP;
-    let front = View {
-        values: cut(0),
-        axes: [row, column],
-        corner: [0.0, SLICE_LABEL],
-        size: [lengths[2], lengths[1]],
-    };
+    let front =
+        View { values: cut(0), axes: [row, column], corner: [0.0, SLICE_LABEL], size: [lengths[2], lengths[1]] };
     let side = View {
         values: cut(2).reversed_axes(),
         axes: [row, plane],

@@ -161,7 +161,8 @@ impl Posterior {
         let (values, deviations) = (self.value_range(), self.deviation_range());
         let value = |title: &str, field: &Field| map(title, field, Palette::Value, values);
         let deviation = |title: &str, field: &Field| map(title, field, Palette::Deviation, deviations);
-        let observation = self.observation.as_ref().map(|y| map("Observation", y, Palette::Value, range_of(y, Palette::Value)));
+        let observation =
+            self.observation.as_ref().map(|y| map("Observation", y, Palette::Value, range_of(y, Palette::Value)));
         let (mut means, mut below) = (Vec::new(), Vec::new());
         if let Some(truth) = &self.truth {
             means.push(value("Truth", truth));

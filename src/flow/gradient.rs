@@ -60,8 +60,8 @@ pub enum GradientSlot {
     Unwanted,
     /// Wanted; nothing was added yet.
     Empty,
-    /// Wanted; the sum so far.
-    Sum(Field),
+    /// Wanted; the sum so far, boxed so that an empty slot is small.
+    Sum(Box<Field>),
 }
 
 impl GradientSlot {
@@ -73,15 +73,15 @@ impl GradientSlot {
     pub fn add(&mut self, gradient: Field) {
         *self = match std::mem::replace(self, GradientSlot::Unwanted) {
             GradientSlot::Unwanted => return,
-            GradientSlot::Empty => GradientSlot::Sum(gradient),
-            GradientSlot::Sum(before) => GradientSlot::Sum(before + gradient),
+            GradientSlot::Empty => GradientSlot::Sum(Box::new(gradient)),
+            GradientSlot::Sum(before) => GradientSlot::Sum(Box::new(*before + gradient)),
         };
     }
 
     /// The sum, where something was added.
     pub fn into_sum(self) -> Option<Field> {
         match self {
-            GradientSlot::Sum(sum) => Some(sum),
+            GradientSlot::Sum(sum) => Some(*sum),
             GradientSlot::Unwanted | GradientSlot::Empty => None,
         }
     }

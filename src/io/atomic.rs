@@ -19,6 +19,20 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     publish(&partial, path)
 }
 
+/// Reads a small JSON file.
+///
+/// # Errors
+/// It is not there, is no JSON, or says something else than a `T`.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|e| IoError::system(path, "read", e))?;
+    serde_json::from_slice(&bytes).map_err(|e| IoError::damaged(path, format!("JSON: {e}")))
+}
+
+/// Makes a folder, and those it lies in, where they are not there.
+pub fn create_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(|e| IoError::system(path, "create the folder", e))
+}
+
 /// Where a file stands until it is whole: `NAME.partial` beside it.
 pub(super) fn partial_name(path: &Path) -> Result<PathBuf> {
     let name = path

@@ -6,6 +6,7 @@ use super::grid::{Axis, Grid};
 use super::{hdf, seal};
 use hdf5::file::FileCloseDegree;
 use hdf5::{Dataset, Extent, File};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Images smaller than this share a chunk, so that vectors of a few numbers do not drown in bookkeeping.
@@ -36,7 +37,8 @@ impl Kind {
 }
 
 /// Where a file comes from: root attributes `problem`, `seed` and `version`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// The problem file, TOML; "" where there is none.
     pub problem: String,

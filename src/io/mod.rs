@@ -36,7 +36,7 @@ pub mod seal;
 pub mod source;
 pub mod volume;
 
-pub use atomic::replace;
+pub use atomic::{create_folder, read_json, replace};
 pub use create::{Create, Kind, Provenance, Storage};
 pub use error::{IoError, IoError as Error, Result};
 pub use grid::{Axis, Grid};

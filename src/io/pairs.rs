@@ -13,6 +13,7 @@ pub use write::PairsWriter;
 
 use super::create::Provenance;
 use super::grid::Grid;
+use serde::{Deserialize, Serialize};
 
 /// Whether the stored y already carries noise: the attribute `noise` of y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,8 @@ impl NoiseTag {
 }
 
 /// What x or y is: name, unit and spatial axes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Quantity {
     /// "velocity", "pressure", … (attribute `long_name`).
     pub name: String,

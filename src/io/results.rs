@@ -47,7 +47,12 @@ impl ResultWriter {
     /// A dataset without rows yet; `shape_of_one` is that of a row. Shuffle, deflate, Fletcher-32.
     pub fn dataset(&mut self, name: &str, shape_of_one: &[usize], layout: &Layout<'_>) -> Result<()> {
         let shape: Vec<usize> = std::iter::once(0).chain(shape_of_one.iter().copied()).collect();
-        let data = self.create.dataset(name, &shape, layout.labels, &layout.grid, Storage::Growing)?;
+        self.maps(name, &shape, layout)
+    }
+
+    /// A dataset of this shape from the start, to be filled by [`ResultWriter::write`]; its first axis need not count rows.
+    pub fn maps(&mut self, name: &str, shape: &[usize], layout: &Layout<'_>) -> Result<()> {
+        let data = self.create.dataset(name, shape, layout.labels, &layout.grid, Storage::Growing)?;
         let describe = || {
             hdf::put_text(&data, "units", layout.unit)?;
             hdf::put_text(&data, "long_name", layout.long_name)?;

@@ -50,8 +50,11 @@ pub fn tensors_to_bytes(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<Ve
     safetensors::serialize(views, None).map_err(|e| e.to_string())
 }
 
+/// The shape of a tensor and its values.
+pub type ShapedValues = (Vec<usize>, Vec<f32>);
+
 /// The inverse of [`tensors_to_bytes`]: shape and values by name.
-pub fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>, String> {
+pub fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, ShapedValues>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
     tensors
         .tensors()

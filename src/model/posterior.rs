@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use crate::flow::{
     Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, map_parameters, parameters, standard_normal,
+    standard_normal_log_density,
 };
-use crate::io::Grid;
+use crate::io::{Grid, Provenance, Quantity};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::{Affine, ModelConfig, ModelError, Normalisation, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
@@ -40,6 +41,12 @@ pub struct Description {
     pub x_shape: Vec<usize>,
     /// Channel and axes of one y.
     pub y_shape: Vec<usize>,
+    /// Name, unit and axes of x.
+    pub x: Quantity,
+    /// Name, unit and axes of y.
+    pub y: Quantity,
+    /// The problem it was trained for.
+    pub provenance: Provenance,
     pub unknown: Affine,
     pub condition: Affine,
 }
@@ -86,6 +93,9 @@ impl Model {
             operator,
             x_shape: x_shape.into(),
             y_shape: y_shape.into(),
+            x: Quantity::default(),
+            y: Quantity::default(),
+            provenance: Provenance::default(),
         };
         Self::from_description(description, seed, device)
     }
@@ -108,6 +118,12 @@ impl Model {
             _ => None,
         };
         Ok(Self { description, flow, operator: Adjoint(operator), device: device.clone() })
+    }
+
+    /// The model knowing what x and y are and where it comes from, which it hands on to every file made with it.
+    pub fn describe(mut self, x: Quantity, y: Quantity, provenance: Provenance) -> Self {
+        (self.description.x, self.description.y, self.description.provenance) = (x, y, provenance);
+        self
     }
 
     /// The model with normalisation, and what in the flow starts from data, set from these pairs.
@@ -142,6 +158,26 @@ impl Model {
     /// Channel and axes of one y.
     pub fn y_shape(&self) -> &[usize] {
         &self.description.y_shape
+    }
+
+    /// What x is; pixels where nobody said.
+    pub fn x(&self) -> Quantity {
+        described(&self.description.x, self.x_shape())
+    }
+
+    /// What y is; pixels where nobody said.
+    pub fn y(&self) -> Quantity {
+        described(&self.description.y, self.y_shape())
+    }
+
+    /// The problem it was trained for.
+    pub fn provenance(&self) -> &Provenance {
+        &self.description.provenance
+    }
+
+    /// What y is of x, where it is known.
+    pub fn operator(&self) -> Option<&OperatorConfig> {
+        self.description.operator.as_ref()
     }
 
     /// Numbers in one x.
@@ -202,12 +238,7 @@ impl Model {
 
     /// `draws` draws from q(x|y) for one observation: `[draw, channel, axes…]`.
     pub fn sample(&self, y: &ArrayD<f32>, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
-        self.sampler(y)?.draw(draws, rng)
-    }
-
-    /// Axes of x as pixels, where nothing better is known.
-    pub fn pixel_grid(&self) -> Grid {
-        Grid::of_pixels(&self.x_shape()[1..])
+        Ok(self.sampler(y)?.draw(draws, rng)?.x)
     }
 
     fn x_field(&self, x: &ArrayD<f32>) -> Result<Field, ModelError> {
@@ -239,6 +270,15 @@ impl Model {
     }
 }
 
+/// Draws from q(x|y) and their densities.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draws {
+    /// `[draw, channel, axes…]`.
+    pub x: ArrayD<f32>,
+    /// log q(x|y) of each: nats, density in file units.
+    pub log_prob: Vec<f64>,
+}
+
 /// Draws for one observation.
 #[derive(Clone, Debug)]
 pub struct Sampler {
@@ -247,9 +287,9 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// The next `draws` draws: `[draw, channel, axes…]`. The numbers are those of `rng` in order, however many are asked
+    /// The next `draws` draws. The numbers are those of `rng` in order, however many are asked
     /// for at a time.
-    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
+    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<Draws, ModelError> {
         let Model { flow, device, description, .. } = &self.model;
         let [c, d, h, w] = flow.shape();
         let dtype = burn::tensor::DType::F32;
@@ -260,19 +300,21 @@ impl Sampler {
             })
             .collect();
         let parts: Vec<(Sampler, Field)> = latents.into_iter().map(|z| (self.clone(), z)).collect();
-        let parts: Result<Vec<ArrayD<f32>>, ModelError> =
+        let parts: Result<Vec<Draws>, ModelError> =
             parts.into_par_iter().map(|(sampler, z)| sampler.decode(z)).collect();
         let parts = parts?;
-        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-        if views.is_empty() {
+        let views: Vec<_> = parts.iter().map(|part| part.x.view()).collect();
+        let x = if views.is_empty() {
             let mut shape = vec![0];
             shape.extend(&description.x_shape);
-            return Ok(ArrayD::zeros(shape));
-        }
-        concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))
+            ArrayD::zeros(shape)
+        } else {
+            concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))?
+        };
+        Ok(Draws { x, log_prob: parts.into_iter().flat_map(|part| part.log_prob).collect() })
     }
 
-    fn decode(&self, z: Field) -> Result<ArrayD<f32>, ModelError> {
+    fn decode(&self, z: Field) -> Result<Draws, ModelError> {
         let batch = z.dims()[0];
         let condition: Vec<Field> = self
             .condition
@@ -282,16 +324,27 @@ impl Sampler {
                 c.clone().expand([batch, channels, d, h, w])
             })
             .collect();
-        let (u, _) = self.model.flow.inverse(z, &condition)?;
-        let x = from_field(self.model.description.unknown.undo(u), self.model.x_shape())?;
+        let density = standard_normal_log_density(z.clone());
+        let (u, log_det) = self.model.flow.inverse(z, &condition)?;
+        let unknown = &self.model.description.unknown;
+        let log_prob = self.model.per_pair(density - log_det, unknown.log_det(&u))?;
+        let x = from_field(unknown.undo(u), self.model.x_shape())?;
         match x.iter().all(|v| v.is_finite()) {
-            true => Ok(x),
+            true => Ok(Draws { x, log_prob }),
             false => Err(ModelError::NotFinite {
                 what: "a draw",
                 remedy: "the observation may be far from the training data, or the model needs longer training",
             }),
         }
     }
+}
+
+fn described(quantity: &Quantity, shape: &[usize]) -> Quantity {
+    let mut quantity = quantity.clone();
+    if quantity.grid.axes.is_empty() {
+        quantity.grid = Grid::of_pixels(shape.get(1..).unwrap_or_default());
+    }
+    quantity
 }
 
 fn axes([_, d, h, w]: [usize; 4]) -> [bool; 3] {

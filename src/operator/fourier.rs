@@ -16,8 +16,11 @@ pub struct Fourier<T: Real> {
     shape: Vec<usize>,
     half: Vec<usize>,
     last: (Arc<dyn RealToComplex<T>>, Arc<dyn ComplexToReal<T>>),
-    others: Vec<(Arc<dyn Fft<T>>, Arc<dyn Fft<T>>)>,
+    others: Vec<Complete<T>>,
 }
+
+/// Forward and inverse transform along an axis that keeps all its frequencies.
+type Complete<T> = (Arc<dyn Fft<T>>, Arc<dyn Fft<T>>);
 
 impl<T: Real> Fourier<T> {
     /// Plans for spatial `shape`, which has at least one axis and no empty one.

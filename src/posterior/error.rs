@@ -1,3 +1,6 @@
+use crate::io::IoError;
+use crate::model::ModelError;
+
 /// An error of this room. The message says what was found, what is expected and what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum PosteriorError {
@@ -21,6 +24,38 @@ pub enum PosteriorError {
         /// What to do next.
         remedy: &'static str,
     },
+    /// Images of a file that are not those of the model.
+    #[error(
+        "{place} has shape {found:?}; the model takes one {what} of shape {shape:?}, or several along a first axis"
+    )]
+    Images {
+        /// "observation" or "image".
+        what: &'static str,
+        /// `file:/dataset`.
+        place: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// Channel and axes of one.
+        shape: Vec<usize>,
+    },
+    /// A dataset whose draw axis is too short.
+    #[error(
+        "{place} has shape {shape:?} and draws along axis {axis}: give two draws or more, or name their axis with --draw-axis"
+    )]
+    TooFewDraws {
+        /// `file:/dataset`.
+        place: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The axis taken for that of the draws.
+        axis: usize,
+    },
+    /// The model cannot be used so.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// There was nothing to reduce.
     #[error("no draws were given; sample the posterior first, or check the axis that is reduced")]
     Empty,

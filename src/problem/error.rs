@@ -19,6 +19,10 @@ pub enum ProblemError {
     Value { path: PathBuf, line: usize, key: String, value: String, remedy: String },
     #[error("{path} holds {found} pairs, training needs {needed}: simulate more, or use a smaller batch", path = path.display())]
     TooFewPairs { path: PathBuf, found: usize, needed: usize },
+    #[error(
+        "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
+    )]
+    OtherRun { folder: PathBuf, keys: String },
     #[error(transparent)]
     Prior(#[from] PriorError),
     #[error(transparent)]

@@ -126,8 +126,8 @@ impl Experiment {
         });
     }
 
-    /// What files say of its pairs. Stored y carry no noise.
-    pub fn pairs_info(&self) -> Result<PairsInfo, ProblemError> {
+    /// What files say of its pairs.
+    pub fn pairs_info(&self, noise: NoiseTag) -> Result<PairsInfo, ProblemError> {
         let quantity = |config: &crate::problem::QuantityConfig, shape: &[usize]| Quantity {
             name: config.name.clone(),
             unit: config.unit.clone(),
@@ -136,7 +136,7 @@ impl Experiment {
         Ok(PairsInfo {
             x: quantity(&self.problem.x, self.x_shape()),
             y: quantity(&self.problem.y, self.y_shape()),
-            noise: NoiseTag::None,
+            noise,
             provenance: self.provenance()?,
         })
     }
@@ -151,7 +151,7 @@ impl Experiment {
     }
 }
 
-fn unequal_draws() -> ProblemError {
+pub(super) fn unequal_draws() -> ProblemError {
     ProblemError::Value {
         path: "problem.toml".into(),
         line: 1,

@@ -13,7 +13,7 @@ mod optimiser;
 mod run;
 mod schedule;
 
-pub use batches::{BatchError, Batches};
+pub use batches::{BatchError, Batches, first_pairs};
 pub use config::{PairSource, Training};
 pub use error::TrainError;
 pub use log::{Entry, read_log};

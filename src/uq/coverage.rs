@@ -6,7 +6,8 @@
 
 use super::UqError;
 use super::error::check_enough;
-use ndarray::{ArrayViewD, Axis};
+use ndarray::ArrayViewD;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{Beta, ContinuousCDF};
 
 /// The central gaps that make up an interval, and the coverage it has under an exact posterior.
@@ -38,7 +39,8 @@ impl Interval {
 }
 
 /// One point of a coverage curve.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Coverage {
     /// What an exact posterior covers.
     pub expected: f64,
@@ -73,29 +75,50 @@ fn beta_band(covered: usize, total: usize) -> Result<[f64; 2], UqError> {
     Ok([beta.inverse_cdf(0.025), beta.inverse_cdf(0.975)])
 }
 
-/// Coverage at each level, pooled over all entries of ranks `[pair, shape…]`.
+/// Coverage at each of several levels, pooled over all pixels of images that come one after the other.
 ///
-/// Pixels of one image are not independent, so the band comes from the spread of the coverage between pairs,
-/// ± 1.96 standard errors of their mean; it takes two pairs.
-pub fn pooled(ranks: ArrayViewD<u32>, draws: u32, levels: &[f64]) -> Result<Vec<Coverage>, UqError> {
-    let pairs = ranks.shape().first().copied().unwrap_or(0);
-    check_enough("pairs", pairs, 2)?;
-    check_enough("pixels", ranks.len(), 1)?;
-    levels
-        .iter()
-        .map(|&level| {
-            let interval = Interval::central(level, draws)?;
-            let of_pair: Vec<f64> = ranks
-                .axis_iter(Axis(0))
-                .map(|image| image.iter().filter(|&&r| interval.covers(r)).count() as f64 / image.len() as f64)
-                .collect();
-            let n = pairs as f64;
-            let observed = of_pair.iter().sum::<f64>() / n;
-            let variance = of_pair.iter().map(|c| (c - observed).powi(2)).sum::<f64>() / (n - 1.0);
-            let half = 1.96 * (variance / n).sqrt();
-            Ok(Coverage { expected: interval.expected, observed, band: [observed - half, observed + half] })
-        })
-        .collect()
+/// Pixels of one image are not independent, so the band comes from the spread of the coverage between images,
+/// ± 1.96 standard errors of their mean; it takes two images.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    intervals: Vec<Interval>,
+    /// For each interval, the share of pixels that every image had inside.
+    shares: Vec<Vec<f64>>,
+}
+
+impl Pooled {
+    /// At `levels`, of ranks among `draws` draws.
+    pub fn new(draws: u32, levels: &[f64]) -> Result<Pooled, UqError> {
+        let intervals: Vec<_> =
+            levels.iter().map(|&level| Interval::central(level, draws)).collect::<Result<_, _>>()?;
+        Ok(Pooled { shares: vec![Vec::new(); intervals.len()], intervals })
+    }
+
+    /// Adds the ranks of the pixels of one image.
+    pub fn add(&mut self, ranks: ArrayViewD<u32>) -> Result<(), UqError> {
+        check_enough("pixels", ranks.len(), 1)?;
+        for (interval, shares) in self.intervals.iter().zip(&mut self.shares) {
+            let inside = ranks.iter().filter(|&&rank| interval.covers(rank)).count();
+            shares.push(inside as f64 / ranks.len() as f64);
+        }
+        Ok(())
+    }
+
+    /// One point a level.
+    pub fn curve(&self) -> Result<Vec<Coverage>, UqError> {
+        self.intervals
+            .iter()
+            .zip(&self.shares)
+            .map(|(interval, shares)| {
+                check_enough("pairs", shares.len(), 2)?;
+                let n = shares.len() as f64;
+                let observed = shares.iter().sum::<f64>() / n;
+                let variance = shares.iter().map(|share| (share - observed).powi(2)).sum::<f64>() / (n - 1.0);
+                let half = 1.96 * (variance / n).sqrt();
+                Ok(Coverage { expected: interval.expected, observed, band: [observed - half, observed + half] })
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,8 @@
+use crate::io::IoError;
+use crate::model::ModelError;
+use crate::operator::OperatorError;
+use crate::posterior::PosteriorError;
+
 /// An error of the diagnostics. The message says what was found, what is expected and what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum UqError {
@@ -23,6 +28,18 @@ pub enum UqError {
         /// How many it takes.
         needed: usize,
     },
+    /// The model cannot be used so.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The posterior cannot be made.
+    #[error(transparent)]
+    Posterior(#[from] PosteriorError),
+    /// The operator cannot be applied.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A parameter lies outside its domain.
     #[error("`{name}` is {value}; {remedy}")]
     Parameter {

@@ -5,9 +5,11 @@
 use super::UqError;
 use super::error::{check_enough, check_shape};
 use ndarray::ArrayViewD;
+use serde::{Deserialize, Serialize};
 
 /// Pixels of similar uncertainty.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bin {
     /// How many there are.
     pub count: usize,

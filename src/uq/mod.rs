@@ -6,6 +6,7 @@
 //! numbers with what is accepted of them.
 
 pub mod coverage;
+pub mod diagnosis;
 pub mod ecdf;
 mod error;
 pub mod error_by_uncertainty;

@@ -2,7 +2,7 @@
 
 use super::UqError;
 use super::error::check_shape;
-use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Zip};
+use ndarray::{ArrayD, ArrayViewD, Axis, Zip};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -85,22 +85,6 @@ pub fn histogram(ranks: &[u32], draws: u32, bins: usize) -> Result<Vec<u32>, UqE
         }
     }
     Ok(counts)
-}
-
-/// Ranks of a stack of truths `[pair, shape…]` among draws `[pair, draw, shape…]`.
-pub fn stacked(truth: ArrayViewD<f32>, draws: ArrayViewD<f32>, rng: &mut ChaCha8Rng) -> Result<ArrayD<u32>, UqError> {
-    let pairs = truth.shape().first().copied().unwrap_or(0);
-    if draws.shape().first() != Some(&pairs) {
-        let expected = truth.shape().to_vec();
-        return Err(UqError::Shape { what: "stack of draws", found: draws.shape().to_vec(), expected });
-    }
-    let mut ranks = ArrayD::zeros(IxDyn(truth.shape()));
-    for pair in 0..pairs {
-        let mut ranking = Ranking::new(truth.index_axis(Axis(0), pair));
-        ranking.add(draws.index_axis(Axis(0), pair))?;
-        ranks.index_axis_mut(Axis(0), pair).assign(&ranking.ranks(rng));
-    }
-    Ok(ranks)
 }
 
 #[cfg(test)]

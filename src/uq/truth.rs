@@ -1,6 +1,6 @@
 //! The diagnostics against a posterior known exactly: they pass on its draws and fail on wrong ones.
 
-use super::coverage::pooled;
+use super::coverage::Pooled;
 use super::ecdf::Bands;
 use super::error_by_uncertainty::{ence, equal_count, equal_width, uce_variance};
 use super::latent::latent_test;
@@ -71,8 +71,9 @@ fn verdicts(scale: f64, shift: f64) -> Outcome<[bool; 3]> {
         let values: Vec<f64> = draws.axis_iter(Axis(0)).map(|d| f64::from(d[[0, 3, 5]])).collect();
         of_mean.push(rank(first(truth), &values, &mut rng));
     }
-    let views: Vec<_> = ranks.iter().map(|r| r.view()).collect();
-    let coverage = pooled(stack(Axis(0), &views)?.view(), DRAWS as u32, &[0.9])?[0];
+    let mut pooled = Pooled::new(DRAWS as u32, &[0.9])?;
+    ranks.iter().try_for_each(|image| pooled.add(image.view()))?;
+    let coverage = pooled.curve()?[0];
     let within = (coverage.observed - coverage.expected).abs() < 0.02
         && coverage.band[0] <= coverage.expected
         && coverage.expected <= coverage.band[1];

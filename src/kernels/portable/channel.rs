@@ -76,7 +76,7 @@ pub fn reflect(x: Field, vectors: Tensor<2>, order: impl Iterator<Item = usize>)
 pub fn reflection_gradients(vectors: Tensor<2>, dw: Tensor<2>) -> Tensor<2> {
     let [count, _] = vectors.dims();
     let rows: Vec<Tensor<2>> = (0..count).map(|i| vectors.clone().narrow(0, i, 1)).collect();
-    let mut g = rows.iter().skip(1).rev().fold(dw, |g, v| reflect_rows(g, v));
+    let mut g = rows.iter().skip(1).rev().fold(dw, reflect_rows);
     let mut gradients = Vec::with_capacity(count);
     for (i, v) in rows.iter().enumerate() {
         let norm = v.clone().square().sum_dim(1);

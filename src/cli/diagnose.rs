@@ -1,0 +1,171 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use ndarray::{ArrayD, Axis};
+use posteria::io::{self, IoError, Pairs, Rows, Source};
+use posteria::problem::{Evaluation, Experiment, RunFolder, Set};
+use posteria::uq::UqError;
+use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model};
+use posteria::uq::verdict::Diagnostics;
+
+use super::device::DeviceArgument;
+use super::progress::Progress;
+use super::sample::BATCH;
+use super::trained::Trained;
+use super::{Ended, Result, interrupt};
+
+/// Draws of a file that are read at a time.
+const SLAB: usize = 64;
+
+/// Judge posteriors: calibration, coverage, scores, and the distance from the exact posterior where it is known.
+///
+/// Of a run: its model, by its test pairs; writes RUN/diagnostics.json and RUN/calibration.json. Of a file: any draws in it
+/// (`samples`, `[observation, draw, …]`) against the `truth`.
+#[derive(Args)]
+pub struct Diagnose {
+    /// The folder of a run, or an HDF5 file with samples and truth.
+    what: PathBuf,
+    /// Test pairs, at most; those of the problem where nothing is said.
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// Draws for each.
+    #[arg(long)]
+    draws: Option<usize>,
+    /// Draws held in memory at a time.
+    #[arg(long, default_value_t = BATCH)]
+    batch: usize,
+    /// Where to write the numbers of a file of draws, as JSON.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl Diagnose {
+    pub fn execute(self) -> Result {
+        if self.batch == 0 {
+            bail!("--batch 0: give the number of draws to hold in memory, such as {BATCH}");
+        }
+        if self.what.is_file() {
+            return file(&self.what, self.output.as_deref());
+        }
+        let trained = Trained::open(&self.what, &self.device.open()?)?;
+        let Some(run) = trained.run.clone() else {
+            bail!("{} is a model, not a run: judging it takes test pairs", self.what.display());
+        };
+        let experiment = trained.experiment()?;
+        let mut evaluation = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
+        evaluation.pairs = self.pairs.unwrap_or(evaluation.pairs);
+        evaluation.draws = self.draws.unwrap_or(evaluation.draws);
+        model(&trained, &run, experiment.as_ref(), &evaluation, self.batch)
+    }
+}
+
+/// Judges the model of a run.
+pub fn model(
+    trained: &Trained,
+    run: &RunFolder,
+    experiment: Option<&Experiment>,
+    evaluation: &Evaluation,
+    at_once: usize,
+) -> Result {
+    let pairs = Pairs::open(run.pairs(Set::Test))?;
+    let seed = trained.model.provenance().seed;
+    let judging = Judging { seed, pairs: evaluation.pairs.min(pairs.len()), draws: evaluation.draws, at_once };
+    let mut progress = Progress::new("diagnose", "draws", (judging.pairs * judging.draws) as u64, 0);
+    let exact = experiment.and_then(Experiment::exact);
+    let diagnosis = diagnose_model(&trained.model, &pairs, exact, &judging, &mut |done| {
+        let rate = progress.rate(done as u64);
+        progress.say(format!("{rate:.0} draws/s"));
+        progress.at(done as u64);
+        !interrupt::asked()
+    })?;
+    let Some(diagnosis) = diagnosis else {
+        return Ok(Ended::Interrupted);
+    };
+    progress.finish(&format!(
+        "{} pairs, {} draws each, in {}",
+        judging.pairs,
+        judging.draws,
+        run.diagnostics().display()
+    ));
+    let verdict = verdict(&diagnosis, evaluation);
+    io::replace(&run.calibration(), serde_json::to_string_pretty(&diagnosis.calibration)?.as_bytes())?;
+    io::replace(&run.diagnostics(), serde_json::to_string_pretty(&verdict)?.as_bytes())?;
+    print(&verdict);
+    Ok(Ended::Done)
+}
+
+/// Judges the draws in a file.
+fn file(path: &Path, output: Option<&Path>) -> Result {
+    let source = Source::open(path)?;
+    let samples = source.rows("samples")?;
+    let truth = source.rows("truth")?;
+    let draw_axis = samples.axis("draw").unwrap_or(1);
+    let [count, draws] = [0, draw_axis].map(|axis| samples.shape().get(axis).copied().unwrap_or(0));
+    if draw_axis == 0 || samples.shape().len() != truth.shape().len() + 1 || count != truth.len() {
+        bail!(
+            "{}: samples {:?} and truth {:?} do not belong together: give samples as [observation, draw, …] and truth as [observation, …]",
+            path.display(),
+            samples.shape(),
+            truth.shape()
+        );
+    }
+    let pairs = (0..count).map(|i| {
+        let truth = truth.rows(i..i + 1)?.index_axis_move(Axis(0), 0);
+        Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
+    });
+    let diagnosis = diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default())?;
+    let verdict = verdict(&diagnosis, &Evaluation::default());
+    if let Some(output) = output {
+        io::replace(output, serde_json::to_string_pretty(&verdict)?.as_bytes())?;
+    }
+    print(&verdict);
+    Ok(Ended::Done)
+}
+
+/// The draws of one observation, `[draw, …]`, slab by slab.
+fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterator<Item = anyhow::Result<ArrayD<f32>>> {
+    (0..draws).step_by(SLAB).map(move |first| {
+        let mut ranges: Vec<_> = samples.shape().iter().map(|&size| 0..size).collect();
+        ranges[0] = index..index + 1;
+        ranges[axis] = first..(first + SLAB).min(draws);
+        let slab = samples.read_box(&ranges).map_err(|e: IoError| UqError::from(e))?;
+        let mut slab = slab.index_axis_move(Axis(0), 0);
+        // The draws come first, whatever lies between.
+        for before in (0..axis - 1).rev() {
+            slab.swap_axes(before, before + 1);
+        }
+        Ok(slab)
+    })
+}
+
+/// The numbers and what the problem accepts of them. A metric that the problem names and nobody measured fails.
+fn verdict(diagnosis: &Diagnosis, evaluation: &Evaluation) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    let accept = |name: &str| evaluation.accept.get(name).map_or([None; 2], |interval| [interval.least, interval.most]);
+    for (name, measured) in &diagnosis.metrics {
+        diagnostics.judge(name, measured.value, &measured.unit, accept(name));
+    }
+    for name in evaluation.accept.keys().filter(|name| !diagnosis.metrics.contains_key(*name)) {
+        diagnostics.judge(name, f64::NAN, "1", accept(name));
+    }
+    diagnostics
+}
+
+/// A table on the standard output.
+pub fn print(diagnostics: &Diagnostics) {
+    let width = diagnostics.metrics.keys().map(String::len).max().unwrap_or(0);
+    for (name, metric) in &diagnostics.metrics {
+        let value = metric.value.map_or("not a number".into(), |value| format!("{value:.5}"));
+        let bound = |bound: Option<f64>| bound.map_or("…".into(), |bound| bound.to_string());
+        let [low, high] = metric.accept;
+        let verdict = match (low.or(high), metric.pass) {
+            (None, true) => String::new(),
+            (_, pass) => format!("  [{}, {}] {}", bound(low), bound(high), if pass { "pass" } else { "FAIL" }),
+        };
+        let unit = if metric.unit == "1" { "" } else { &metric.unit };
+        println!("{name:<width$}  {value:>12} {unit:<4}{verdict}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The commands, one file each: every one a thin call into the library.
+
+mod device;
+mod diagnose;
+mod experiment;
+mod inspect;
+mod interrupt;
+mod plot;
+mod progress;
+mod run;
+mod sample;
+mod simulate;
+mod stats;
+mod train;
+mod trained;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Amortized Bayesian inference for scientific imaging: train on simulated pairs once, then answer every observation with
+/// posterior images in seconds.
+#[derive(Parser)]
+#[command(name = "posteria", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(run::Run),
+    Simulate(simulate::Simulate),
+    Train(train::Train),
+    Sample(sample::Sample),
+    Diagnose(diagnose::Diagnose),
+    Plot(plot::Plot),
+    Inspect(inspect::Inspect),
+    Stats(stats::Stats),
+}
+
+/// How a command ended well.
+enum Ended {
+    Done,
+    /// Stopped by Ctrl-C, with everything kept.
+    Interrupted,
+}
+
+type Result<T = Ended> = anyhow::Result<T>;
+
+/// The exit code of a program that Ctrl-C ended, by custom.
+const INTERRUPTED: u8 = 130;
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::listen();
+    let ended = match cli.command {
+        Command::Run(command) => command.execute(),
+        Command::Simulate(command) => command.execute(),
+        Command::Train(command) => command.execute(),
+        Command::Sample(command) => command.execute(),
+        Command::Diagnose(command) => command.execute(),
+        Command::Plot(command) => command.execute(),
+        Command::Inspect(command) => command.execute(),
+        Command::Stats(command) => command.execute(),
+    };
+    match ended {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Interrupted) => {
+            eprintln!("stopped; give the same command again to go on");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,134 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use posteria::figure::{
+    Drawn, Report, coverage_curve, ecdf_difference, error_by_uncertainty, maps_figures, posterior_figures,
+    training_curve,
+};
+use posteria::io::{self, Source};
+use posteria::problem::{Experiment, RunFolder};
+use posteria::random::{Purpose, stream};
+use posteria::train::read_log;
+use posteria::uq::diagnosis::Calibration;
+use posteria::uq::ecdf::Bands;
+use posteria::uq::verdict::Diagnostics;
+
+use super::{Ended, Result};
+
+/// The bands around the ranks hold everywhere with this probability.
+const BAND: f64 = 0.95;
+
+/// Draw figures: of a run, with a report that opens without a network; or of a file of posteriors or maps.
+#[derive(Args)]
+pub struct Plot {
+    /// The folder of a run, or an HDF5 file of posteriors or maps.
+    what: PathBuf,
+    /// The folder for the figures of a file; `figures` beside it where nothing is said.
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+}
+
+impl Plot {
+    pub fn execute(self) -> Result {
+        if self.what.is_dir() {
+            return run(&RunFolder::new(self.what));
+        }
+        let source = Source::open(&self.what)?;
+        let folder = self.output.unwrap_or_else(|| self.what.with_file_name("figures"));
+        let name = self.what.file_stem().unwrap_or_default().to_string_lossy();
+        let is_posterior = source.has("observation");
+        drop(source);
+        io::create_folder(&folder)?;
+        let drawn = match is_posterior {
+            true => posterior_figures(&self.what, &folder, &name)?,
+            false => maps_figures(&self.what, &folder, &name)?,
+        };
+        for figure in drawn {
+            println!("{}", figure.path.display());
+        }
+        Ok(Ended::Done)
+    }
+}
+
+/// Figures and report of a run: of whatever is there of it.
+pub fn run(folder: &RunFolder) -> Result {
+    let experiment = Experiment::new(folder.read_problem()?)?;
+    let figures = folder.figures();
+    io::create_folder(&figures)?;
+    let curve = |curve: posteria::figure::Curve, name: &str, caption: &str| -> anyhow::Result<Drawn> {
+        let [_, svg] = curve.write(&figures, name)?;
+        Ok(Drawn { path: svg, caption: caption.into() })
+    };
+    let mut sections = Vec::new();
+    if folder.posterior().exists() {
+        sections.push(("Posteriors".to_string(), posterior_figures(&folder.posterior(), &figures, "posterior")?));
+    }
+    let mut diagnostics = Diagnostics::default();
+    if folder.diagnostics().exists() && folder.calibration().exists() {
+        diagnostics = io::read_json(&folder.diagnostics())?;
+        let Calibration { draws, coverage, ranks, error_by_uncertainty: bins } = io::read_json(&folder.calibration())?;
+        let pairs = ranks.first().map_or(0, |quantity| quantity.ranks.len());
+        let bands = Bands::new(pairs, draws, BAND, &mut stream(experiment.problem().seed, Purpose::Diagnostic, 1))?;
+        let ranks: Vec<(String, Vec<u32>)> = ranks.into_iter().map(|q| (q.quantity, q.ranks)).collect();
+        let unit = &experiment.problem().x.unit;
+        sections.push((
+            "Calibration".to_string(),
+            vec![
+                curve(coverage_curve(&coverage)?, "coverage", "Share of true pixels inside central credible intervals; on the diagonal if the posterior is right.")?,
+                curve(
+                    ecdf_difference("Ranks of the truth", &ranks, &bands)?,
+                    "ranks",
+                    "Ranks of the truth among the draws in several quantities of the image: each curve stays inside its band if the posterior is right.",
+                )?,
+                curve(
+                    error_by_uncertainty(&bins, unit)?,
+                    "error-by-uncertainty",
+                    "Error of the posterior mean against the stated standard deviation, in bins of pixels; on the diagonal if the posterior is right.",
+                )?,
+            ],
+        ));
+    }
+    if folder.training_log().exists() {
+        let entries = read_log(&folder.training_log())?;
+        if !entries.is_empty() {
+            let floor = experiment.exact().map(|exact| exact.entropy_per_dim());
+            let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights.";
+            sections
+                .push(("Training".to_string(), vec![curve(training_curve(&entries, floor)?, "training", caption)?]));
+        }
+    }
+    if sections.is_empty() {
+        anyhow::bail!("{}: nothing to draw; give `posteria run` first, or name an HDF5 file", folder.root().display());
+    }
+    let problem = experiment.problem();
+    let report = Report {
+        title: if problem.title.is_empty() { problem.name.clone() } else { problem.title.clone() },
+        lead: lead(&experiment),
+        diagnostics,
+        sections,
+        provenance: experiment.provenance()?,
+    };
+    report.write(&folder.report())?;
+    eprintln!("plot      figures in {}", figures.display());
+    Ok(Ended::Done)
+}
+
+fn lead(experiment: &Experiment) -> String {
+    let sizes = |shape: &[usize]| shape.iter().skip(1).map(usize::to_string).collect::<Vec<_>>().join(" × ");
+    let problem = experiment.problem();
+    let name = |name: &str, other: &str| if name.is_empty() { other.to_string() } else { name.to_string() };
+    let known = match experiment.exact() {
+        Some(exact) => format!(
+            " The posterior of this problem is known in closed form: an observation carries {:.1} nats about its image.",
+            exact.mutual_information()
+        ),
+        None => String::new(),
+    };
+    format!(
+        "One network, trained on simulated pairs, answers every {} ({}) with draws of the {} ({}) that may have made it.{known}",
+        name(&problem.y.name, "observation"),
+        sizes(experiment.y_shape()),
+        name(&problem.x.name, "image"),
+        sizes(experiment.x_shape()),
+    )
+}

@@ -1,0 +1,63 @@
+use clap::Args;
+use posteria::posterior::amortized::Sampling;
+use posteria::problem::Set;
+use posteria::uq::verdict::Diagnostics;
+
+use super::device::DeviceArgument;
+use super::experiment::ExperimentArguments;
+use super::trained::Trained;
+use super::{Ended, Result, diagnose, plot, sample, simulate, train};
+
+/// Do everything for a problem: simulate, train, sample, diagnose, plot, into runs/NAME.
+///
+/// What is done already is skipped; a run that was stopped goes on where it was.
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    experiment: ExperimentArguments,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl Run {
+    pub fn execute(self) -> Result {
+        let device = self.device.open()?;
+        let (experiment, folder) = self.experiment.open()?;
+        if let Ended::Interrupted = simulate::pairs(&experiment, &folder)? {
+            return Ok(Ended::Interrupted);
+        }
+        if !folder.is_trained()
+            && let Ended::Interrupted = train::model(&experiment, &folder, &folder.pairs(Set::Training), &device)?
+        {
+            return Ok(Ended::Interrupted);
+        }
+        let trained = Trained::open(folder.root(), &device)?;
+        let evaluation = &experiment.problem().evaluation;
+        if !folder.posterior().exists() {
+            let sampling = Sampling {
+                seed: experiment.problem().seed,
+                draws: evaluation.draws,
+                kept_draws: evaluation.kept_draws,
+                quantiles: evaluation.quantiles.clone(),
+                at_once: sample::BATCH,
+            };
+            let (count, output) = (evaluation.observations, folder.posterior());
+            let ended = sample::test_observations(&trained, &folder, Some(&experiment), count, &sampling, &output)?;
+            if let Ended::Interrupted = ended {
+                return Ok(ended);
+            }
+        }
+        if folder.diagnostics().exists() && folder.calibration().exists() {
+            diagnose::print(&posteria::io::read_json::<Diagnostics>(&folder.diagnostics())?);
+        } else if let Ended::Interrupted =
+            diagnose::model(&trained, &folder, Some(&experiment), evaluation, sample::BATCH)?
+        {
+            return Ok(Ended::Interrupted);
+        }
+        if !folder.report().exists() {
+            plot::run(&folder)?;
+        }
+        eprintln!("done      open {}", folder.report().display());
+        Ok(Ended::Done)
+    }
+}

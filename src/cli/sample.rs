@@ -1,0 +1,125 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+use posteria::io::{Pairs, Rows};
+use posteria::posterior::amortized::{ObservationFile, Observations, Sampling, write_posteriors};
+use posteria::problem::{Evaluation, Experiment, RunFolder, Set};
+
+use super::device::DeviceArgument;
+use super::progress::Progress;
+use super::trained::Trained;
+use super::{Ended, Result, interrupt};
+
+/// Draws held in memory at a time, where nothing else is said.
+pub const BATCH: usize = 256;
+
+/// Sample the posterior of observations: mean, variance, standard deviation, quantiles and draws, as HDF5.
+///
+/// Without OBSERVATIONS: the first test observations of the run, into RUN/posterior.h5.
+#[derive(Args)]
+pub struct Sample {
+    /// The folder of a run, or of a model.
+    run: PathBuf,
+    /// file.h5:/dataset or file.npy: one observation, or several along a first axis.
+    #[arg(requires = "output")]
+    observations: Option<String>,
+    /// The images that made the observations, where they are known: their log-density is written beside the maps.
+    #[arg(long, value_name = "FILE", requires = "observations")]
+    truth: Option<String>,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Draws an observation.
+    #[arg(long)]
+    draws: Option<usize>,
+    /// How many of them are kept in the file.
+    #[arg(long, value_name = "DRAWS")]
+    keep: Option<usize>,
+    /// Probabilities of the quantile maps.
+    #[arg(long, value_delimiter = ',', value_name = "LEVELS")]
+    quantiles: Option<Vec<f64>>,
+    /// Draws held in memory at a time.
+    #[arg(long, default_value_t = BATCH)]
+    batch: usize,
+    /// Of the latent draws.
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    device: DeviceArgument,
+}
+
+impl Sample {
+    pub fn execute(self) -> Result {
+        let trained = Trained::open(&self.run, &self.device.open()?)?;
+        let experiment = trained.experiment()?;
+        let defaults = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
+        let sampling = Sampling {
+            seed: self.seed.unwrap_or(trained.model.provenance().seed),
+            draws: self.draws.unwrap_or(defaults.draws),
+            kept_draws: self.keep.unwrap_or(defaults.kept_draws),
+            quantiles: self.quantiles.unwrap_or(defaults.quantiles),
+            at_once: self.batch,
+        };
+        match (&self.observations, &self.output) {
+            (Some(spec), Some(output)) => {
+                let y = Rows::open_preferring(spec, &["y", "observation"])?;
+                let truth =
+                    self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
+                let observations = ObservationFile::new(&trained.model, y, truth)?;
+                let count = observations.count();
+                sample(&trained, experiment.as_ref(), &observations, count, &sampling, output)
+            }
+            (_, output) => {
+                let Some(run) = &trained.run else {
+                    bail!("{} is a model, not a run: name observations and an output file", self.run.display());
+                };
+                let output = output.clone().unwrap_or_else(|| run.posterior());
+                test_observations(&trained, run, experiment.as_ref(), defaults.observations, &sampling, &output)
+            }
+        }
+    }
+}
+
+/// Posteriors of the first test observations of a run.
+pub fn test_observations(
+    trained: &Trained,
+    run: &RunFolder,
+    experiment: Option<&Experiment>,
+    count: usize,
+    sampling: &Sampling,
+    output: &Path,
+) -> Result {
+    let pairs = Pairs::open(run.pairs(Set::Test))?;
+    let count = count.min(pairs.len());
+    sample(trained, experiment, &pairs, count, sampling, output)
+}
+
+fn sample(
+    trained: &Trained,
+    experiment: Option<&Experiment>,
+    observations: &dyn Observations,
+    count: usize,
+    sampling: &Sampling,
+    output: &Path,
+) -> Result {
+    let exact = experiment.and_then(Experiment::exact);
+    let total = (count * sampling.draws) as u64;
+    let mut progress = Progress::new("sample", "draws", total, 0);
+    let all = write_posteriors(output, &trained.model, observations, 0..count, exact, sampling, &mut |done| {
+        let rate = progress.rate(done as u64);
+        progress.say(format!("{rate:.0} draws/s"));
+        progress.at(done as u64);
+        !interrupt::asked()
+    })?;
+    if !all {
+        return Ok(Ended::Interrupted);
+    }
+    let rate = progress.rate(total);
+    progress.finish(&format!(
+        "{count} observations, {} draws each, {rate:.0} draws/s, in {}",
+        sampling.draws,
+        output.display()
+    ));
+    Ok(Ended::Done)
+}

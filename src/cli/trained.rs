@@ -1,0 +1,45 @@
+//! A trained model, by the folder of its run or its own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use burn::tensor::Device;
+use posteria::io::folder;
+use posteria::model::Model;
+use posteria::problem::{Experiment, Problem, RunFolder, Size};
+
+/// A model, and the run it belongs to where the folder of one was named.
+pub struct Trained {
+    pub model: Model,
+    pub run: Option<RunFolder>,
+}
+
+impl Trained {
+    pub fn open(path: &Path, device: &Device) -> anyhow::Result<Self> {
+        let run = RunFolder::new(path);
+        if folder::exists(&run.model()) {
+            return Ok(Self { model: Model::load(&run.model(), device)?, run: Some(run) });
+        }
+        if path.join("model.json").is_file() {
+            return Ok(Self { model: Model::load(path, device)?, run: None });
+        }
+        if folder::exists(&run.checkpoint()) {
+            bail!("{} is not trained to the end: give the command that trained it again", path.display());
+        }
+        bail!("{}: no trained model; name the folder of a run, such as runs/deblur, or a model", path.display())
+    }
+
+    /// The experiment that the model was trained for, where its problem is known: it has the exact posterior, perhaps.
+    pub fn experiment(&self) -> anyhow::Result<Option<Experiment>> {
+        let text = &self.model.provenance().problem;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let problem = match &self.run {
+            // A run may be judged otherwise than when it was trained.
+            Some(run) => run.read_problem()?,
+            None => Problem::parse(text, &PathBuf::from("the problem of the model"), Size::Plain)?,
+        };
+        Ok(Some(Experiment::new(problem)?))
+    }
+}

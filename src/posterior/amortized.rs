@@ -1,0 +1,285 @@
+//! Posteriors of observations by a trained model, written as `posterior.h5`.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::PosteriorError;
+use super::exact::PeriodicGaussian;
+use super::stats::{Reduction, Summary};
+use crate::io::{Grid, Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
+use crate::model::Model;
+use crate::random::{Purpose, stream};
+use ndarray::{ArrayD, Axis, IxDyn, concatenate};
+
+/// How posteriors are sampled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// Of the latent draws: those of observation i are the same whatever else is asked for.
+    pub seed: u64,
+    /// Draws an observation.
+    pub draws: usize,
+    /// How many of them are kept; all of them make the maps.
+    pub kept_draws: usize,
+    /// Probabilities of the quantile maps.
+    pub quantiles: Vec<f64>,
+    /// Draws held in memory at a time; the numbers do not depend on it but for rounding.
+    pub at_once: usize,
+}
+
+/// One observation, and the image that made it where that is known: `[1, channel, axes…]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    pub y: ArrayD<f32>,
+    pub truth: Option<ArrayD<f32>>,
+}
+
+/// Where observations come from.
+pub trait Observations {
+    /// Number of observations.
+    fn count(&self) -> usize;
+
+    /// Whether the truth of each is known.
+    fn truth_is_known(&self) -> bool;
+
+    /// Observation `index`.
+    fn get(&self, index: usize) -> Result<Observation, PosteriorError>;
+}
+
+impl Observations for Pairs {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn truth_is_known(&self) -> bool {
+        true
+    }
+
+    fn get(&self, index: usize) -> Result<Observation, PosteriorError> {
+        let (truth, y) = self.read(&[index])?;
+        Ok(Observation { y, truth: Some(truth) })
+    }
+}
+
+/// Observations in a file of the user's: one or several, with or without a channel axis of extent 1.
+#[derive(Debug)]
+pub struct ObservationFile {
+    y: Images,
+    truth: Option<Images>,
+}
+
+impl ObservationFile {
+    /// Observations `y`, and the images `truth` that made them, for a model.
+    ///
+    /// # Errors
+    /// Arrays whose shape is neither that of one sample nor of several.
+    pub fn new(model: &Model, y: Rows, truth: Option<Rows>) -> Result<Self, PosteriorError> {
+        let y = Images::new("observation", y, model.y_shape())?;
+        let truth = truth.map(|rows| Images::new("image", rows, model.x_shape())).transpose()?;
+        match &truth {
+            Some(truth) if truth.count != y.count => Err(PosteriorError::Shape {
+                what: "file of true images",
+                found: truth.rows.shape().to_vec(),
+                expected: [&[y.count], model.x_shape()].concat(),
+            }),
+            _ => Ok(Self { y, truth }),
+        }
+    }
+}
+
+impl Observations for ObservationFile {
+    fn count(&self) -> usize {
+        self.y.count
+    }
+
+    fn truth_is_known(&self) -> bool {
+        self.truth.is_some()
+    }
+
+    fn get(&self, index: usize) -> Result<Observation, PosteriorError> {
+        let truth = self.truth.as_ref().map(|images| images.get(index)).transpose()?;
+        Ok(Observation { y: self.y.get(index)?, truth })
+    }
+}
+
+/// Images of one shape in a file.
+#[derive(Debug)]
+struct Images {
+    rows: Rows,
+    count: usize,
+    /// Whether the first axis of the file counts images; else the file is one image.
+    counted: bool,
+    shape: Vec<usize>,
+}
+
+impl Images {
+    fn new(what: &'static str, rows: Rows, shape: &[usize]) -> Result<Self, PosteriorError> {
+        let found = rows.shape().to_vec();
+        let without_channel = if shape.first() == Some(&1) { &shape[1..] } else { shape };
+        let counted = [shape, without_channel].iter().any(|one| found.get(1..) == Some(*one));
+        if !counted && found != shape && found != without_channel {
+            return Err(PosteriorError::Images { what, place: rows.place().into(), found, shape: shape.into() });
+        }
+        let count = if counted { rows.len() } else { 1 };
+        if count == 0 {
+            return Err(PosteriorError::Empty);
+        }
+        Ok(Self { rows, count, counted, shape: [&[1], shape].concat() })
+    }
+
+    fn get(&self, index: usize) -> Result<ArrayD<f32>, PosteriorError> {
+        let values = if self.counted { self.rows.rows(index..index + 1)? } else { self.rows.read()? };
+        crate::io::finite_or_error(values.view(), self.rows.place())?;
+        let found = values.shape().to_vec();
+        values.into_shape_with_order(IxDyn(&self.shape)).map_err(|_| PosteriorError::Shape {
+            what: "image",
+            found,
+            expected: self.shape.clone(),
+        })
+    }
+}
+
+/// Samples the posterior of each of the observations `range` and writes `posterior.h5`: observation, truth and its
+/// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, and the exact mean and
+/// standard deviation where there is an exact posterior.
+///
+/// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
+/// no file written, when it returns false. Returns whether the file is there.
+pub fn write_posteriors(
+    path: &Path,
+    model: &Model,
+    observations: &dyn Observations,
+    range: Range<usize>,
+    exact: Option<&PeriodicGaussian>,
+    sampling: &Sampling,
+    progress: &mut dyn FnMut(usize) -> bool,
+) -> Result<bool, PosteriorError> {
+    let at_least = |name, value: usize, least: usize, remedy| match value < least {
+        true => Err(PosteriorError::Parameter { name, value: value.to_string(), remedy }),
+        false => Ok(()),
+    };
+    at_least("draws", sampling.draws, 2, "a standard deviation needs two draws or more")?;
+    at_least("batch", sampling.at_once, 1, "give the number of draws to hold in memory, such as 256")?;
+    let kept_draws = sampling.kept_draws.min(sampling.draws);
+    let mut file =
+        PosteriorFile::create(path, model, observations.truth_is_known(), exact.is_some(), kept_draws, sampling)?;
+    let mut done = 0;
+    for index in range {
+        let observation = observations.get(index)?;
+        let sampler = model.sampler(&observation.y)?;
+        let mut rng = stream(sampling.seed, Purpose::Latent, index as u64);
+        let mut reduction = Reduction::new(model.x_shape(), &sampling.quantiles)?;
+        let mut kept: Vec<ArrayD<f32>> = Vec::new();
+        let mut made = 0;
+        while made < sampling.draws {
+            let count = sampling.at_once.min(sampling.draws - made);
+            let draws = sampler.draw(count, &mut rng)?.x;
+            reduction.add(draws.view())?;
+            if made < kept_draws {
+                let wanted = count.min(kept_draws - made);
+                kept.push(draws.slice_axis(Axis(0), (..wanted).into()).to_owned());
+            }
+            made += count;
+            done += count;
+            if !progress(done) {
+                return Ok(false);
+            }
+        }
+        file.append(model, &observation, &reduction.finish()?, &kept, exact)?;
+    }
+    file.writer.finish()?;
+    Ok(true)
+}
+
+/// The layout of `posterior.h5`.
+struct PosteriorFile {
+    writer: ResultWriter,
+}
+
+impl PosteriorFile {
+    fn create(
+        path: &Path,
+        model: &Model,
+        truth: bool,
+        exact: bool,
+        kept_draws: usize,
+        sampling: &Sampling,
+    ) -> Result<Self, PosteriorError> {
+        let provenance =
+            Provenance { seed: sampling.seed, version: env!("CARGO_PKG_VERSION").into(), ..model.provenance().clone() };
+        let (x, y) = (model.x(), model.y());
+        let mut writer = ResultWriter::create(path, Kind::Posterior, &provenance)?;
+        const IMAGE: &[&str] = &["observation", "channel"];
+        writer.dataset("observation", model.y_shape(), &layout(IMAGE, &y, &y.unit))?;
+        let squared = if x.unit.is_empty() { String::new() } else { format!("({})^2", x.unit) };
+        let mut map = |name: &str, unit: &str| writer.dataset(name, model.x_shape(), &layout(IMAGE, &x, unit));
+        if truth {
+            map("truth", &x.unit)?;
+        }
+        map("mean", &x.unit)?;
+        map("variance", &squared)?;
+        map("standard_deviation", &x.unit)?;
+        if exact {
+            map("exact_mean", &x.unit)?;
+            map("exact_standard_deviation", &x.unit)?;
+        }
+        if truth {
+            let density = Layout {
+                labels: &["observation"],
+                unit: "nat",
+                long_name: "log q(truth | observation)",
+                grid: Grid::default(),
+            };
+            writer.dataset("log_density", &[], &density)?;
+        }
+        if !sampling.quantiles.is_empty() {
+            writer.scale("levels", "level", &sampling.quantiles, "1")?;
+            let shape = [&[sampling.quantiles.len()], model.x_shape()].concat();
+            writer.dataset("quantiles", &shape, &layout(&["observation", "level", "channel"], &x, &x.unit))?;
+        }
+        if kept_draws > 0 {
+            let shape = [&[kept_draws], model.x_shape()].concat();
+            writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x, &x.unit))?;
+        }
+        writer.describe("mean", "draws", &sampling.draws.to_string())?;
+        Ok(Self { writer })
+    }
+
+    fn append(
+        &mut self,
+        model: &Model,
+        observation: &Observation,
+        summary: &Summary,
+        kept: &[ArrayD<f32>],
+        exact: Option<&PeriodicGaussian>,
+    ) -> Result<(), PosteriorError> {
+        let writer = &mut self.writer;
+        let mut one = |name: &str, map: &ArrayD<f32>| writer.append(name, map.view().insert_axis(Axis(0)));
+        one("mean", &summary.mean)?;
+        one("variance", &summary.variance)?;
+        one("standard_deviation", &summary.standard_deviation)?;
+        if !summary.levels.is_empty() {
+            one("quantiles", &summary.quantiles)?;
+        }
+        let views: Vec<_> = kept.iter().map(|draws| draws.view()).collect();
+        if let Ok(draws) = concatenate(Axis(0), &views) {
+            one("samples", &draws)?;
+        }
+        if let Some(exact) = exact {
+            let mean = exact.mean(observation.y.view())?.mapv(|v| v as f32);
+            writer.append("exact_mean", mean.view())?;
+            let deviation = exact.standard_deviation().mapv(|v| v as f32);
+            writer.append("exact_standard_deviation", deviation.view().insert_axis(Axis(0)))?;
+        }
+        writer.append("observation", observation.y.view())?;
+        if let Some(truth) = &observation.truth {
+            writer.append("truth", truth.view())?;
+            let density: Vec<f32> = model.log_prob(truth, &observation.y)?.iter().map(|&v| v as f32).collect();
+            writer.append("log_density", ArrayD::from_shape_vec(IxDyn(&[1]), density).unwrap_or_default().view())?;
+        }
+        Ok(())
+    }
+}
+
+fn layout<'a>(labels: &'a [&'a str], quantity: &'a Quantity, unit: &'a str) -> Layout<'a> {
+    Layout { labels, grid: quantity.grid.clone(), unit, long_name: &quantity.name }
+}

@@ -1,0 +1,203 @@
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::io::{self, IoError};
+use crate::problem::{Problem, ProblemError, Set, Size};
+
+/// The folder of a run, `runs/NAME`: where everything that is made of one problem lies.
+///
+/// ```text
+/// problem.toml   the problem as it is run    posterior.h5       posteriors of the first test observations
+/// pairs/         simulated pairs             diagnostics.json   metrics and verdicts
+/// checkpoint/    while training              calibration.json   the curves behind them
+/// model/         the trained model           figures/, report.html
+/// training.jsonl the training log
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunFolder {
+    root: PathBuf,
+}
+
+/// What a claim of a folder found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A new folder.
+    New,
+    /// The run of this very problem.
+    Same,
+    /// The run of this problem, judged otherwise: its model stands, what was made of it does not.
+    OtherEvaluation,
+}
+
+impl RunFolder {
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn problem(&self) -> PathBuf {
+        self.root.join("problem.toml")
+    }
+
+    pub fn pairs(&self, set: Set) -> PathBuf {
+        self.root.join("pairs").join(set.name())
+    }
+
+    pub fn model(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
+    pub fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    pub fn training_log(&self) -> PathBuf {
+        self.root.join("training.jsonl")
+    }
+
+    pub fn posterior(&self) -> PathBuf {
+        self.root.join("posterior.h5")
+    }
+
+    pub fn diagnostics(&self) -> PathBuf {
+        self.root.join("diagnostics.json")
+    }
+
+    pub fn calibration(&self) -> PathBuf {
+        self.root.join("calibration.json")
+    }
+
+    pub fn figures(&self) -> PathBuf {
+        self.root.join("figures")
+    }
+
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// Whether training has ended.
+    pub fn is_trained(&self) -> bool {
+        io::folder::exists(&self.model()) && !io::folder::exists(&self.checkpoint())
+    }
+
+    /// Makes the folder that of `problem`, or finds that it is.
+    ///
+    /// # Errors
+    /// It is the folder of another problem: the message names the keys that differ.
+    pub fn claim(&self, problem: &Problem) -> Result<Claim, ProblemError> {
+        let path = self.problem();
+        if !path.exists() {
+            std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create", source))?;
+            io::replace(&path, problem.to_toml()?.as_bytes())?;
+            return Ok(Claim::New);
+        }
+        let before = self.read_problem()?;
+        let keys = differing_keys(&before, problem)?;
+        if keys.is_empty() {
+            return Ok(Claim::Same);
+        }
+        if keys.iter().all(|key| key == "title" || key.starts_with("evaluation.")) {
+            io::replace(&path, problem.to_toml()?.as_bytes())?;
+            return Ok(Claim::OtherEvaluation);
+        }
+        Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") })
+    }
+
+    /// The problem that is run here.
+    pub fn read_problem(&self) -> Result<Problem, ProblemError> {
+        Problem::read(&self.problem(), Size::Plain)
+    }
+
+    /// Removes what was made of a model: it is about to be another, or to be judged otherwise.
+    pub fn discard_results(&self) -> Result<(), ProblemError> {
+        for path in [self.posterior(), self.diagnostics(), self.calibration(), self.report()] {
+            remove(&path, std::fs::remove_file(&path))?;
+        }
+        remove(&self.figures(), std::fs::remove_dir_all(self.figures()))
+    }
+}
+
+fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
+    match done {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(system(path, "remove", source)),
+        _ => Ok(()),
+    }
+}
+
+fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
+    IoError::System { path: path.into(), action, source }.into()
+}
+
+/// The keys, dotted, whose values differ between two problems.
+fn differing_keys(a: &Problem, b: &Problem) -> Result<Vec<String>, ProblemError> {
+    let table = |problem: &Problem| {
+        let text = problem.to_toml()?;
+        text.parse::<Table>().map_err(|e| ProblemError::Syntax { path: PathBuf::new(), message: e.to_string() })
+    };
+    let mut keys = Vec::new();
+    collect_differing("", &table(a)?, &table(b)?, &mut keys);
+    Ok(keys)
+}
+
+fn collect_differing(prefix: &str, a: &Table, b: &Table, keys: &mut Vec<String>) {
+    let only_in_b = b.keys().filter(|key| !a.contains_key(*key));
+    for key in a.keys().chain(only_in_b) {
+        match (a.get(key), b.get(key)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) => {
+                collect_differing(&format!("{prefix}{key}."), a, b, keys);
+            }
+            (a, b) if a != b => keys.push(format!("{prefix}{key}")),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(edit: &[(&str, &str)]) -> Problem {
+        let text = edit.iter().fold(include_str!("../../problems/deblur/problem.toml").to_owned(), |text, (a, b)| {
+            assert!(text.contains(a), "{a}");
+            text.replacen(a, b, 1)
+        });
+        Problem::parse(&text, Path::new("problem.toml"), Size::Plain).unwrap()
+    }
+
+    #[test]
+    fn a_folder_belongs_to_one_problem() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(dir.path().join("runs/deblur"));
+        let first = problem(&[]);
+        assert_eq!(run.claim(&first).unwrap(), Claim::New);
+        assert_eq!(run.claim(&first).unwrap(), Claim::Same);
+        assert_eq!(run.read_problem().unwrap(), first);
+        let judged = problem(&[("draws = 256", "draws = 128")]);
+        assert_eq!(run.claim(&judged).unwrap(), Claim::OtherEvaluation);
+        assert_eq!(run.claim(&judged).unwrap(), Claim::Same);
+        let other = problem(&[("sigma = 0.05", "sigma = 0.06"), ("\nbatch = 16", "\nbatch = 8")]);
+        let error = run.claim(&other).unwrap_err().to_string();
+        assert!(
+            error.contains("noise.sigma") && error.contains("training.batch") && error.contains("--out"),
+            "{error}"
+        );
+        assert_eq!(run.read_problem().unwrap(), judged);
+    }
+
+    #[test]
+    fn results_are_discarded_and_the_rest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(dir.path());
+        run.discard_results().unwrap();
+        std::fs::create_dir(run.figures()).unwrap();
+        for path in [run.posterior(), run.training_log(), run.figures().join("a.png")] {
+            std::fs::write(path, "x").unwrap();
+        }
+        run.discard_results().unwrap();
+        assert!(!run.posterior().exists() && !run.figures().exists() && run.training_log().exists());
+    }
+}
