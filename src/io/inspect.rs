@@ -20,8 +20,12 @@ const TEXT_LIMIT: u64 = 100 << 20;
 /// Describes what is at `path`. Files of ours are held against their seals on the way.
 pub fn inspect(path: &Path) -> Result<String> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if ["model.json", "model.safetensors"].iter().any(|name| path.join(name).is_file()) {
-        return model(path);
+    for (kind, header, weights) in
+        [("model", "model.json", "model.safetensors"), ("checkpoint", "state.json", "tensors.safetensors")]
+    {
+        if [header, weights].iter().any(|name| path.join(name).is_file()) {
+            return weighted(path, kind, header, weights);
+        }
     }
     if path.is_dir() || !path.exists() && path.to_string_lossy().contains('*') {
         return pairs(path);
@@ -29,6 +33,9 @@ pub fn inspect(path: &Path) -> Result<String> {
     match extension.as_str() {
         "npy" => npy(path),
         "json" => json(path),
+        "jsonl" => json_lines(path),
+        "png" => png(path),
+        "svg" | "html" => text(path, &extension),
         "safetensors" => Ok(format!("{}\n{}", path.display(), tensors(path)?)),
         _ => hdf5(path),
     }
@@ -143,21 +150,53 @@ fn range(out: &mut String, rows: &Rows) -> Result<()> {
     Ok(())
 }
 
-fn model(folder: &Path) -> Result<String> {
-    let mut out = format!("{}: model\n", folder.display());
-    let config = folder.join("model.json");
-    if config.is_file() {
-        for (key, value) in fields(&config)? {
+/// A model or a checkpoint: a header and weights, which are held against their digests where there are any.
+fn weighted(folder: &Path, kind: &str, header: &str, weights: &str) -> Result<String> {
+    let digests = if super::folder::exists(folder) {
+        super::folder::read(folder)?;
+        "valid"
+    } else {
+        "none"
+    };
+    let mut out = format!("{}: {kind}; digests: {digests}\n", folder.display());
+    let header = folder.join(header);
+    if header.is_file() {
+        for (key, value) in fields(&header)? {
             let text = value.to_string();
             let short: String = text.chars().take(100).collect();
             line(&mut out, format!("{key}: {short}{}", if short.len() < text.len() { "…" } else { "" }));
         }
     }
-    let weights = folder.join("model.safetensors");
+    let weights = folder.join(weights);
     if weights.is_file() {
         line(&mut out, tensors(&weights)?);
     }
     Ok(out)
+}
+
+/// The number of entries of a log, and the last of them.
+fn json_lines(path: &Path) -> Result<String> {
+    let bytes = start(path, TEXT_LIMIT)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut out = format!("{}: log of {} entries\n", path.display(), text.lines().count());
+    if let Some(last) = text.lines().last() {
+        let last: Value = serde_json::from_str(last).map_err(|e| IoError::damaged(path, format!("JSON: {e}")))?;
+        line(&mut out, format!("last: {last}"));
+    }
+    Ok(out)
+}
+
+fn png(path: &Path) -> Result<String> {
+    let file = std::fs::File::open(path).map_err(|e| IoError::system(path, "open", e))?;
+    let reader = png::Decoder::new(std::io::BufReader::new(file));
+    let reader = reader.read_info().map_err(|e| IoError::damaged(path, format!("PNG: {e}")))?;
+    let info = reader.info();
+    Ok(format!("{}: PNG figure of {} × {} pixels\n", path.display(), info.width, info.height))
+}
+
+fn text(path: &Path, kind: &str) -> Result<String> {
+    let bytes = start(path, TEXT_LIMIT)?;
+    Ok(format!("{}: {} of {} kB\n", path.display(), kind.to_uppercase(), bytes.len() / 1000))
 }
 
 fn json(path: &Path) -> Result<String> {

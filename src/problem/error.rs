@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::io::IoError;
+use crate::model::ModelError;
 use crate::operator::OperatorError;
 use crate::posterior::PosteriorError;
 use crate::prior::PriorError;
@@ -23,6 +24,10 @@ pub enum ProblemError {
         "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
     )]
     OtherRun { folder: PathBuf, keys: String },
+    #[error("[{quantity}] axes has {found} entries, its images have {needed} axes; describe each of them, or none")]
+    Axes { quantity: &'static str, found: usize, needed: usize },
+    #[error(transparent)]
+    Model(#[from] ModelError),
     #[error(transparent)]
     Prior(#[from] PriorError),
     #[error(transparent)]

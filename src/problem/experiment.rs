@@ -1,6 +1,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use ndarray::{ArrayD, ArrayViewMutD, Axis, stack};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -8,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::io::pairs::{NoiseTag, Quantity};
 use crate::io::{PairsInfo, Provenance};
+use crate::model::Model;
 use crate::operator::LinearOperator;
 use crate::posterior::exact::PeriodicGaussian;
 use crate::prior::{PeriodicGaussianField, Prior, PriorConfig};
@@ -53,10 +55,21 @@ pub struct Experiment {
 
 impl Experiment {
     /// Builds what the problem names.
+    ///
+    /// # Errors
+    /// Parts that do not go together, the network among them: better now than after the pairs are simulated.
     pub fn new(problem: Problem) -> Result<Self, ProblemError> {
         let prior: Arc<dyn Prior> = Arc::from(problem.prior.build()?);
         let domain = prior.shape();
         let operator: Arc<dyn LinearOperator<f32>> = Arc::from(problem.operator.build::<f32>(&domain)?);
+        for (quantity, config, shape) in [("x", &problem.x, &domain[..]), ("y", &problem.y, operator.range())] {
+            let (found, needed) = (config.axes.len(), shape.len().saturating_sub(1));
+            if found > 0 && found != needed {
+                return Err(ProblemError::Axes { quantity, found, needed });
+            }
+        }
+        let (config, of_operator) = (problem.model_config(), Some(problem.operator.clone()));
+        Model::new(config, of_operator, &domain, operator.range(), problem.seed, &Device::flex())?;
         let PriorConfig::PeriodicGaussianField { shape, offset, power } = &problem.prior;
         let field = PeriodicGaussianField::new(shape, *offset, *power)?;
         let exact = match problem.operator.convolution(&domain)? {

@@ -9,6 +9,7 @@ use crate::model::ModelConfig;
 use crate::operator::OperatorConfig;
 use crate::prior::PriorConfig;
 use crate::problem::ProblemError;
+use crate::problem::checks::{Checks, line_where};
 use crate::problem::overlay::{Size, resolve};
 use crate::train::Training;
 
@@ -167,7 +168,7 @@ impl Problem {
                 && table.contains_key(name)
             {
                 let laid: Problem = resolve(table.clone(), other).try_into().map_err(|e: toml::de::Error| {
-                    let line = line_of(text, &format!("[{name}"));
+                    let line = line_where(text, |line| line.starts_with(&format!("[{name}")));
                     syntax(format!("in [{name}], line {line} and below: {}", e.message()))
                 })?;
                 if other == size {
@@ -175,7 +176,7 @@ impl Problem {
                 }
             }
         }
-        chosen.validate(text, path)?;
+        Checks { text, path, overlay: size.table() }.hold(&chosen)?;
         Ok(chosen)
     }
 
@@ -187,79 +188,6 @@ impl Problem {
     /// What decides a model.
     pub fn model_config(&self) -> ModelConfig {
         ModelConfig { network: self.network.clone(), condition: self.condition.clone(), unknown: self.unknown.clone() }
-    }
-
-    fn validate(&self, text: &str, path: &Path) -> Result<(), ProblemError> {
-        let t = &self.training;
-        let e = &self.evaluation;
-        let positive = "give a positive number";
-        let share = "give a number between 0 and 1";
-        let fraction = |v: f64| v > 0.0 && v < 1.0;
-        let rate = t.learning_rate;
-        let checks: [(&str, String, bool, &str); 19] = [
-            ("name", format!("{:?}", self.name), !self.name.is_empty(), "give the problem a name"),
-            (
-                "sigma",
-                self.noise.sigma.to_string(),
-                self.noise.sigma > 0.0,
-                "noise needs a positive standard deviation",
-            ),
-            ("pairs", self.simulation.pairs.to_string(), self.simulation.pairs >= t.batch, "store at least one batch"),
-            ("shard", self.simulation.shard.to_string(), self.simulation.shard > 0, positive),
-            ("steps", t.steps.to_string(), t.steps > 0, positive),
-            ("batch", t.batch.to_string(), t.batch > 0, positive),
-            ("lanes", t.lanes.to_string(), t.lanes > 0 && t.lanes <= t.batch, "give 1 to the size of the batch"),
-            ("learning_rate", rate.to_string(), rate > 0.0 && rate.is_finite(), positive),
-            (
-                "final_learning_rate",
-                t.final_learning_rate.to_string(),
-                (0.0..=rate).contains(&t.final_learning_rate),
-                "give 0 to the learning rate",
-            ),
-            ("clip", t.clip.to_string(), t.clip > 0.0, positive),
-            ("beta_2", t.beta_2.to_string(), fraction(t.beta_2), share),
-            ("average", t.average.to_string(), (0.0..1.0).contains(&t.average), share),
-            ("validation_pairs", t.validation_pairs.to_string(), t.validation_pairs > 0, positive),
-            ("validate_every", t.validate_every.to_string(), t.validate_every > 0, positive),
-            ("checkpoint_every", t.checkpoint_every.to_string(), t.checkpoint_every > 0, positive),
-            ("pairs", e.pairs.to_string(), e.pairs > 0, positive),
-            ("draws", e.draws.to_string(), e.draws > 1, "give at least 2 draws"),
-            (
-                "observations",
-                e.observations.to_string(),
-                (1..=e.pairs).contains(&e.observations),
-                "give 1 to the number of test pairs",
-            ),
-            (
-                "quantiles",
-                format!("{:?}", e.quantiles),
-                !e.quantiles.is_empty() && e.quantiles.iter().all(|&q| fraction(q)),
-                "give probabilities between 0 and 1",
-            ),
-        ];
-        let value = |key: &str, value: String, remedy: &str| ProblemError::Value {
-            path: path.into(),
-            line: line_of(text, key),
-            key: key.into(),
-            value,
-            remedy: remedy.into(),
-        };
-        for (key, found, good, remedy) in checks {
-            if !good {
-                return Err(value(key, found, remedy));
-            }
-        }
-        self.network.conditioner.validate().map_err(|e| value("conditioner", "…".into(), &e.to_string()))?;
-        for (name, quantity) in [("x", &self.x), ("y", &self.y)] {
-            if let Some(axis) = quantity.axes.iter().find(|axis| axis.spacing.is_nan() || axis.spacing <= 0.0) {
-                return Err(value(
-                    "spacing",
-                    axis.spacing.to_string(),
-                    &format!("axes of {name} need a positive spacing"),
-                ));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -276,11 +204,6 @@ fn without_overlays(text: &str) -> String {
         if inside { "" } else { line }
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// The first line that begins with a word; 1 where none does.
-fn line_of(text: &str, word: &str) -> usize {
-    text.lines().position(|line| line.trim_start().starts_with(word)).map_or(1, |line| line + 1)
 }
 
 #[cfg(test)]

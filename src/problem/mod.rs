@@ -1,6 +1,7 @@
 //! A `problem.toml` as validated types, and the experiment it describes.
 
 mod batches;
+mod checks;
 mod error;
 mod experiment;
 mod file;

@@ -1,0 +1,116 @@
+use std::path::Path;
+
+use crate::problem::{Problem, ProblemError};
+
+/// What the values of a problem file are held to; errors name the line.
+pub struct Checks<'a> {
+    pub text: &'a str,
+    pub path: &'a Path,
+    /// The table laid over the rest, whose lines come first.
+    pub overlay: Option<&'a str>,
+}
+
+const POSITIVE: &str = "give a positive number";
+const SHARE: &str = "give a number between 0 and 1";
+
+impl Checks<'_> {
+    /// The first value that is not possible is the error.
+    pub fn hold(&self, problem: &Problem) -> Result<(), ProblemError> {
+        let (t, e, s) = (&problem.training, &problem.evaluation, &problem.simulation);
+        let rate = t.learning_rate;
+        self.that("name", &problem.name, !problem.name.is_empty(), "give the problem a name")?;
+        let plain = !problem.name.contains(['/', '\\']) && !problem.name.starts_with('.');
+        self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
+        let sigma = problem.noise.sigma;
+        let remedy = "noise needs a positive standard deviation";
+        self.that("noise.sigma", sigma, sigma > 0.0 && sigma.is_finite(), remedy)?;
+        self.that("simulation.pairs", s.pairs, s.pairs >= t.batch, "store at least one batch")?;
+        self.that("simulation.shard", s.shard, s.shard > 0, POSITIVE)?;
+        self.that("training.steps", t.steps, t.steps > 0, POSITIVE)?;
+        self.that("training.batch", t.batch, t.batch > 0, POSITIVE)?;
+        self.that("training.lanes", t.lanes, (1..=t.batch).contains(&t.lanes), "give 1 to the size of the batch")?;
+        self.that("training.learning_rate", rate, rate > 0.0 && rate.is_finite(), POSITIVE)?;
+        let last = t.final_learning_rate;
+        self.that("training.final_learning_rate", last, (0.0..=rate).contains(&last), "give 0 to the learning rate")?;
+        self.that("training.clip", t.clip, t.clip > 0.0, POSITIVE)?;
+        self.that("training.beta_2", t.beta_2, is_share(t.beta_2), SHARE)?;
+        self.that("training.average", t.average, (0.0..1.0).contains(&t.average), SHARE)?;
+        self.that("training.validation_pairs", t.validation_pairs, t.validation_pairs > 0, POSITIVE)?;
+        self.that("training.validate_every", t.validate_every, t.validate_every > 0, POSITIVE)?;
+        self.that("training.checkpoint_every", t.checkpoint_every, t.checkpoint_every > 0, POSITIVE)?;
+        self.that("evaluation.pairs", e.pairs, e.pairs > 1, "coverage takes 2 pairs or more")?;
+        self.that("evaluation.draws", e.draws, e.draws > 1, "a standard deviation takes 2 draws or more")?;
+        let shown = (1..=e.pairs).contains(&e.observations);
+        self.that("evaluation.observations", e.observations, shown, "give 1 to the number of test pairs")?;
+        let levels = !e.quantiles.is_empty() && e.quantiles.iter().all(|&q| is_share(q));
+        let remedy = "give probabilities between 0 and 1";
+        self.that("evaluation.quantiles", format!("{:?}", e.quantiles), levels, remedy)?;
+        for (name, quantity) in [("x", &problem.x), ("y", &problem.y)] {
+            for axis in &quantity.axes {
+                let good = axis.spacing > 0.0 && axis.spacing.is_finite();
+                self.that(&format!("{name}.axes"), format!("spacing {}", axis.spacing), good, POSITIVE)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn that(&self, key: &str, value: impl ToString, good: bool, remedy: &str) -> Result<(), ProblemError> {
+        if good {
+            return Ok(());
+        }
+        let (path, line) = (self.path.into(), self.line(key));
+        Err(ProblemError::Value { path, line, key: key.into(), value: value.to_string(), remedy: remedy.into() })
+    }
+
+    /// Where a dotted key stands: in the overlay, else in its table, else where the table begins.
+    fn line(&self, key: &str) -> usize {
+        let (table, key) = key.rsplit_once('.').unwrap_or(("", key));
+        let overlaid = self.overlay.map(|overlay| match table {
+            "" => overlay.to_owned(),
+            table => format!("{overlay}.{table}"),
+        });
+        let tables = overlaid.iter().map(String::as_str).chain([table]);
+        tables
+            .clone()
+            .find_map(|table| line_in(self.text, table, key))
+            .unwrap_or_else(|| line_where(self.text, |line| line.starts_with(&format!("[{table}"))))
+    }
+}
+
+fn is_share(value: f64) -> bool {
+    value > 0.0 && value < 1.0
+}
+
+/// The line of a key of a table, counted from 1.
+fn line_in(text: &str, table: &str, key: &str) -> Option<usize> {
+    let mut current = "";
+    for (number, line) in text.lines().map(str::trim).enumerate() {
+        if let Some(header) = line.strip_prefix('[') {
+            current = header.split(']').next().unwrap_or_default().trim();
+        } else if current == table
+            && line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '.']))
+        {
+            return Some(number + 1);
+        }
+    }
+    None
+}
+
+/// The first line of which something holds, counted from 1; 1 where it holds of none.
+pub fn line_where(text: &str, holds: impl Fn(&str) -> bool) -> usize {
+    text.lines().position(|line| holds(line.trim())).map_or(1, |line| line + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_in_its_own_table_and_in_the_overlay_first() {
+        let text = "name = 1\n[operator]\nsigma = 2\n[noise]\nsigma = 3\n[quick.noise]\nsigma = 4\n[training]\nlanes=1";
+        let line = |overlay, key| Checks { text, path: Path::new("p"), overlay }.line(key);
+        assert_eq!((line(None, "noise.sigma"), line(None, "operator.sigma"), line(None, "name")), (5, 3, 1));
+        assert_eq!((line(Some("quick"), "noise.sigma"), line(Some("quick"), "operator.sigma")), (7, 3));
+        assert_eq!((line(None, "training.steps"), line(None, "training.lanes"), line(None, "x.axes")), (8, 9, 1));
+    }
+}

@@ -1,0 +1,51 @@
+//! A run that is stopped, politely or not, loses nothing and ends in the same numbers.
+
+use crate::{posteria, problem, succeed, text};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Long enough to be hit in the middle.
+const LONG: [(&str, &str); 3] =
+    [("\nsteps = 40", "\nsteps = 300"), ("validate_every = 10", "validate_every = 30"), ("hidden = 8", "hidden = 16")];
+
+#[test]
+fn killed_three_times_training_ends_in_the_same_weights() {
+    for source in ["on-the-fly", "stored"] {
+        let dir = tempfile::tempdir().unwrap();
+        let replaced = format!("source = \"{source}\"");
+        let path = problem(dir.path(), &[&LONG[..], &[("source = \"on-the-fly\"", replaced.as_str())]].concat());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kill_and_resume.sh");
+        let program = posteria().get_program().to_owned();
+        let output = Command::new(script).arg(program).args([&path, dir.path()]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("byte for byte"), "{source}: {said}");
+        println!("{source}: {said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = problem(dir.path(), &LONG);
+    let [whole, stopped] = ["whole", "stopped"].map(|name| dir.path().join(name));
+    succeed(&["train", text(&path), "--out", text(&whole)]);
+    let mut child = Command::new(posteria().get_program())
+        .args(["train", text(&path), "--out", text(&stopped)])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !stopped.join("training.jsonl").exists() && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(stopped.join("checkpoint").is_dir() && !stopped.join("model").exists());
+    let inspected = succeed(&["inspect", text(&stopped.join("checkpoint"))]);
+    assert!(inspected.contains("checkpoint; digests: valid"), "{inspected}");
+    succeed(&["train", text(&path), "--out", text(&stopped)]);
+    let weights = |run: &std::path::Path| std::fs::read(run.join("model/model.safetensors")).unwrap();
+    assert!(weights(&whole) == weights(&stopped));
+}
