@@ -51,12 +51,30 @@ impl Stroke {
 
 #[derive(Clone, Debug)]
 pub enum Shape {
-    Text { at: Point, text: String, style: Style },
-    Line { points: Vec<Point>, stroke: Stroke },
-    Area { points: Vec<Point>, colour: RGBColor },
-    Dot { at: Point, radius: f64, colour: RGBColor },
+    Text {
+        at: Point,
+        text: String,
+        style: Style,
+    },
+    Line {
+        points: Vec<Point>,
+        stroke: Stroke,
+    },
+    Area {
+        points: Vec<Point>,
+        colour: RGBColor,
+    },
+    Dot {
+        at: Point,
+        radius: f64,
+        colour: RGBColor,
+    },
     /// Rows of pixels, three bytes each; `size` is across and down.
-    Raster { at: Point, size: [usize; 2], rgb: Vec<u8> },
+    Raster {
+        at: Point,
+        size: [usize; 2],
+        rgb: Vec<u8>,
+    },
 }
 
 /// Shapes in the order in which they are drawn.

@@ -75,10 +75,8 @@ impl Dataset {
     pub fn read(&self, leading: &[usize], channel: usize) -> Result<Field, FigureError> {
         let single = |&index: &usize| index..index + 1;
         let channel = self.channels.map(|count| single(&channel.min(count.saturating_sub(1))));
-        let axes: Vec<Range<usize>> = self.rows.shape()[self.leading + usize::from(channel.is_some())..]
-            .iter()
-            .map(|&size| 0..size)
-            .collect();
+        let axes: Vec<Range<usize>> =
+            self.rows.shape()[self.leading + usize::from(channel.is_some())..].iter().map(|&size| 0..size).collect();
         let ranges: Vec<Range<usize>> = leading.iter().map(single).chain(channel).chain(axes).collect();
         let values = self.rows.read_box(&ranges)?.into_raw_vec_and_offset().0;
         let values = ArrayD::from_shape_vec(IxDyn(&self.grid.sizes()), values)

@@ -151,7 +151,11 @@ fn accepted(metric: &Metric) -> String {
 }
 
 fn badge(pass: bool) -> Markup {
-    if pass { html! { span.badge.pass { "✓ pass" } } } else { html! { span.badge.fail { "✗ fail" } } }
+    if pass {
+        html! { span.badge.pass { "✓ pass" } }
+    } else {
+        html! { span.badge.fail { "✗ fail" } }
+    }
 }
 
 fn figure(drawn: &Drawn) -> Result<Markup, FigureError> {
@@ -216,7 +220,8 @@ mod tests {
             assert!(page.contains(name) && page.contains(meaning), "{name}");
         }
         let expected = ["own_number", "not a number", "≤ 1.00 × 10⁻⁷", "0.9877 nats", "≥ 0.5", "✗ fail", "✓ pass"];
-        let escaped = ["Deblurring &lt;32 × 32&gt;", "Truth &amp; mean.", "seed = 7 # &lt;x&gt;", "Posteria 0.1.0, seed 7"];
+        let escaped =
+            ["Deblurring &lt;32 × 32&gt;", "Truth &amp; mean.", "seed = 7 # &lt;x&gt;", "Posteria 0.1.0, seed 7"];
         for text in expected.into_iter().chain(escaped) {
             assert!(page.contains(text), "{text}");
         }
