@@ -16,7 +16,8 @@ pub(super) struct Posterior {
     pub mean: Field,
     pub standard_deviation: Option<Field>,
     pub truth: Option<Field>,
-    pub observation: Option<Field>,
+    /// With its title: an observation may have more channels than are shown.
+    pub observation: Option<(String, Field)>,
     pub exact_mean: Option<Field>,
     pub exact_standard_deviation: Option<Field>,
     pub samples: Vec<Field>,
@@ -63,14 +64,11 @@ fn mean_is_profile(posterior: &Posterior) -> bool {
 impl Posterior {
     fn read(source: &Source, mean: &Dataset, index: usize, channel: usize) -> Result<Self, FigureError> {
         let mean = mean.read(&[index], channel)?;
-        let optional = |name: &str| -> Result<Option<Field>, FigureError> {
-            let Some(dataset) = Dataset::optional(source, name, 1)? else { return Ok(None) };
-            Ok(Some(dataset.read(&[index], channel)?))
-        };
         let like_mean = |name: &str| -> Result<Option<Field>, FigureError> {
-            let field = optional(name)?;
-            field.iter().try_for_each(|field| field.check_like(&mean, name))?;
-            Ok(field)
+            let Some(dataset) = Dataset::optional(source, name, 1)? else { return Ok(None) };
+            let field = dataset.read(&[index], channel)?;
+            field.check_like(&mean, name)?;
+            Ok(Some(field))
         };
         let mut samples = Vec::new();
         if let Some(dataset) = Dataset::optional(source, "samples", 2)? {
@@ -83,7 +81,7 @@ impl Posterior {
         Ok(Self {
             standard_deviation: like_mean("standard_deviation")?,
             truth: like_mean("truth")?,
-            observation: optional("observation")?,
+            observation: observation(source, index, channel)?,
             exact_mean: like_mean("exact_mean")?,
             exact_standard_deviation: like_mean("exact_standard_deviation")?,
             interval: interval(source, index, channel, &mean)?,
@@ -115,8 +113,7 @@ impl Posterior {
         let (values, deviations) = (self.value_range(), self.deviation_range());
         let value = |title: &str, field: &Field| map(title, field, Palette::Value, values);
         let deviation = |title: &str, field: &Field| map(title, field, Palette::Deviation, deviations);
-        let observation =
-            self.observation.as_ref().map(|y| map("Observation", y, Palette::Value, range_of(y, Palette::Value)));
+        let observation = self.observation_panel();
         let (mut means, mut below) = (Vec::new(), Vec::new());
         if let Some(truth) = &self.truth {
             means.push(value("Truth", truth));
@@ -124,9 +121,7 @@ impl Posterior {
         }
         means.push(value("Posterior mean", &self.mean));
         below.extend(self.standard_deviation.as_ref().map(|s| deviation("Standard deviation", s)));
-        if let Some(exact) = &self.exact_mean {
-            means.push(value("Exact mean", exact));
-        }
+        means.extend(self.exact_mean.as_ref().map(|exact| value("Exact mean", exact)));
         below.extend(self.exact_standard_deviation.as_ref().map(|s| deviation("Exact standard deviation", s)));
         if let Some(truth) = &self.truth {
             let error = Field { values: &self.mean.values - &truth.values, ..self.mean.clone() };
@@ -135,11 +130,20 @@ impl Posterior {
                 below.push(map("Error / standard deviation", &score, Palette::Signed, [-DEVIATIONS, DEVIATIONS]));
             }
             means.push(map("Error: mean − truth", &error, Palette::Signed, range_of(&error, Palette::Signed)));
+        } else if self.exact_mean.is_none() {
+            // Without anything to compare with, one row holds it all.
+            means.append(&mut below);
+            means.splice(0..0, observation);
         } else {
             means.extend(observation);
         }
         let draw = |(i, sample)| value(&format!("Draw {}", i + 1), sample);
         vec![means, below, self.samples.iter().enumerate().map(draw).collect()]
+    }
+
+    pub fn observation_panel(&self) -> Option<Panel> {
+        let (title, field) = self.observation.as_ref()?;
+        Some(map(title, field, Palette::Value, range_of(field, Palette::Value)))
     }
 
     fn caption(&self) -> String {
@@ -166,6 +170,15 @@ impl Posterior {
         let slices = if self.mean.values.ndim() == 3 { " Volumes show their central slices." } else { "" };
         format!("{}. Truth, means and draws share one range of colours, deviations another.{slices}", shown.join(", "))
     }
+}
+
+fn observation(source: &Source, index: usize, channel: usize) -> Result<Option<(String, Field)>, FigureError> {
+    let Some(dataset) = Dataset::optional(source, "observation", 1)? else { return Ok(None) };
+    let title = match dataset.channels() {
+        1 => "Observation".into(),
+        count => format!("Observation, channel {} (of {count})", channel.min(count - 1)),
+    };
+    Ok(Some((title, dataset.read(&[index], channel)?)))
 }
 
 /// The outermost quantiles of the file.
