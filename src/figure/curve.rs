@@ -70,6 +70,9 @@ pub fn training_curve(entries: &[Entry], floor: Option<f64>) -> Result<Curve, Fi
         series.push(line("exact posterior", points, Stroke::new(REFERENCE, CURVE).dashed()));
     }
     for (index, (name, points)) in [("training", training), ("validation", validation)].into_iter().enumerate() {
+        if !points.iter().any(|p| p[1].is_finite()) {
+            continue;
+        }
         let colour = series_colour(index);
         if entries.len() == 1 {
             let mark = Mark::Dots { points, radius: 2.0 * CURVE, colour };
@@ -191,4 +194,77 @@ fn padded([low, high]: [f64; 2]) -> [f64; 2] {
 
 fn empty(what: &str, remedy: &'static str) -> FigureError {
     FigureError::Empty { what: what.into(), remedy }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, stream};
+
+    fn svg(curve: &Curve) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let [png, svg] = curve.write(folder.path(), "curve").unwrap();
+        assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+        std::fs::read_to_string(&svg).unwrap()
+    }
+
+    fn contains(text: &str, labels: &[&str]) {
+        labels.iter().for_each(|label| assert!(text.contains(label), "{label}"));
+    }
+
+    fn entries(losses: &[f64]) -> Vec<Entry> {
+        let entry = |(i, &nll): (usize, &f64)| Entry {
+            step: 10 * (i as u64 + 1),
+            nll,
+            validation: nll + 0.1,
+            learning_rate: 1e-3,
+            gradient_norm: 1.0,
+            reconstruction_error: 0.0,
+        };
+        losses.iter().enumerate().map(entry).collect()
+    }
+
+    #[test]
+    fn the_start_of_training_does_not_hide_its_end() {
+        let mut losses = vec![1e6, 1e3, f64::NAN];
+        losses.extend((0..97).map(|i| 1.0 - 0.005 * f64::from(i)));
+        let points: Vec<[f64; 2]> = losses.iter().zip(1..).map(|(&loss, i)| [f64::from(i) * 10.0, loss]).collect();
+        let [low, high] = loss_range(points.iter(), 1000.0, Some(0.4));
+        assert!(low < 0.4 && high > 0.98 && high < 1.1, "{low} {high}");
+        let text = svg(&training_curve(&entries(&losses), Some(0.4)).unwrap());
+        contains(&text, &["exact posterior", "training", "validation", "negative log-likelihood (nats per dimension)"]);
+    }
+
+    #[test]
+    fn odd_logs_are_drawn_and_empty_ones_refused() {
+        for losses in [&[f64::NAN, f64::NAN][..], &[3.0], &[2.0, 2.0], &[f64::INFINITY, -1e300]] {
+            for floor in [None, Some(f64::NAN), Some(1.0)] {
+                svg(&training_curve(&entries(losses), floor).unwrap());
+            }
+        }
+        let message = training_curve(&[], None).unwrap_err().to_string();
+        assert!(message.contains("train first"), "{message}");
+        assert!(coverage_curve(&[]).is_err() && error_by_uncertainty(&[Bin::default()], "m").is_err());
+    }
+
+    #[test]
+    fn calibration_curves_name_what_they_show() {
+        let point =
+            |expected: f64| Coverage { expected, observed: 0.9 * expected, band: [expected - 0.2, expected + 0.2] };
+        contains(
+            &svg(&coverage_curve(&[point(0.9), point(0.1)]).unwrap()),
+            &["expected coverage", "observed coverage", "calibrated", "95 % band", "0.8"],
+        );
+        let bin = |s: f64| Bin { count: 5, uncertainty: s, error: 1.1 * s, mean_uncertainty: s, mean_error: s };
+        contains(
+            &svg(&error_by_uncertainty(&[bin(1e-6), bin(2e-6), Bin::default()], "m").unwrap()),
+            &["standard deviation, rms (×10⁻⁶ m)", "error of the mean, rms", "calibrated"],
+        );
+        let bands = Bands::new(40, 15, 0.95, &mut stream(1, Purpose::Diagnostic, 0)).unwrap();
+        let ranks: Vec<u32> = (0..40).map(|i| i % 16).collect();
+        let curve = ecdf_difference("Ranks", &[("mean & more".into(), ranks)], &bands).unwrap();
+        contains(&svg(&curve), &["Ranks", "mean &amp; more", "simultaneous band", "ECDF − uniform"]);
+        assert!(ecdf_difference("", &[("mean".into(), vec![1])], &bands).is_err());
+        assert!(ecdf_difference("", &[], &bands).is_err());
+    }
 }

@@ -1,7 +1,7 @@
 //! From shapes to files: PNG with 300 dpi, drawn at twice its size and averaged; SVG with texts as texts.
 
 use super::FigureError;
-use super::canvas::{Align, Bounds, Canvas, Point, Shape, Style};
+use super::canvas::{Align, Bounds, Canvas, Point, Shape, Stroke, Style};
 use super::style::INK;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingAreaErrorKind;
@@ -31,7 +31,7 @@ pub fn png(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
     {
         let size = (fine[0] as u32, fine[1] as u32);
         let area = BitMapBackend::with_buffer(&mut rgb, size).into_drawing_area();
-        draw(canvas, &area, &Target { view, scale: FINER as f64, lift: BITMAP_LIFT })?;
+        draw(canvas, &area, &Target { view, scale: FINER as f64, lift: BITMAP_LIFT, whole_paths: false })?;
         area.present().map_err(backend)?;
     }
     let rgb = averaged(&rgb, [width, height]);
@@ -57,7 +57,7 @@ pub fn svg(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
     {
         let area = SVGBackend::with_string(&mut text, (width as u32, height as u32)).into_drawing_area();
         area.fill(&WHITE).map_err(backend)?;
-        draw(canvas, &area, &Target { view, scale: 1.0, lift: 0.0 })?;
+        draw(canvas, &area, &Target { view, scale: 1.0, lift: 0.0, whole_paths: true })?;
         area.present().map_err(backend)?;
     }
     Ok(crate::io::replace(path, text.as_bytes())?)
@@ -105,7 +105,10 @@ fn frame(canvas: &Canvas) -> Result<(Bounds, [usize; 2]), FigureError> {
 struct Target {
     view: Bounds,
     scale: f64,
+    /// See [`BITMAP_LIFT`].
     lift: f64,
+    /// Whether a path of several points is drawn well; on a bitmap plotters tears sharp corners open.
+    whole_paths: bool,
 }
 
 impl Target {
@@ -124,12 +127,7 @@ fn draw<DB: DrawingBackend>(
     for shape in &canvas.shapes {
         match shape {
             Shape::Text { at, text, style } => draw_text(area, target, *at, text, style),
-            Shape::Line { points, stroke } => {
-                let mut points: Vec<_> = points.iter().map(|p| target.at(*p)).collect();
-                points.dedup();
-                let width = (stroke.width * target.scale).round().max(1.0) as u32;
-                area.draw(&PathElement::new(points, stroke.colour.stroke_width(width)))
-            }
+            Shape::Line { points, stroke } => draw_line(area, target, points, stroke),
             Shape::Area { points, colour } => {
                 let points: Vec<_> = points.iter().map(|p| target.at(*p)).collect();
                 area.draw(&Polygon::new(points, colour.filled()))
@@ -149,6 +147,25 @@ fn draw<DB: DrawingBackend>(
         .map_err(backend)?;
     }
     Ok(())
+}
+
+fn draw_line<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    target: &Target,
+    points: &[Point],
+    stroke: &Stroke,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let mut points: Vec<_> = points.iter().map(|p| target.at(*p)).collect();
+    points.dedup();
+    let width = (stroke.width * target.scale).round().max(1.0) as u32;
+    let style = stroke.colour.stroke_width(width);
+    if target.whole_paths {
+        return area.draw(&PathElement::new(points, style));
+    }
+    for joint in points.get(1..points.len().saturating_sub(1)).unwrap_or_default() {
+        area.draw(&Circle::new(*joint, width / 2, stroke.colour.filled()))?;
+    }
+    points.windows(2).try_for_each(|pair| area.draw(&PathElement::new(pair.to_vec(), style)))
 }
 
 fn draw_text<DB: DrawingBackend>(
@@ -205,7 +222,6 @@ fn backend(error: impl std::fmt::Display) -> FigureError {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::figure::canvas::Stroke;
 
     /// The pixels of a PNG, and its size across and down.
     pub fn decoded(path: &Path) -> (Vec<[u8; 3]>, [usize; 2]) {

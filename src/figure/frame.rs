@@ -151,12 +151,12 @@ impl Frame {
             let room: f64 = self.size[0] * self.tick_distance(ticks, &self.horizontal);
             ticks.marks.len() < 2 || widest(ticks) + 1.5 * GAP <= room
         };
-        let finest_first = (1..=6).rev().map(|most| self.horizontal.ticks(most));
-        finest_first.filter(fits).next().unwrap_or(Ticks { marks: Vec::new(), exponent: 0 })
+        let mut finest_first = (1..=6).rev().map(|most| self.horizontal.ticks(most));
+        finest_first.find(fits).unwrap_or(Ticks { marks: Vec::new(), exponent: 0 })
     }
 
     fn vertical_ticks(&self) -> Ticks {
-        let most = (self.size[1] / (2.2 * TICK)).floor().clamp(1.0, 6.0);
+        let most = (self.size[1] / (1.6 * TICK)).floor().clamp(1.0, 6.0);
         self.vertical.ticks(most as usize)
     }
 

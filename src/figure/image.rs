@@ -12,13 +12,13 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 /// The longer side of an image.
 const IMAGE: f64 = 420.0;
 /// The longest axis of a volume.
-const SLICE: f64 = 240.0;
+const SLICE: f64 = 280.0;
 /// Width of the colour bar, and its distance from the image.
 const BAR: [f64; 2] = [22.0, 26.0];
 /// Room for the label above a slice.
 const SLICE_LABEL: f64 = TICK + GAP;
-/// A side is drawn at least this share of the longest, even if its pixels are then no squares.
-const THINNEST: f64 = 0.2;
+/// A side is drawn at least this long, even if its pixels are then no squares: two ticks must have room.
+const SHORTEST: f64 = 90.0;
 
 /// How an image is coloured.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,8 @@ pub fn slices(canvas: &mut Canvas, values: ArrayView3<f32>, axes: [&io::Axis; 3]
     let room = (text_width(&label(0), TICK, false) - lengths[2]).max(0.0) / 2.0;
     let room = room + (text_width(&label(2), TICK, false) - lengths[0]).max(0.0) / 2.0;
     let right = lengths[2] + room + 3.0 * GAP;
-    let below = SLICE_LABEL + lengths[1] + SLICE_LABEL + GAP;
+    let upright = |axis: usize| (name_length(axes[axis]) - lengths[axis]).max(0.0) / 2.0;
+    let below = SLICE_LABEL + lengths[1] + (SLICE_LABEL + GAP).max(upright(1) + upright(0) + GAP);
     let front =
         View { values: cut(0), axes: [row, column], corner: [0.0, SLICE_LABEL], size: [lengths[2], lengths[1]] };
     let side = View {
@@ -77,9 +78,15 @@ pub fn slices(canvas: &mut Canvas, values: ArrayView3<f32>, axes: [&io::Axis; 3]
             frame.horizontal_axis(canvas);
         }
     }
-    let size = [right + lengths[0], below + lengths[0]];
+    let size = [canvas.bounds().right.ceil(), below + lengths[0]];
     colour_bar(canvas, size, &colouring);
     size
+}
+
+/// The length of the name of an axis.
+fn name_length(axis: &io::Axis) -> f64 {
+    let side = Side::of_axis(axis);
+    text_width(&format!("{} ({})", side.name, side.unit), LABEL, false)
 }
 
 /// How long the axes are drawn: to scale where they have one unit, equally long where they do not. Small images are
@@ -91,7 +98,9 @@ fn lengths(axes: &[&io::Axis], longest: f64) -> Vec<f64> {
     let pixels = axes.iter().max_by(|a, b| extent(a).total_cmp(&extent(b))).map_or(1, |axis| axis.size.max(1));
     let factor = (longest / pixels as f64).floor();
     let longest = if alike && factor > 1.0 { factor * pixels as f64 } else { longest };
-    axes.iter().map(|axis| (longest * (extent(axis) / largest).max(THINNEST)).round()).collect()
+    axes.iter()
+        .map(|axis| (longest * (extent(axis) / largest)).round().clamp(SHORTEST, longest.max(SHORTEST)))
+        .collect()
 }
 
 struct View<'a> {
@@ -105,10 +114,11 @@ impl View<'_> {
     fn draw(&self, canvas: &mut Canvas, colouring: &Colouring) -> Frame {
         let colours = Colours::new(colouring.palette, drawable(colouring.range));
         let size = self.size.map(|s| s as usize);
-        canvas.raster(self.corner, size, raster(self.values, size, &colours));
         let [vertical, horizontal] = self.axes.map(Side::of_axis);
         let frame = Frame { corner: self.corner, size: self.size, horizontal, vertical };
+        // The border first: it may not cover a part of the outermost pixels.
         frame.border(canvas);
+        canvas.raster(self.corner, size, raster(self.values, size, &colours));
         frame
     }
 }
@@ -134,7 +144,6 @@ fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring) {
     let value = |y: usize| high - (high - low) * (y as f64 + 0.5) / down as f64;
     let rgb = (0..down).flat_map(|y| colours.of(value(y) as f32).repeat(across)).collect();
     let corner = [size[0] + distance, 0.0];
-    canvas.raster(corner, [across, down], rgb);
     let frame = Frame {
         corner,
         size: [width, down as f64],
@@ -142,12 +151,13 @@ fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring) {
         vertical: Side::new([high, low], "", colouring.unit),
     };
     frame.border(canvas);
+    canvas.raster(corner, [across, down], rgb);
     frame.right_axis(canvas);
 }
 
 /// The largest width a panel's title may have.
 pub fn title_width(size: [f64; 2]) -> f64 {
-    size[0] + BAR[0] + BAR[1] + 3.0 * LABEL
+    (size[0] + BAR[0] + BAR[1] + 3.0 * LABEL).max(IMAGE)
 }
 
 #[cfg(test)]
@@ -164,7 +174,7 @@ mod tests {
         let axes = [Of::new("time", 2000, 0.002, "s"), Of::new("receiver", 30, 25.0, "m")];
         assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [420.0, 420.0]);
         let axes = [Of::new("row", 1, 0.0, ""), Of::new("column", 4000, -1.0, "")];
-        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [84.0, 420.0]);
+        assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [90.0, 420.0]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::canvas::{Align, Bounds, Canvas, Style, shortened};
 use super::colour::{Palette, drawable};
 use super::frame::Side;
 use super::image::{self, Colouring};
-use super::plot::{Mark, Plot, Series};
+use super::plot::{LEGEND_ROW, Mark, Plot, Series};
 use super::style::{BLUE_BAND, CURVE, GAP, HEADING, SERIES, TICK, TITLE, series_colour};
 use super::{FigureError, encode};
 use crate::figure::canvas::Stroke;
@@ -16,9 +16,10 @@ use std::path::Path;
 /// Between neighbouring panels, across and down.
 const BETWEEN: [f64; 2] = [44.0, 40.0];
 /// The frame of a profile.
-const PROFILE: [f64; 2] = [560.0, 340.0];
-/// Profiles of so few points get a dot at each.
+const PROFILE: [f64; 2] = [760.0, 400.0];
+/// Profiles of so few points get a dot at each, those of so many thinner lines.
 const FEW: usize = 40;
+const MANY: usize = 200;
 
 /// One panel of a figure.
 #[derive(Clone, Debug)]
@@ -143,7 +144,9 @@ impl Panel {
     /// The panel with the corner of its image or frame at the origin.
     fn canvas(&self) -> Result<Canvas, FigureError> {
         let mut canvas = Canvas::default();
-        let (size, width) = match &self.content {
+        // Titles of a row are level, whether there is a legend, or half a tick label at the upper end, or neither.
+        let above_profile = (PROFILE, PROFILE[0], LEGEND_ROW + GAP / 2.0);
+        let (size, width, level) = match &self.content {
             Content::Map { values, palette, range } => {
                 self.check(values)?;
                 let colouring = Colouring { palette: *palette, range: *range, unit: &self.unit };
@@ -161,16 +164,15 @@ impl Panel {
                         PROFILE
                     }
                 };
-                (size, if values.ndim() == 1 { PROFILE[0] } else { image::title_width(size) })
+                if values.ndim() == 1 { above_profile } else { (size, image::title_width(size), TICK / 2.0) }
             }
             Content::Profile { lines, band, range } => {
                 self.profile(&mut canvas, lines, band.as_ref(), *range)?;
-                (PROFILE, PROFILE[0])
+                above_profile
             }
         };
         if !self.title.is_empty() {
-            // A tick label at the upper end of an axis stands half above it; titles of a row are level with and without.
-            let above = canvas.bounds().top.min(-TICK / 2.0) - GAP - TITLE / 2.0;
+            let above = canvas.bounds().top.min(-level) - GAP - TITLE / 2.0;
             let title = shortened(&self.title, TITLE, false, width);
             canvas.text(title, [size[0] / 2.0, above], Style::new(TITLE, Align::Centre));
         }
@@ -210,7 +212,7 @@ impl Panel {
         for line in lines {
             let points = points(line.values.view().into_dimensionality().map_err(|_| self.shape(&line.values))?, place);
             let colour: RGBColor = series_colour(line.colour);
-            let stroke = Stroke::new(colour, CURVE);
+            let stroke = Stroke::new(colour, if axis.size > MANY { CURVE / 2.0 } else { CURVE });
             let stroke = if line.dashed { stroke.dashed() } else { stroke };
             let dots = !joined || axis.size == 1;
             if joined && axis.size > 1 {
@@ -218,7 +220,9 @@ impl Panel {
             }
             if dots || axis.size <= FEW {
                 let name = if dots { line.name.clone() } else { String::new() };
-                series.push(Series { name, mark: Mark::Dots { points, radius: 1.6 * CURVE, colour } });
+                // What is dashed as a line lies behind as a dot: it is larger, to be seen.
+                let radius = if dots && line.dashed { 2.6 * CURVE } else { 1.7 * CURVE };
+                series.push(Series { name, mark: Mark::Dots { points, radius, colour } });
             }
         }
         let vertical = Side::new([high + margin, low - margin], "", &self.unit);
@@ -242,4 +246,112 @@ impl Panel {
 
 fn points(values: ArrayView1<f32>, place: impl Fn(usize) -> f64) -> Vec<[f64; 2]> {
     values.iter().enumerate().map(|(i, &v)| [place(i), f64::from(v)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::encode::tests::decoded;
+    use crate::figure::{extent, symmetric_extent};
+    use crate::io;
+    use ndarray::IxDyn;
+
+    /// The darkest colour of viridis, and the brightest: zero and one in the panels below.
+    const DARK: [u8; 3] = [68, 1, 84];
+    const BRIGHT: [u8; 3] = [253, 231, 37];
+
+    fn panel(values: ArrayD<f32>, grid: Grid) -> Panel {
+        let content = Content::Map { values, palette: Palette::Value, range: [0.0, 1.0] };
+        Panel { title: "Truth".into(), unit: "m/s".into(), grid, content }
+    }
+
+    fn drawn(panel: Panel) -> Result<(Vec<[u8; 3]>, [usize; 2]), FigureError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        Figure { title: "Maps".into(), rows: vec![vec![panel]] }.write_png(&path)?;
+        Ok(decoded(&path))
+    }
+
+    /// The first column and row that hold the colour: the corner of a dark image, as the colour bar is to its right.
+    fn corner(pixels: &[[u8; 3]], width: usize, colour: [u8; 3]) -> [usize; 2] {
+        let found = || pixels.iter().enumerate().filter(|(_, p)| **p == colour).map(|(i, _)| i);
+        [found().map(|i| i % width).min().unwrap(), found().map(|i| i / width).min().unwrap()]
+    }
+
+    fn with(shape: &[usize], places: &[(&[usize], f32)]) -> (ArrayD<f32>, Grid) {
+        let mut values = ArrayD::zeros(IxDyn(shape));
+        places.iter().for_each(|(place, value)| values[IxDyn(place)] = *value);
+        (values, Grid::of_pixels(shape))
+    }
+
+    #[test]
+    fn every_pixel_has_its_colour_at_its_place() {
+        let (values, grid) = with(&[32, 32], &[(&[5, 20], 1.0), (&[9, 2], f32::NAN)]);
+        let (pixels, [width, _]) = drawn(panel(values, grid)).unwrap();
+        let [left, top] = corner(&pixels, width, DARK);
+        for row in 0..32 {
+            for column in 0..32 {
+                let expected = match (row, column) {
+                    (5, 20) => BRIGHT,
+                    (9, 2) => [0xb8; 3],
+                    _ => DARK,
+                };
+                for (x, y) in [(0, 0), (12, 12)] {
+                    let place = (top + row * 13 + y) * width + left + column * 13 + x;
+                    assert_eq!(pixels[place], expected, "row {row}, column {column}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn axes_keep_their_proportions() {
+        let axes = vec![io::Axis::new("depth", 512, 12.5, "m"), io::Axis::new("distance", 300, 25.0, "m")];
+        let (pixels, [width, _]) = drawn(panel(ArrayD::zeros(vec![512, 300]), Grid::new(axes))).unwrap();
+        let [left, top] = corner(&pixels, width, DARK);
+        let across = (left..).take_while(|x| pixels[top * width + x] == DARK).count();
+        let down = (top..).take_while(|y| pixels[y * width + left] == DARK).count();
+        assert_eq!((across, down), (420, 358));
+    }
+
+    #[test]
+    fn volumes_show_their_central_slices() {
+        let (values, grid) = with(&[4, 6, 10], &[(&[2, 1, 3], 1.0), (&[1, 3, 7], 1.0), (&[3, 0, 5], 1.0)]);
+        let (pixels, [width, _]) = drawn(panel(values, grid)).unwrap();
+        let [left, top] = corner(&pixels, width, DARK);
+        // Ten columns in 280 pixels: a pixel is 28 across, down and deep.
+        let bright = |x: usize, y: usize| pixels[y * width + x] == BRIGHT;
+        assert!(bright(left + 3 * 28 + 14, top + 28 + 14), "plane 2, row 1, column 3");
+        let side = (left + 280..width).find(|x| pixels[(top + 3 * 28) * width + x] == DARK).unwrap();
+        assert!(bright(side + 3 * 28 + 14, top + 14), "column 5, row 0, plane 3");
+        let height = pixels.len() / width;
+        let below = (top + 6 * 28..height).find(|y| pixels[y * width + left] == DARK).unwrap();
+        assert!(bright(left + 7 * 28 + 14, below + 28 + 14), "row 3, plane 1, column 7");
+    }
+
+    #[test]
+    fn odd_values_are_drawn_and_odd_shapes_refused() {
+        for shape in [vec![1], vec![1, 1], vec![1, 1, 1], vec![700, 2], vec![12]] {
+            for value in [f32::NAN, f32::INFINITY, 0.0, 1500.0, -3e38, 1e-40] {
+                let values = ArrayD::from_elem(shape.clone(), value);
+                let mut panel = panel(values.clone(), Grid::of_pixels(&shape));
+                for range in [extent(&values), symmetric_extent(&values), [f64::NAN, f64::INFINITY]] {
+                    panel.content = Content::Map { values: values.clone(), palette: Palette::Signed, range };
+                    panel.canvas().unwrap();
+                }
+                for spacing in [0.0, -2.5, f64::NAN, 1e308, 1e-320] {
+                    panel.grid.axes.iter_mut().for_each(|axis| axis.spacing = spacing);
+                    panel.canvas().unwrap();
+                }
+                drawn(panel).unwrap();
+            }
+        }
+        for shape in [vec![], vec![0, 3], vec![2, 2, 2, 2]] {
+            let message = drawn(panel(ArrayD::zeros(shape.clone()), Grid::of_pixels(&shape))).unwrap_err().to_string();
+            assert!(message.contains("Truth") && message.contains("one to three axes"), "{message}");
+        }
+        assert!(drawn(panel(ArrayD::zeros(vec![2, 3]), Grid::of_pixels(&[3, 2]))).is_err());
+        let message = Figure::default().write_png(Path::new("a.png")).unwrap_err().to_string();
+        assert!(message.contains("at least one panel"), "{message}");
+    }
 }

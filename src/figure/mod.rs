@@ -18,14 +18,16 @@ mod plot;
 pub mod posterior;
 mod profiles;
 pub mod report;
+mod statistics;
 mod style;
 
 pub use colour::{Palette, extent, symmetric_extent};
 pub use curve::{Curve, coverage_curve, ecdf_difference, error_by_uncertainty, training_curve};
 pub use error::FigureError;
 pub use maps::{Content, Figure, Line, Panel};
-pub use posterior::{maps_figures, posterior_figures};
+pub use posterior::posterior_figures;
 pub use report::Report;
+pub use statistics::maps_figures;
 
 use std::path::PathBuf;
 

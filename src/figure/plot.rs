@@ -3,11 +3,15 @@
 use super::canvas::{Align, Canvas, Point, Stroke, Style};
 use super::encode::text_width;
 use super::frame::{Frame, Side};
-use super::style::{GAP, LABEL, RULE};
+use super::style::{GAP, LABEL};
 use plotters::style::RGBColor;
 
 /// Length of the sample of a line in the legend.
-const SWATCH: f64 = 44.0;
+const SWATCH: f64 = 36.0;
+/// Between neighbouring names of the legend.
+const BETWEEN: f64 = 26.0;
+/// Height of a row of the legend, with the space below it.
+pub const LEGEND_ROW: f64 = LABEL + GAP / 2.0;
 
 /// What is drawn of a series.
 #[derive(Clone, Debug)]
@@ -93,12 +97,11 @@ impl Plot {
 
     /// The names in rows as wide as the frame, the last row just above it.
     fn legend(&self, canvas: &mut Canvas) {
-        let height = LABEL + GAP / 2.0;
         let mut rows: Vec<Vec<(&Series, f64)>> = vec![Vec::new()];
         let mut used = 0.0;
         for series in self.series.iter().filter(|series| !series.name.is_empty()) {
-            let width = SWATCH + GAP + text_width(&series.name, LABEL, false) + 2.5 * GAP;
-            if used > 0.0 && used + width - 2.5 * GAP > self.size[0] {
+            let width = SWATCH + GAP + text_width(&series.name, LABEL, false) + BETWEEN;
+            if used > 0.0 && used + width - BETWEEN > self.size[0] {
                 rows.push(Vec::new());
                 used = 0.0;
             }
@@ -108,7 +111,7 @@ impl Plot {
             used += width;
         }
         for (i, row) in rows.iter().rev().enumerate() {
-            let y = -GAP - LABEL / 2.0 - i as f64 * height;
+            let y = -GAP - LABEL / 2.0 - i as f64 * LEGEND_ROW;
             for (series, x) in row {
                 swatch(canvas, &series.mark, *x, y);
                 canvas.text(&series.name, [x + SWATCH + GAP, y], Style::new(LABEL, Align::Left));
@@ -121,17 +124,16 @@ impl Plot {
 fn swatch(canvas: &mut Canvas, mark: &Mark, x: f64, y: f64) {
     match mark {
         Mark::Line { stroke, .. } => canvas.line(vec![[x, y], [x + SWATCH, y]], *stroke),
-        Mark::Dots { radius, colour, .. } => canvas.dot([x + SWATCH / 2.0, y], *radius, *colour),
-        Mark::Band { colour, .. } => {
-            let (right, half) = (x + SWATCH, LABEL / 3.0);
-            let corners = vec![[x, y - half], [right, y - half], [right, y + half], [x, y + half]];
-            canvas.area(corners, *colour);
-        }
-        Mark::Bars { stroke, .. } => {
-            let (middle, half) = (x + SWATCH / 2.0, LABEL / 2.0 - RULE);
-            canvas.line(vec![[middle, y - half], [middle, y + half]], *stroke);
-        }
+        // No higher than the text beside it.
+        Mark::Dots { radius, colour, .. } => canvas.dot([x + SWATCH / 2.0, y], radius.min(0.4 * LABEL), *colour),
+        Mark::Band { colour, .. } => block(canvas, [x + SWATCH / 2.0, y], SWATCH, *colour),
+        Mark::Bars { stroke, .. } => block(canvas, [x + SWATCH / 2.0, y], stroke.width, stroke.colour),
     }
+}
+
+fn block(canvas: &mut Canvas, [x, y]: Point, width: f64, colour: RGBColor) {
+    let (left, right, half) = (x - width / 2.0, x + width / 2.0, LABEL / 3.0);
+    canvas.area(vec![[left, y - half], [right, y - half], [right, y + half], [left, y + half]], colour);
 }
 
 /// The parts of a line inside the frame; a line ends where it leaves, and at points that are no numbers.

@@ -16,7 +16,8 @@ pub(super) struct Posterior {
     pub mean: Field,
     pub standard_deviation: Option<Field>,
     pub truth: Option<Field>,
-    pub observation: Option<Field>,
+    /// With its title: an observation may have more channels than are shown.
+    pub observation: Option<(String, Field)>,
     pub exact_mean: Option<Field>,
     pub exact_standard_deviation: Option<Field>,
     pub samples: Vec<Field>,
@@ -56,52 +57,6 @@ pub fn posterior_figures(path: &Path, folder: &Path, prefix: &str) -> Result<Vec
     Ok(drawn)
 }
 
-/// Draws `PREFIX.png` from a file of maps such as statistics of draws: `mean` and `standard_deviation`, whichever is
-/// there, `[observation?, channel?, axes…]`; the names of several observations and channels end in their numbers.
-pub fn maps_figures(path: &Path, folder: &Path, prefix: &str) -> Result<Vec<Drawn>, FigureError> {
-    const SHOWN: [(&str, &str, Palette); 2] =
-        [("mean", "Mean", Palette::Value), ("standard_deviation", "Standard deviation", Palette::Deviation)];
-    let source = Source::open(path)?;
-    let mut datasets = Vec::new();
-    for (name, title, palette) in SHOWN.into_iter().filter(|(name, ..)| source.has(name)) {
-        let leading = usize::from(source.rows(name)?.axis("observation") == Some(0));
-        datasets.push((Dataset::open(&source, name, leading)?, leading, title, palette));
-    }
-    let Some((first, leading, ..)) = datasets.first() else {
-        // The error of the reader lists what is there instead.
-        source.rows("mean")?;
-        let remedy = "give a file that holds `mean` or `standard_deviation`";
-        return Err(FigureError::Empty { what: path.display().to_string(), remedy });
-    };
-    let (observations, channels) = (first.leading(0), first.channels());
-    let mut drawn = Vec::new();
-    for observation in 0..observations {
-        for channel in 0..channels {
-            let mut row = Vec::new();
-            for (dataset, leading, title, palette) in &datasets {
-                let field = dataset.read(&[observation][..*leading], channel)?;
-                row.push(map(title, &field, *palette, range_of(&field, *palette)));
-            }
-            let titles: Vec<String> = row.iter().map(|panel| panel.title.to_lowercase()).collect();
-            let mut name = prefix.to_owned();
-            let mut caption = titles.join(" and ");
-            if *leading == 1 {
-                name += &format!("-{observation}");
-                caption += &format!(" of observation {observation}");
-            }
-            if channels > 1 {
-                name += &format!("-channel-{channel}");
-                caption += &format!(", channel {channel}");
-            }
-            let path = folder.join(name + ".png");
-            let caption = capitalised(&caption);
-            Figure { title: String::new(), rows: vec![row] }.write_png(&path)?;
-            drawn.push(Drawn { path, caption: caption + "." });
-        }
-    }
-    Ok(drawn)
-}
-
 fn mean_is_profile(posterior: &Posterior) -> bool {
     posterior.mean.values.ndim() == 1
 }
@@ -109,14 +64,11 @@ fn mean_is_profile(posterior: &Posterior) -> bool {
 impl Posterior {
     fn read(source: &Source, mean: &Dataset, index: usize, channel: usize) -> Result<Self, FigureError> {
         let mean = mean.read(&[index], channel)?;
-        let optional = |name: &str| -> Result<Option<Field>, FigureError> {
-            let Some(dataset) = Dataset::optional(source, name, 1)? else { return Ok(None) };
-            Ok(Some(dataset.read(&[index], channel)?))
-        };
         let like_mean = |name: &str| -> Result<Option<Field>, FigureError> {
-            let field = optional(name)?;
-            field.iter().try_for_each(|field| field.check_like(&mean, name))?;
-            Ok(field)
+            let Some(dataset) = Dataset::optional(source, name, 1)? else { return Ok(None) };
+            let field = dataset.read(&[index], channel)?;
+            field.check_like(&mean, name)?;
+            Ok(Some(field))
         };
         let mut samples = Vec::new();
         if let Some(dataset) = Dataset::optional(source, "samples", 2)? {
@@ -129,7 +81,7 @@ impl Posterior {
         Ok(Self {
             standard_deviation: like_mean("standard_deviation")?,
             truth: like_mean("truth")?,
-            observation: optional("observation")?,
+            observation: observation(source, index, channel)?,
             exact_mean: like_mean("exact_mean")?,
             exact_standard_deviation: like_mean("exact_standard_deviation")?,
             interval: interval(source, index, channel, &mean)?,
@@ -161,8 +113,7 @@ impl Posterior {
         let (values, deviations) = (self.value_range(), self.deviation_range());
         let value = |title: &str, field: &Field| map(title, field, Palette::Value, values);
         let deviation = |title: &str, field: &Field| map(title, field, Palette::Deviation, deviations);
-        let observation =
-            self.observation.as_ref().map(|y| map("Observation", y, Palette::Value, range_of(y, Palette::Value)));
+        let observation = self.observation_panel();
         let (mut means, mut below) = (Vec::new(), Vec::new());
         if let Some(truth) = &self.truth {
             means.push(value("Truth", truth));
@@ -170,9 +121,7 @@ impl Posterior {
         }
         means.push(value("Posterior mean", &self.mean));
         below.extend(self.standard_deviation.as_ref().map(|s| deviation("Standard deviation", s)));
-        if let Some(exact) = &self.exact_mean {
-            means.push(value("Exact mean", exact));
-        }
+        means.extend(self.exact_mean.as_ref().map(|exact| value("Exact mean", exact)));
         below.extend(self.exact_standard_deviation.as_ref().map(|s| deviation("Exact standard deviation", s)));
         if let Some(truth) = &self.truth {
             let error = Field { values: &self.mean.values - &truth.values, ..self.mean.clone() };
@@ -181,11 +130,20 @@ impl Posterior {
                 below.push(map("Error / standard deviation", &score, Palette::Signed, [-DEVIATIONS, DEVIATIONS]));
             }
             means.push(map("Error: mean − truth", &error, Palette::Signed, range_of(&error, Palette::Signed)));
+        } else if self.exact_mean.is_none() {
+            // Without anything to compare with, one row holds it all.
+            means.append(&mut below);
+            means.splice(0..0, observation);
         } else {
             means.extend(observation);
         }
         let draw = |(i, sample)| value(&format!("Draw {}", i + 1), sample);
         vec![means, below, self.samples.iter().enumerate().map(draw).collect()]
+    }
+
+    pub fn observation_panel(&self) -> Option<Panel> {
+        let (title, field) = self.observation.as_ref()?;
+        Some(map(title, field, Palette::Value, range_of(field, Palette::Value)))
     }
 
     fn caption(&self) -> String {
@@ -212,6 +170,15 @@ impl Posterior {
         let slices = if self.mean.values.ndim() == 3 { " Volumes show their central slices." } else { "" };
         format!("{}. Truth, means and draws share one range of colours, deviations another.{slices}", shown.join(", "))
     }
+}
+
+fn observation(source: &Source, index: usize, channel: usize) -> Result<Option<(String, Field)>, FigureError> {
+    let Some(dataset) = Dataset::optional(source, "observation", 1)? else { return Ok(None) };
+    let title = match dataset.channels() {
+        1 => "Observation".into(),
+        count => format!("Observation, channel {} (of {count})", channel.min(count - 1)),
+    };
+    Ok(Some((title, dataset.read(&[index], channel)?)))
 }
 
 /// The outermost quantiles of the file.
@@ -252,7 +219,126 @@ pub(super) fn range_of(field: &Field, palette: Palette) -> [f64; 2] {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::figure::encode::tests::decoded;
+    use crate::io::{Axis, Grid, Kind, Layout, Provenance, ResultWriter};
+    use ndarray::{ArrayD, IxDyn};
+    use std::path::PathBuf;
+
+    /// Datasets by name: axes in front of the grid, and the whole shape; the values count up.
+    pub fn written(folder: &Path, kind: Kind, datasets: &[(&str, &[&str], &[usize])]) -> PathBuf {
+        let path = folder.join("results.h5");
+        let mut writer = ResultWriter::create(&path, kind, &Provenance::default()).unwrap();
+        writer.scale("levels", "level", &[0.95, 0.05], "").unwrap();
+        for (name, labels, shape) in datasets {
+            let axes = shape[labels.len()..].iter().enumerate();
+            let grid =
+                Grid::new(axes.map(|(i, &n)| Axis::new(["depth", "distance", "time"][i], n, 12.5, "m")).collect());
+            let layout = Layout { labels, grid, unit: "m/s", long_name: "" };
+            writer.dataset(name, &shape[1..], &layout).unwrap();
+            let values = ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).map(|k| i[k] as f32).sum());
+            writer.append(name, values.view()).unwrap();
+        }
+        writer.finish().unwrap();
+        path
+    }
+
+    const IMAGE: &[&str] = &["observation", "channel"];
+    const DRAW: &[&str] = &["observation", "draw", "channel"];
+    const LEVEL: &[&str] = &["observation", "level", "channel"];
+
+    pub fn names(drawn: &[Drawn]) -> Vec<String> {
+        drawn.iter().map(|d| d.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn each_observation_has_its_figure() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(
+            folder.path(),
+            Kind::Posterior,
+            &[
+                ("mean", IMAGE, &[2, 1, 8, 6]),
+                ("standard_deviation", IMAGE, &[2, 1, 8, 6]),
+                ("truth", IMAGE, &[2, 1, 8, 6]),
+                ("exact_mean", IMAGE, &[2, 1, 8, 6]),
+                ("observation", IMAGE, &[2, 3, 40]),
+                ("samples", DRAW, &[2, 5, 1, 8, 6]),
+                ("quantiles", LEVEL, &[2, 2, 1, 8, 6]),
+            ],
+        );
+        let drawn = posterior_figures(&path, folder.path(), "posterior").unwrap();
+        assert_eq!(names(&drawn), ["posterior-0.png", "posterior-1.png"]);
+        assert!(drawn[1].caption.contains("observation 1") && drawn[1].caption.contains("4 draws"), "{drawn:?}");
+        assert!(drawn.iter().all(|d| decoded(&d.path).1[0] > 1500));
+    }
+
+    #[test]
+    fn channels_vectors_and_traces_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let two = written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 2, 4, 4])]);
+        let drawn = posterior_figures(&two, folder.path(), "p").unwrap();
+        assert_eq!(names(&drawn), ["p-0-channel-0.png", "p-0-channel-1.png"]);
+        let vector: &[&str] = &["observation", "parameter"];
+        let path = written(
+            folder.path(),
+            Kind::Posterior,
+            &[("mean", vector, &[1, 12]), ("quantiles", &["observation", "level", "parameter"], &[1, 2, 12])],
+        );
+        assert_eq!(names(&posterior_figures(&path, folder.path(), "v").unwrap()), ["v-0.png"]);
+        let source = Source::open(&path).unwrap();
+        let mean = Dataset::open(&source, "mean", 1).unwrap();
+        let posterior = Posterior::read(&source, &mean, 0, 0).unwrap();
+        assert_eq!(
+            (posterior.mean.values.shape(), posterior.mean.grid.axes[0].name.as_str()),
+            (&[12][..], "parameter")
+        );
+        // The levels are stored from high to low.
+        let [(low, lower), (high, upper)] = posterior.interval.unwrap();
+        assert!(low < 0.06 && high > 0.94 && lower.values[[0]] == 1.0 && upper.values[[0]] == 0.0);
+    }
+
+    #[test]
+    fn what_is_compared_shares_a_range() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(
+            folder.path(),
+            Kind::Posterior,
+            &[("mean", IMAGE, &[1, 1, 8, 6]), ("truth", IMAGE, &[1, 1, 8, 6]), ("samples", DRAW, &[1, 9, 1, 8, 6])],
+        );
+        let source = Source::open(&path).unwrap();
+        let mean = Dataset::open(&source, "mean", 1).unwrap();
+        let mut posterior = Posterior::read(&source, &mean, 0, 0).unwrap();
+        let [low, high] = posterior.value_range();
+        // Mean and truth reach 7 + 5; of the four draws read the highest percent is left out.
+        assert!(low == 0.0 && (12.0..15.0).contains(&high), "{low} {high}");
+        posterior.samples[0].values[[0, 0]] = 1e30;
+        assert!(posterior.value_range()[1] < 16.0);
+        let ranges = posterior.panels().concat().into_iter().filter_map(|panel| match panel.content {
+            Content::Map { palette: Palette::Value, range, .. } => Some(range),
+            _ => None,
+        });
+        let ranges: Vec<_> = ranges.collect();
+        assert!(ranges.len() == 6 && ranges.iter().all(|range| *range == ranges[0]), "{ranges:?}");
+    }
+
+    #[test]
+    fn what_is_missing_or_does_not_fit_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path(), Kind::Posterior, &[("truth", IMAGE, &[1, 1, 8, 6])]);
+        let message = posterior_figures(&path, folder.path(), "p").unwrap_err().to_string();
+        assert!(
+            message.contains("results.h5") && message.contains("\"mean\"") && message.contains("truth"),
+            "{message}"
+        );
+        let path =
+            written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 1, 8, 6]), ("truth", IMAGE, &[1, 1, 6, 8])]);
+        let message = posterior_figures(&path, folder.path(), "p").unwrap_err().to_string();
+        assert!(message.contains("truth") && message.contains("[6, 8]") && message.contains("[8, 6]"), "{message}");
+        let path = written(folder.path(), Kind::Posterior, &[("mean", &["observation"], &[1, 2, 2, 2])]);
+        assert!(posterior_figures(&path, folder.path(), "p").is_ok());
+        assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p").is_err());
+    }
 }

@@ -2,8 +2,7 @@
 
 use super::extent;
 use super::maps::{Content, Line, Panel};
-use super::posterior::{Posterior, map, range_of};
-use crate::figure::Palette;
+use super::posterior::Posterior;
 
 /// Posterior and observation, standard deviation and draws.
 pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
@@ -35,9 +34,7 @@ pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
         content: Content::Profile { lines, band, range: [low, high] },
     };
     let mut first = vec![profile("Posterior", lines, band)];
-    first.extend(
-        posterior.observation.as_ref().map(|y| map("Observation", y, Palette::Value, range_of(y, Palette::Value))),
-    );
+    first.extend(posterior.observation_panel());
     let mut second = Vec::new();
     if !posterior.samples.is_empty() {
         let draws = posterior.samples.iter().enumerate();

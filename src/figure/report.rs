@@ -20,7 +20,7 @@ const MEANINGS: [(&str, &str); 9] = [
         "How much denser the truth is under the posterior of its own observation than under another's; zero if observations are ignored.",
     ),
     ("latent_norm", "Mean squared latent code of the truths, per dimension; one if the posterior is exact."),
-    ("coverage_90", "Share of true values inside the central 90 % credible interval."),
+    ("coverage_90", "Share of true values inside the central 90 % credible interval."),
     ("rmse_mean", "Root-mean-square error of the posterior mean."),
     ("rmse_best_classical", "Root-mean-square error of the best classical method on the same observations."),
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
