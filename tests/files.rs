@@ -41,7 +41,7 @@ fn read_all(path: &Path) -> Result<(ArrayD<f32>, ArrayD<f32>), IoError> {
 /// Truncates, flips a bit, or overwrites a stretch; every fifth time in the user block.
 fn damage(bytes: &mut Vec<u8>, case: u64) {
     let mut rng = stream(11, Purpose::Diagnostic, case);
-    let at = if case % 5 == 0 { rng.random_range(0..USER_BLOCK) } else { rng.random_range(0..bytes.len()) };
+    let at = if case.is_multiple_of(5) { rng.random_range(0..USER_BLOCK) } else { rng.random_range(0..bytes.len()) };
     match case % 3 {
         0 => bytes.truncate(at),
         1 => bytes[at] ^= 1 << rng.random_range(0..8),

@@ -1,6 +1,9 @@
 use std::path::Path;
 
+use ndarray::{ArrayD, Axis, concatenate};
+
 use crate::io::{NoiseTag, PairsWriter};
+use crate::problem::experiment::unequal_draws;
 use crate::problem::{Experiment, ProblemError, Set};
 
 /// Pairs that are simulated at once, between two looks at the observer.
@@ -24,23 +27,20 @@ pub fn simulate(
     for (index, first) in (0..pairs).step_by(shard).enumerate() {
         let end = (first + shard).min(pairs);
         if !writer.has_shard(index, end - first) {
-            let mut parts = Vec::new();
+            let (mut xs, mut ys) = (Vec::new(), Vec::new());
             for start in (first..end).step_by(AT_ONCE) {
                 let range = start as u64..(start + AT_ONCE).min(end) as u64;
                 let (x, mut y) = experiment.clean_pairs(set, range.clone())?;
                 if noise == NoiseTag::Included {
                     experiment.add_noise(set, range.start, &mut y);
                 }
-                parts.push((x, y));
+                xs.push(x);
+                ys.push(y);
                 if !progress(range.end as usize) {
                     return Ok(false);
                 }
             }
-            let joined = |part: fn(&(ndarray::ArrayD<f32>, ndarray::ArrayD<f32>)) -> &ndarray::ArrayD<f32>| {
-                let views: Vec<_> = parts.iter().map(|pair| part(pair).view()).collect();
-                ndarray::concatenate(ndarray::Axis(0), &views).map_err(|_| super::experiment::unequal_draws())
-            };
-            writer.write_shard(index, joined(|p| &p.0)?.view(), joined(|p| &p.1)?.view())?;
+            writer.write_shard(index, joined(&xs)?.view(), joined(&ys)?.view())?;
         }
         if !progress(end) {
             return Ok(end == pairs);
@@ -48,6 +48,11 @@ pub fn simulate(
     }
     writer.finish()?;
     Ok(true)
+}
+
+fn joined(parts: &[ArrayD<f32>]) -> Result<ArrayD<f32>, ProblemError> {
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    concatenate(Axis(0), &views).map_err(|_| unequal_draws())
 }
 
 #[cfg(test)]

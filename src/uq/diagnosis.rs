@@ -332,11 +332,7 @@ struct Densities {
 impl Densities {
     /// log q of each pair of a group.
     fn add(&mut self, model: &Model, group: &[(ArrayD<f32>, ArrayD<f32>)]) -> Result<Vec<f64>, UqError> {
-        let joined = |part: fn(&(ArrayD<f32>, ArrayD<f32>)) -> &ArrayD<f32>| {
-            let views: Vec<_> = group.iter().map(|pair| part(pair).view()).collect();
-            concatenate(Axis(0), &views).map_err(|_| UqError::TooFew { what: "pairs", found: 0, needed: 1 })
-        };
-        let (x, y) = (joined(|pair| &pair.0)?, joined(|pair| &pair.1)?);
+        let (x, y) = (joined(group.iter().map(|(x, _)| x))?, joined(group.iter().map(|(_, y)| y))?);
         let log_prob = model.log_prob(&x, &y)?;
         self.log_prob += log_prob.iter().sum::<f64>();
         self.dimensions += x.len();
@@ -346,13 +342,16 @@ impl Densities {
 
     fn report(self, metrics: &mut BTreeMap<String, Measured>) -> Result<(), UqError> {
         measure(metrics, "nll_nats_per_dim", -self.log_prob / self.dimensions as f64, "nat");
-        let views: Vec<_> = self.latents.iter().map(|z| z.view()).collect();
-        let z = concatenate(Axis(0), &views).map_err(|_| UqError::TooFew { what: "pairs", found: 0, needed: 1 })?;
-        let test = latent_test(z.view())?;
+        let test = latent_test(joined(self.latents.iter())?.view())?;
         measure(metrics, "latent_norm", test.norm, "1");
         measure(metrics, "latent_p_value", test.p_value, "1");
         Ok(())
     }
+}
+
+fn joined<'a>(parts: impl Iterator<Item = &'a ArrayD<f32>>) -> Result<ArrayD<f32>, UqError> {
+    let views: Vec<_> = parts.map(|part| part.view()).collect();
+    concatenate(Axis(0), &views).map_err(|_| UqError::TooFew { what: "pairs", found: 0, needed: 1 })
 }
 
 /// The same pairs under the exact posterior.
