@@ -15,6 +15,8 @@ use posteria::uq::verdict::Diagnostics;
 
 use super::{Ended, Result};
 
+/// Observations that are drawn where nothing else is said.
+const OBSERVATIONS: usize = 16;
 /// The bands around the ranks hold everywhere with this probability.
 const BAND: f64 = 0.95;
 
@@ -26,6 +28,9 @@ pub struct Plot {
     /// The folder for the figures of a file; `figures` beside it where nothing is said.
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// Observations of a file that are drawn, at most.
+    #[arg(long, default_value_t = OBSERVATIONS, value_name = "COUNT")]
+    observations: usize,
 }
 
 impl Plot {
@@ -40,7 +45,7 @@ impl Plot {
         drop(source);
         io::create_folder(&folder)?;
         let drawn = match is_posterior {
-            true => posterior_figures(&self.what, &folder, &name)?,
+            true => posterior_figures(&self.what, &folder, &name, self.observations)?,
             false => maps_figures(&self.what, &folder, &name)?,
         };
         for figure in drawn {
@@ -61,7 +66,10 @@ pub fn run(folder: &RunFolder) -> Result {
     };
     let mut sections = Vec::new();
     if folder.posterior().exists() {
-        sections.push(("Posteriors".to_string(), posterior_figures(&folder.posterior(), &figures, "posterior")?));
+        sections.push((
+            "Posteriors".to_string(),
+            posterior_figures(&folder.posterior(), &figures, "posterior", OBSERVATIONS)?,
+        ));
     }
     let mut diagnostics = Diagnostics::default();
     if folder.diagnostics().exists() && folder.calibration().exists() {

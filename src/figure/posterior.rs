@@ -25,16 +25,21 @@ pub(super) struct Posterior {
     pub interval: Option<[(f64, Field); 2]>,
 }
 
-/// Draws `PREFIX-0.png`, `PREFIX-1.png`, … into a folder, one figure an observation of a `posterior.h5`; where the
-/// posterior has several channels, `PREFIX-0-channel-0.png` and so on.
+/// Draws `PREFIX-0.png`, `PREFIX-1.png`, … into a folder, one figure for each of the first `observations` of a
+/// `posterior.h5`; where the posterior has several channels, `PREFIX-0-channel-0.png` and so on.
 ///
 /// `mean` must be there. `truth`, `observation`, `standard_deviation`, `quantiles`, `samples`, `exact_mean` and
 /// `exact_standard_deviation` are shown where they are.
-pub fn posterior_figures(path: &Path, folder: &Path, prefix: &str) -> Result<Vec<Drawn>, FigureError> {
+pub fn posterior_figures(
+    path: &Path,
+    folder: &Path,
+    prefix: &str,
+    observations: usize,
+) -> Result<Vec<Drawn>, FigureError> {
     let source = Source::open(path)?;
     let mean = Dataset::open(&source, "mean", 1)?;
     let mut drawn = Vec::new();
-    for observation in 0..mean.leading(0) {
+    for observation in 0..mean.leading(0).min(observations) {
         for channel in 0..mean.channels() {
             let posterior = Posterior::read(&source, &mean, observation, channel)?;
             let several = mean.channels() > 1;
@@ -269,7 +274,7 @@ pub(super) mod tests {
                 ("quantiles", LEVEL, &[2, 2, 1, 8, 6]),
             ],
         );
-        let drawn = posterior_figures(&path, folder.path(), "posterior").unwrap();
+        let drawn = posterior_figures(&path, folder.path(), "posterior", 9).unwrap();
         assert_eq!(names(&drawn), ["posterior-0.png", "posterior-1.png"]);
         assert!(drawn[1].caption.contains("observation 1") && drawn[1].caption.contains("4 draws"), "{drawn:?}");
         assert!(drawn.iter().all(|d| decoded(&d.path).1[0] > 1500));
@@ -279,7 +284,7 @@ pub(super) mod tests {
     fn channels_vectors_and_traces_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let two = written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 2, 4, 4])]);
-        let drawn = posterior_figures(&two, folder.path(), "p").unwrap();
+        let drawn = posterior_figures(&two, folder.path(), "p", 9).unwrap();
         assert_eq!(names(&drawn), ["p-0-channel-0.png", "p-0-channel-1.png"]);
         let vector: &[&str] = &["observation", "parameter"];
         let path = written(
@@ -287,7 +292,7 @@ pub(super) mod tests {
             Kind::Posterior,
             &[("mean", vector, &[1, 12]), ("quantiles", &["observation", "level", "parameter"], &[1, 2, 12])],
         );
-        assert_eq!(names(&posterior_figures(&path, folder.path(), "v").unwrap()), ["v-0.png"]);
+        assert_eq!(names(&posterior_figures(&path, folder.path(), "v", 9).unwrap()), ["v-0.png"]);
         let source = Source::open(&path).unwrap();
         let mean = Dataset::open(&source, "mean", 1).unwrap();
         let posterior = Posterior::read(&source, &mean, 0, 0).unwrap();
@@ -328,17 +333,17 @@ pub(super) mod tests {
     fn what_is_missing_or_does_not_fit_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = written(folder.path(), Kind::Posterior, &[("truth", IMAGE, &[1, 1, 8, 6])]);
-        let message = posterior_figures(&path, folder.path(), "p").unwrap_err().to_string();
+        let message = posterior_figures(&path, folder.path(), "p", 9).unwrap_err().to_string();
         assert!(
             message.contains("results.h5") && message.contains("\"mean\"") && message.contains("truth"),
             "{message}"
         );
         let path =
             written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 1, 8, 6]), ("truth", IMAGE, &[1, 1, 6, 8])]);
-        let message = posterior_figures(&path, folder.path(), "p").unwrap_err().to_string();
+        let message = posterior_figures(&path, folder.path(), "p", 9).unwrap_err().to_string();
         assert!(message.contains("truth") && message.contains("[6, 8]") && message.contains("[8, 6]"), "{message}");
         let path = written(folder.path(), Kind::Posterior, &[("mean", &["observation"], &[1, 2, 2, 2])]);
-        assert!(posterior_figures(&path, folder.path(), "p").is_ok());
-        assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p").is_err());
+        assert!(posterior_figures(&path, folder.path(), "p", 9).is_ok());
+        assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p", 9).is_err());
     }
 }

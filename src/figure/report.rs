@@ -10,7 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::Path;
 
 /// What each number of every problem means.
-const MEANINGS: [(&str, &str); 9] = [
+const MEANINGS: [(&str, &str); 15] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
@@ -20,7 +20,19 @@ const MEANINGS: [(&str, &str); 9] = [
         "How much denser the truth is under the posterior of its own observation than under another's; zero if observations are ignored.",
     ),
     ("latent_norm", "Mean squared latent code of the truths, per dimension; one if the posterior is exact."),
+    (
+        "latent_p_value",
+        "Probability that an exact posterior gives latent codes of such norms, by Kolmogorov and Smirnov.",
+    ),
+    ("nll_floor_nats_per_dim", "Negative log-density of the same truths under the exact posterior, per dimension."),
+    ("coverage_50", "Share of true values inside the central 50 % credible interval."),
     ("coverage_90", "Share of true values inside the central 90 % credible interval."),
+    ("mean_standard_deviation", "Mean of the posterior standard deviation over all pixels: sharpness."),
+    ("ence", "Mean relative difference of error and stated uncertainty, over bins of pixels; zero if they agree."),
+    (
+        "rank_log_gamma",
+        "Worst of the rank tests over several quantities of the image, the data misfit among them; below zero, one of them rejects the posterior at the level of 1 %.",
+    ),
     ("rmse_mean", "Root-mean-square error of the posterior mean."),
     ("rmse_best_classical", "Root-mean-square error of the best classical method on the same observations."),
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),

@@ -269,7 +269,7 @@ fn flattened<L: Invertible>(case: &Case<L>, g: Gradients) -> Vec<f64> {
     let all: Vec<f64> = parameters(&case.layer)
         .iter()
         .filter_map(|(parameter, _)| g.parameters.get(&parameter.id))
-        .flat_map(|gradient| values(gradient))
+        .flat_map(values)
         .collect();
     if all.is_empty() { values(&g.x) } else { all }
 }
