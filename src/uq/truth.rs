@@ -1,6 +1,7 @@
 //! The diagnostics against a posterior known exactly: they pass on its draws and fail on wrong ones.
 
 use super::coverage::Pooled;
+use super::diagnosis::diagnose_draws;
 use super::ecdf::Bands;
 use super::error_by_uncertainty::{ence, equal_count, equal_width, uce_variance};
 use super::latent::latent_test;
@@ -92,6 +93,37 @@ fn exact_draws_pass_and_wrong_ones_fail() -> Outcome<()> {
     assert_eq!(verdicts(0.8, 0.0)?[..2], [false; 2]);
     assert_eq!(verdicts(1.25, 0.0)?[..2], [false; 2]);
     assert_eq!(verdicts(1.0, 1.0)?, [false; 3]);
+    Ok(())
+}
+
+/// The whole diagnosis of draws, handed over in slabs of 16 or of all: coverage at 50 and 90 %, error of the mean, and the
+/// ranks of several quantities.
+#[test]
+fn a_diagnosis_of_draws_accepts_exact_ones_and_no_others() -> Outcome<()> {
+    let diagnose = |scale, shift, thick: usize| -> Outcome<_> {
+        let e = experiment(scale, shift)?;
+        let pairs = e.truths.iter().zip(&e.draws).map(|(truth, draws)| {
+            let slabs = (0..DRAWS).step_by(thick).map(move |first| {
+                Ok::<_, super::UqError>(draws.slice_axis(Axis(0), Slice::from(first..first + thick)).to_owned())
+            });
+            Ok((truth.mapv(|v| v as f32), slabs))
+        });
+        let diagnosis = diagnose_draws(pairs, DRAWS, 5, "m/s")?;
+        let value = |name: &str| diagnosis.metrics[name].value;
+        let numbers = ["coverage_50", "coverage_90", "rmse_mean", "mean_standard_deviation"].map(value);
+        assert_eq!(diagnosis.metrics["rmse_mean"].unit, "m/s");
+        assert_eq!(diagnosis.calibration.ranks[0].ranks.len(), PAIRS as usize);
+        Ok((numbers, value("rank_log_gamma")))
+    };
+    let near = |a: f64, b: f64| (a - b).abs() < 0.02;
+    let ([half, ninety, error, deviation], ranks) = diagnose(1.0, 0.0, 16)?;
+    assert!(near(half, 0.5) && near(ninety, 0.9) && near(error, 0.2402) && near(deviation, 0.2402), "{half} {ninety}");
+    assert!(ranks >= 0.0, "{ranks}");
+    assert_eq!(diagnose(1.0, 0.0, DRAWS)?, ([half, ninety, error, deviation], ranks));
+    let ([half, ninety, ..], _) = diagnose(0.8, 0.0, 16)?;
+    assert!(half < 0.45 && ninety < 0.85, "{half} {ninety}");
+    let ([half, ninety, error, _], ranks) = diagnose(1.0, 1.0, 16)?;
+    assert!(half < 0.45 && ninety < 0.85 && error > 0.3 && ranks < 0.0, "{half} {ninety} {error} {ranks}");
     Ok(())
 }
 
