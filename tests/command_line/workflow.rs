@@ -163,6 +163,27 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
     assert!(samples.slice(s![0, .., 0, 0, 0]).iter().any(|&v| v != samples[[0, 0, 0, 0, 0]]));
 }
 
+/// Needs Python with h5py; says so where there is none.
+#[test]
+fn h5py_opens_every_file_that_a_run_and_stats_write() {
+    let python = || std::process::Command::new("python3");
+    if !python().args(["-c", "import h5py, numpy"]).output().is_ok_and(|output| output.status.success()) {
+        println!("skipped: python3 with h5py and numpy is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (run, maps) = (dir.path().join("run"), dir.path().join("maps.h5"));
+    let path = problem(dir.path(), &[("source = \"on-the-fly\"", "source = \"stored\"")]);
+    succeed(&["run", text(&path), "--out", text(&run)]);
+    succeed(&["stats", &format!("{}:/samples", run.join("posterior.h5").display()), "-o", text(&maps)]);
+    let all = bytes_of_all_files(dir.path());
+    let files: Vec<&String> = all.keys().filter(|path| path.ends_with(".h5")).collect();
+    assert_eq!(files.len(), 3 + 1 + 1 + 1, "shards of training, of test, the posterior, the maps: {files:?}");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/opens.py");
+    let output = python().arg(script).args(files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn help_speaks_of_every_command_and_wrong_use_is_code_two() {
     let help = succeed(&["--help"]);
