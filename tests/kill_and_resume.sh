@@ -25,6 +25,7 @@ for kill in 1 2 3; do
     # The program is the only child of the shell that runs `train`.
     pkill -KILL -P "$pid" || { echo "kill $kill after $moment ms came too late"; exit 1; }
     wait "$pid" && { echo "kill $kill after $moment ms did not end the run"; exit 1; }
+    [ -d "$folder/killed/checkpoint" ] || { echo "kill $kill after $moment ms came before the first checkpoint"; exit 1; }
     echo "kill $kill after $moment of $milliseconds ms: $(ls "$folder/killed" | tr '\n' ' ')"
 done
 train killed

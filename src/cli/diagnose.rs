@@ -13,7 +13,7 @@ use super::device::DeviceArgument;
 use super::progress::Progress;
 use super::sample::BATCH;
 use super::trained::Trained;
-use super::{Ended, Result, interrupt};
+use super::{Ended, Result, interrupt, output};
 
 /// Draws of a file that are read at a time.
 const SLAB: usize = 64;
@@ -54,6 +54,7 @@ impl Diagnose {
         let Some(run) = trained.run.clone() else {
             bail!("{} is a model, not a run: judging it takes test pairs", self.what.display());
         };
+        let _lock = run.lock()?;
         let experiment = trained.experiment()?;
         let mut evaluation = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
         evaluation.pairs = self.pairs.unwrap_or(evaluation.pairs);
@@ -73,7 +74,8 @@ pub fn model(
     let pairs = Pairs::open(run.pairs(Set::Test))?;
     let seed = trained.model.provenance().seed;
     let judging = Judging { seed, pairs: evaluation.pairs.min(pairs.len()), draws: evaluation.draws, at_once };
-    let mut progress = Progress::new("diagnose", "draws", (judging.pairs * judging.draws) as u64, 0);
+    let mut progress =
+        Progress::new("diagnose", "draws", (judging.pairs as u64).saturating_mul(judging.draws as u64), 0);
     let exact = experiment.and_then(Experiment::exact);
     let diagnosis = diagnose_model(&trained.model, &pairs, exact, &judging, &mut |done| {
         let rate = progress.rate(done as u64);
@@ -91,6 +93,7 @@ pub fn model(
         run.diagnostics().display()
     ));
     let verdict = verdict(&diagnosis, evaluation);
+    run.discard_report()?;
     io::replace(&run.calibration(), serde_json::to_string_pretty(&diagnosis.calibration)?.as_bytes())?;
     io::replace(&run.diagnostics(), serde_json::to_string_pretty(&verdict)?.as_bytes())?;
     print(&verdict);
@@ -113,7 +116,9 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         );
     }
     let pairs = (0..count).map(|i| {
-        let truth = truth.rows(i..i + 1)?.index_axis_move(Axis(0), 0);
+        let image = truth.rows(i..i + 1)?;
+        io::finite_or_error(image.view(), truth.place())?;
+        let truth = image.index_axis_move(Axis(0), 0);
         Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
     });
     let diagnosis = diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default())?;
@@ -132,6 +137,7 @@ fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterat
         ranges[0] = index..index + 1;
         ranges[axis] = first..(first + SLAB).min(draws);
         let slab = samples.read_box(&ranges).map_err(|e: IoError| UqError::from(e))?;
+        io::finite_or_error(slab.view(), samples.place()).map_err(UqError::from)?;
         let mut slab = slab.index_axis_move(Axis(0), 0);
         // The draws come first, whatever lies between.
         for before in (0..axis - 1).rev() {
@@ -161,11 +167,11 @@ pub fn print(diagnostics: &Diagnostics) {
         let value = metric.value.map_or("not a number".into(), |value| format!("{value:.5}"));
         let bound = |bound: Option<f64>| bound.map_or("…".into(), |bound| bound.to_string());
         let [low, high] = metric.accept;
-        let verdict = match (low.or(high), metric.pass) {
-            (None, true) => String::new(),
-            (_, pass) => format!("  [{}, {}] {}", bound(low), bound(high), if pass { "pass" } else { "FAIL" }),
+        let verdict = match metric.is_judged() {
+            false => String::new(),
+            true => format!("  [{}, {}] {}", bound(low), bound(high), if metric.pass { "pass" } else { "FAIL" }),
         };
         let unit = if metric.unit == "1" { "" } else { &metric.unit };
-        println!("{name:<width$}  {value:>12} {unit:<4}{verdict}");
+        output::print(&format!("{name:<width$}  {value:>12} {unit:<4}{verdict}\n"));
     }
 }

@@ -1,9 +1,11 @@
 //! What `run`, `simulate` and `train` share: a problem at a size, and the folder of its run.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
-use posteria::problem::{Claim, Experiment, Problem, RunFolder, Size};
+use posteria::problem::{Experiment, Problem, RunFolder, Size};
 
 #[derive(Args)]
 pub struct ExperimentArguments {
@@ -19,13 +21,13 @@ pub struct ExperimentArguments {
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Of all random numbers, instead of the problem's.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
 }
 
 impl ExperimentArguments {
-    /// Reads the problem, builds the experiment, and makes the folder its own.
-    pub fn open(&self) -> anyhow::Result<(Experiment, RunFolder)> {
+    /// Reads the problem, builds the experiment, and makes the folder its own, until the end of the command.
+    pub fn open(&self) -> anyhow::Result<Opened> {
         let (size, suffix) = match (self.quick, self.full) {
             (true, _) => (Size::Quick, "-quick"),
             (_, true) => (Size::Full, "-full"),
@@ -39,10 +41,18 @@ impl ExperimentArguments {
             Some(out) => out.clone(),
             None => Path::new("runs").join(format!("{}{suffix}", problem.name)),
         };
-        let (folder, experiment) = (RunFolder::new(root), Experiment::new(problem)?);
-        if folder.claim(experiment.problem())? == Claim::OtherEvaluation {
-            folder.discard_results()?;
-        }
-        Ok((experiment, folder))
+        let experiment = Experiment::new(problem).map_err(|e| anyhow!("{}: {e}", self.problem.display()))?;
+        let folder = RunFolder::new(root);
+        let lock = folder.lock()?;
+        folder.claim(experiment.problem())?;
+        Ok(Opened { experiment, folder, _lock: lock })
     }
+}
+
+/// An experiment and the folder of its run.
+pub struct Opened {
+    pub experiment: Experiment,
+    pub folder: RunFolder,
+    /// Held until the command ends.
+    _lock: File,
 }

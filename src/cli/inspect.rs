@@ -4,7 +4,7 @@ use clap::Args;
 use posteria::io::inspect;
 use posteria::problem::{Experiment, Problem, RunFolder, Set, Size};
 
-use super::{Ended, Result};
+use super::{Ended, Result, output};
 
 /// Say what is in a file or folder: a whole run, pairs, posteriors, maps, models, checkpoints, diagnostics, logs, figures,
 /// problem files, any HDF5 or npy file.
@@ -17,7 +17,7 @@ pub struct Inspect {
 impl Inspect {
     pub fn execute(self) -> Result {
         for path in self.paths {
-            print!("{}", describe(&path)?);
+            output::print(&describe(&path)?);
         }
         Ok(Ended::Done)
     }

@@ -1,5 +1,6 @@
 //! Ctrl-C: the first one asks the work to stop where nothing is lost, the second one ends the program.
 
+use super::output;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -10,7 +11,7 @@ pub fn listen() {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(super::INTERRUPTED));
         }
-        eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+        output::note("\nstopping after this step; press Ctrl-C again to stop at once");
     });
 }
 

@@ -5,6 +5,7 @@ mod diagnose;
 mod experiment;
 mod inspect;
 mod interrupt;
+mod output;
 mod plot;
 mod progress;
 mod run;
@@ -67,11 +68,11 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => {
-            eprintln!("stopped; give the same command again to go on");
+            output::note("stopped; give the same command again to go on");
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            output::note(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -13,7 +13,7 @@ use posteria::uq::diagnosis::Calibration;
 use posteria::uq::ecdf::Bands;
 use posteria::uq::verdict::Diagnostics;
 
-use super::{Ended, Result};
+use super::{Ended, Result, output};
 
 /// Observations that are drawn where nothing else is said.
 const OBSERVATIONS: usize = 16;
@@ -36,7 +36,10 @@ pub struct Plot {
 impl Plot {
     pub fn execute(self) -> Result {
         if self.what.is_dir() {
-            return run(&RunFolder::new(self.what));
+            let folder = RunFolder::new(self.what);
+            folder.read_problem()?;
+            let _lock = folder.lock()?;
+            return run(&folder);
         }
         let source = Source::open(&self.what)?;
         let folder = self.output.unwrap_or_else(|| self.what.with_file_name("figures"));
@@ -49,7 +52,7 @@ impl Plot {
             false => maps_figures(&self.what, &folder, &name)?,
         };
         for figure in drawn {
-            println!("{}", figure.path.display());
+            output::print(&format!("{}\n", figure.path.display()));
         }
         Ok(Ended::Done)
     }
@@ -117,7 +120,7 @@ pub fn run(folder: &RunFolder) -> Result {
         provenance: experiment.provenance()?,
     };
     report.write(&folder.report())?;
-    eprintln!("plot      figures in {}", figures.display());
+    output::note(&format!("plot      figures in {}", figures.display()));
     Ok(Ended::Done)
 }
 

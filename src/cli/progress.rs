@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output;
+
 /// Time between two lines of a log.
 const BETWEEN: Duration = Duration::from_secs(15);
 
@@ -57,6 +59,14 @@ impl Progress {
         self.message = message;
     }
 
+    /// A line that stays, above the bar.
+    pub fn warn(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(format!("warning   {line}")),
+            None => output::note(&format!("warning   {line}")),
+        }
+    }
+
     /// Units of work a second.
     pub fn rate(&self, done: u64) -> f64 {
         done.saturating_sub(self.before) as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
@@ -68,13 +78,13 @@ impl Progress {
             bar.finish_and_clear();
         }
         let elapsed = self.started.elapsed().as_secs_f64();
-        eprintln!("{:<9} {summary} ({})", self.name, duration(elapsed));
+        output::note(&format!("{:<9} {summary} ({})", self.name, duration(elapsed)));
     }
 
     fn speak(&self, done: u64) {
         let left = self.total.saturating_sub(done) as f64 / self.rate(done).max(1e-9);
         let Self { name, unit, total, message, .. } = self;
-        eprintln!("{name:<9} {done}/{total} {unit}  {message}  {} left", duration(left));
+        output::note(&format!("{name:<9} {done}/{total} {unit}  {message}  {} left", duration(left)));
     }
 }
 

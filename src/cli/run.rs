@@ -1,12 +1,11 @@
 use clap::Args;
 use posteria::posterior::amortized::Sampling;
-use posteria::problem::Set;
 use posteria::uq::verdict::Diagnostics;
 
 use super::device::DeviceArgument;
-use super::experiment::ExperimentArguments;
+use super::experiment::{ExperimentArguments, Opened};
 use super::trained::Trained;
-use super::{Ended, Result, diagnose, plot, sample, simulate, train};
+use super::{Ended, Result, diagnose, output, plot, sample, simulate, train};
 
 /// Do everything for a problem: simulate, train, sample, diagnose, plot, into runs/NAME.
 ///
@@ -22,12 +21,12 @@ pub struct Run {
 impl Run {
     pub fn execute(self) -> Result {
         let device = self.device.open()?;
-        let (experiment, folder) = self.experiment.open()?;
-        if let Ended::Interrupted = simulate::pairs(&experiment, &folder)? {
+        let Opened { experiment, folder, .. } = &self.experiment.open()?;
+        if let Ended::Interrupted = simulate::pairs(experiment, folder)? {
             return Ok(Ended::Interrupted);
         }
         if !folder.is_trained()
-            && let Ended::Interrupted = train::model(&experiment, &folder, &folder.pairs(Set::Training), &device)?
+            && let Ended::Interrupted = train::model(experiment, folder, &device)?
         {
             return Ok(Ended::Interrupted);
         }
@@ -42,7 +41,7 @@ impl Run {
                 at_once: sample::BATCH,
             };
             let (count, output) = (evaluation.observations, folder.posterior());
-            let ended = sample::test_observations(&trained, &folder, Some(&experiment), count, &sampling, &output)?;
+            let ended = sample::test_observations(&trained, folder, Some(experiment), count, &sampling, &output)?;
             if let Ended::Interrupted = ended {
                 return Ok(ended);
             }
@@ -50,14 +49,14 @@ impl Run {
         if folder.diagnostics().exists() && folder.calibration().exists() {
             diagnose::print(&posteria::io::read_json::<Diagnostics>(&folder.diagnostics())?);
         } else if let Ended::Interrupted =
-            diagnose::model(&trained, &folder, Some(&experiment), evaluation, sample::BATCH)?
+            diagnose::model(&trained, folder, Some(experiment), evaluation, sample::BATCH)?
         {
             return Ok(Ended::Interrupted);
         }
         if !folder.report().exists() {
-            plot::run(&folder)?;
+            plot::run(folder)?;
         }
-        eprintln!("done      open {}", folder.report().display());
+        output::note(&format!("done      open {}", folder.report().display()));
         Ok(Ended::Done)
     }
 }

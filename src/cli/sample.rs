@@ -74,7 +74,9 @@ impl Sample {
                 let Some(run) = &trained.run else {
                     bail!("{} is a model, not a run: name observations and an output file", self.run.display());
                 };
+                let _lock = run.lock()?;
                 let output = output.clone().unwrap_or_else(|| run.posterior());
+                run.discard_report()?;
                 test_observations(&trained, run, experiment.as_ref(), defaults.observations, &sampling, &output)
             }
         }
@@ -104,7 +106,7 @@ fn sample(
     output: &Path,
 ) -> Result {
     let exact = experiment.and_then(Experiment::exact);
-    let total = (count * sampling.draws) as u64;
+    let total = (count as u64).saturating_mul(sampling.draws as u64);
     let mut progress = Progress::new("sample", "draws", total, 0);
     let all = write_posteriors(output, &trained.model, observations, 0..count, exact, sampling, &mut |done| {
         let rate = progress.rate(done as u64);

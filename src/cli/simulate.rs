@@ -2,7 +2,7 @@ use clap::Args;
 use posteria::problem::{Experiment, RunFolder, Set, simulate};
 use posteria::train::PairSource;
 
-use super::experiment::ExperimentArguments;
+use super::experiment::{ExperimentArguments, Opened};
 use super::progress::Progress;
 use super::{Ended, Result, interrupt};
 
@@ -17,8 +17,8 @@ pub struct Simulate {
 
 impl Simulate {
     pub fn execute(self) -> Result {
-        let (experiment, folder) = self.experiment.open()?;
-        pairs(&experiment, &folder)
+        let Opened { experiment, folder, .. } = &self.experiment.open()?;
+        pairs(experiment, folder)
     }
 }
 

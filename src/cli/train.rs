@@ -1,4 +1,3 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -9,12 +8,12 @@ use posteria::problem::{Experiment, ExperimentBatches, RunFolder, Set};
 use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Task, first_pairs, train};
 
 use super::device::DeviceArgument;
-use super::experiment::ExperimentArguments;
+use super::experiment::{ExperimentArguments, Opened};
 use super::progress::Progress;
-use super::{Ended, Result, interrupt};
+use super::{Ended, Result, interrupt, output};
 
-/// Pairs that normalisation and the data-dependent start are taken from.
-const FIRST_PAIRS: usize = 512;
+/// Pairs that normalisation and the data-dependent start are taken from: as many as make so many numbers, within limits.
+const FIRST_NUMBERS: usize = 1 << 20;
 
 /// Train a model on a problem: RUN/model.
 ///
@@ -23,9 +22,6 @@ const FIRST_PAIRS: usize = 512;
 pub struct Train {
     #[command(flatten)]
     experiment: ExperimentArguments,
-    /// Training pairs: a file, a folder of shards or a pattern with *, instead of RUN/pairs/training.
-    #[arg(long, value_name = "PAIRS")]
-    pairs: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgument,
 }
@@ -33,34 +29,34 @@ pub struct Train {
 impl Train {
     pub fn execute(self) -> Result {
         let device = self.device.open()?;
-        let (experiment, folder) = self.experiment.open()?;
+        let Opened { experiment, folder, .. } = &self.experiment.open()?;
         if folder.is_trained() {
-            eprintln!("train     {} is trained; delete it to train again", folder.model().display());
+            output::note(&format!("train     {} is trained; delete it to train again", folder.model().display()));
             return Ok(Ended::Done);
         }
-        let pairs = self.pairs.unwrap_or_else(|| folder.pairs(Set::Training));
-        if experiment.problem().training.source == PairSource::Stored && !pairs.exists() && !has_pattern(&pairs) {
-            bail!("no pairs in {}: give `posteria simulate` first, or name pairs with --pairs", pairs.display());
+        let pairs = folder.pairs(Set::Training);
+        if experiment.problem().training.source == PairSource::Stored && !pairs.exists() {
+            bail!("no pairs in {}: give `posteria simulate` first", pairs.display());
         }
-        model(&experiment, &folder, &pairs, &device)
+        model(experiment, folder, &device)
     }
 }
 
-fn has_pattern(path: &Path) -> bool {
-    path.to_string_lossy().contains('*')
-}
+/// Relative error of recomputation at which gradients begin to suffer.
+const ALARMING: f64 = 1e-3;
 
 /// Trains the model of an experiment into its folder.
-pub fn model(experiment: &Experiment, folder: &RunFolder, pairs: &Path, device: &Device) -> Result {
+pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device) -> Result {
     folder.discard_results()?;
     let (problem, training) = (experiment.problem(), experiment.problem().training.clone());
-    let batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, pairs)?);
-    let (x, y) = first_pairs(&*batches, FIRST_PAIRS)?;
+    let batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
+    let (x_shape, y_shape) = (experiment.x_shape(), experiment.y_shape());
+    let numbers: usize = x_shape.iter().product();
+    let (x, y) = first_pairs(&*batches, (FIRST_NUMBERS / numbers).clamp(16, 512))?;
     let info = experiment.pairs_info(posteria::io::NoiseTag::Included)?;
     let operator = Some(problem.operator.clone());
-    let (x_shape, y_shape) = (experiment.x_shape(), experiment.y_shape());
     let model = Model::new(problem.model_config(), operator, x_shape, y_shape, problem.seed, device)?
-        .describe(info.x, info.y, info.provenance)
+        .describe(info.x, info.y, experiment.provenance()?)
         .fit(&x, &y)?;
     let held_out = training.validation_pairs as u64;
     let (x, mut y) = experiment.clean_pairs(Set::Validation, 0..held_out)?;
@@ -104,6 +100,14 @@ impl Observer for Watch {
 
     fn validated(&mut self, entry: &Entry) {
         self.validation = Some(entry.validation);
+        if entry.reconstruction_error > ALARMING
+            && let Some(progress) = &mut self.progress
+        {
+            let (step, error) = (entry.step, entry.reconstruction_error);
+            progress.warn(&format!(
+                "step {step}: the inverse misses its input by {error:.1e}, and gradients with it; use fewer steps or a smaller bound"
+            ));
+        }
     }
 
     fn wants_to_stop(&self) -> bool {

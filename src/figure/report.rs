@@ -119,10 +119,11 @@ impl Report {
 }
 
 fn verdicts(diagnostics: &Diagnostics) -> Markup {
-    let passed = diagnostics.metrics.values().filter(|metric| metric.pass).count();
+    let judged: Vec<&Metric> = diagnostics.metrics.values().filter(|metric| metric.is_judged()).collect();
+    let passed = judged.iter().filter(|metric| metric.pass).count();
     html! {
         @if !diagnostics.metrics.is_empty() {
-            h2 { "Verdict: " (passed) " of " (diagnostics.metrics.len()) " numbers are as they should be" }
+            h2 { "Verdict: " (passed) " of " (judged.len()) " numbers are as they should be" }
             div.table { table {
                 thead { tr { th { "Number" } th { "Meaning" } th { "Value" } th { "Accepted" } th { "Verdict" } } }
                 tbody {
@@ -132,7 +133,7 @@ fn verdicts(diagnostics: &Diagnostics) -> Markup {
                             td.meaning { (meaning(name)) }
                             td.number { (value(metric)) }
                             td.number { (accepted(metric)) }
-                            td { (badge(metric.pass)) }
+                            td { @if metric.is_judged() { (badge(metric.pass)) } }
                         }
                     }
                 }
@@ -171,11 +172,7 @@ fn badge(pass: bool) -> Markup {
 }
 
 fn figure(drawn: &Drawn) -> Result<Markup, FigureError> {
-    let bytes = std::fs::read(&drawn.path).map_err(|source| IoError::System {
-        path: drawn.path.clone(),
-        action: "read the figure",
-        source,
-    })?;
+    let bytes = std::fs::read(&drawn.path).map_err(|e| IoError::system(&drawn.path, "read the figure", e))?;
     let vector = drawn.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
     let kind = if vector { "svg+xml" } else { "png" };
     let source = format!("data:image/{kind};base64,{}", STANDARD.encode(bytes));
@@ -211,6 +208,7 @@ mod tests {
         for (name, _) in MEANINGS {
             diagnostics.judge(name, 0.98765, "nats", [Some(0.5), None]);
         }
+        diagnostics.judge("unjudged", 3.0, "1", [None, None]);
         diagnostics.judge("own_number", f64::NAN, "1", [None, Some(1e-7)]);
         Report {
             title: "Deblurring <32 × 32>".into(),
@@ -241,7 +239,8 @@ mod tests {
         for outside in ["http:", "https:", "url(", "<script", "<link", "@import", "src=\"/"] {
             assert!(!page.contains(outside), "{outside}");
         }
-        assert!(page.contains("9 of 10 numbers"));
+        let counts = format!("{} of {} numbers", MEANINGS.len(), MEANINGS.len() + 1);
+        assert!(page.contains(&counts), "what nobody judges is not counted");
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum FlowError {
     TooFewChannels { found: usize },
     #[error("the flow needs a condition at scale {scale} and got {found} of them: pass one field for every scale")]
     MissingCondition { scale: usize, found: usize },
+    #[error("the flow takes {expected} conditions, one a scale, and got {found}")]
+    Conditions { expected: usize, found: usize },
     #[error("the condition {found:?} does not fit x {x:?}: it needs the same batch and the same extents, or extent 1")]
     ConditionShape { x: [usize; 5], found: [usize; 5] },
     #[error("the flow was built for samples of shape {expected:?} (channel, depth, height, width) and got {found:?}")]

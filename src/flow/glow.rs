@@ -38,6 +38,34 @@ impl Default for GlowConfig {
 }
 
 impl GlowConfig {
+    /// Every reason why no network for samples of this shape can be built from these settings.
+    pub fn validate(&self, [_, d, h, w]: [usize; 4]) -> Result<(), FlowError> {
+        let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
+        if self.scales == 0 {
+            return wrong("scales", "0".into(), "a network has at least one scale");
+        }
+        if self.steps == 0 {
+            return wrong("steps", "0".into(), "a scale has at least one flow step");
+        }
+        if self.reflections == 0 {
+            return wrong("reflections", "0".into(), "a channel mixing has at least one reflection");
+        }
+        if let Transform::Affine { bound } = self.transform
+            && !(bound > 0.0 && bound.is_finite())
+        {
+            return wrong("bound", bound.to_string(), "the bound of the log-scales is a positive number, such as 2");
+        }
+        let Some(divisor) = u32::try_from(self.scales).ok().and_then(|scales| 1usize.checked_shl(scales)) else {
+            return wrong("scales", self.scales.to_string(), "no image can be halved so often: use fewer");
+        };
+        for (axis, size) in [("depth", d), ("height", h), ("width", w)] {
+            if size > 1 && !size.is_multiple_of(divisor) {
+                return Err(FlowError::Indivisible { axis, size, divisor });
+            }
+        }
+        Ok(())
+    }
+
     /// An unconditional network for samples of shape `[channel, depth, height, width]`, with random weights.
     ///
     /// # Errors
@@ -71,20 +99,9 @@ impl GlowConfig {
         device: &Device,
         conditioner: &mut dyn FnMut(ConditionerShape, &mut ChaCha8Rng) -> N,
     ) -> Result<Glow<N>, FlowError> {
-        let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
-        if self.scales == 0 {
-            return wrong("scales", "0".into(), "a network has at least one scale");
-        }
-        if self.steps == 0 {
-            return wrong("steps", "0".into(), "a scale has at least one flow step");
-        }
-        if let Transform::Affine { bound } = self.transform
-            && (bound.is_nan() || bound <= 0.0)
-        {
-            return wrong("bound", bound.to_string(), "the bound of the log-scales is a positive number, such as 2");
-        }
+        self.validate(shape)?;
         if !condition.is_empty() && condition.len() != self.scales {
-            return Err(FlowError::MissingCondition { scale: condition.len(), found: condition.len() });
+            return Err(FlowError::Conditions { expected: self.scales, found: condition.len() });
         }
         let [channels, d, h, w] = shape;
         let axes = [d > 1, h > 1, w > 1];
@@ -192,6 +209,9 @@ impl<N: Conditioner> Glow<N> {
         let [_, found @ ..] = x;
         if found != self.shape {
             return Err(FlowError::SampleShape { expected: self.shape, found });
+        }
+        if c.len() != self.condition.len() {
+            return Err(FlowError::Conditions { expected: self.condition.len(), found: c.len() });
         }
         self.layers.output_shape(x, c).map(|_| ())
     }

@@ -43,14 +43,18 @@ pub(super) fn partial_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(partial))
 }
 
-/// Gives a finished file its name, for good.
-pub(super) fn publish(partial: &Path, path: &Path) -> Result<()> {
-    std::fs::rename(partial, path).map_err(|e| IoError::system(path, "rename the finished file to", e))?;
+/// A rename outlives a power cut only when the folder it happened in is synced; not every system lets a folder be opened.
+pub(super) fn sync_parent(path: &Path) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The rename itself outlives a power cut only when the folder is synced; not every system lets a folder be opened.
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();
     }
+}
+
+/// Gives a finished file its name, for good.
+pub(super) fn publish(partial: &Path, path: &Path) -> Result<()> {
+    std::fs::rename(partial, path).map_err(|e| IoError::system(path, "rename the finished file to", e))?;
+    sync_parent(path);
     Ok(())
 }
 

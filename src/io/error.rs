@@ -52,11 +52,11 @@ pub enum IoError {
 pub type Result<T> = std::result::Result<T, IoError>;
 
 impl IoError {
-    pub(super) fn system(path: &Path, action: &'static str, source: std::io::Error) -> Self {
+    pub(crate) fn system(path: &Path, action: &'static str, source: std::io::Error) -> Self {
         Self::System { path: path.into(), action, source }
     }
 
-    pub(super) fn damaged(path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.into(),
             what: what.into(),

@@ -23,15 +23,17 @@ pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
         super::replace(&partial.join(name), bytes)?;
     }
-    let rename = |from: &Path, to: &Path| {
-        std::fs::rename(from, to).map_err(|e| IoError::system(to, "rename the finished folder to", e))
-    };
     if folder.exists() {
         clear(&previous)?;
         rename(folder, &previous)?;
     }
     rename(&partial, folder)?;
+    super::atomic::sync_parent(folder);
     clear(&previous)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    std::fs::rename(from, to).map_err(|e| IoError::system(to, "rename the finished folder to", e))
 }
 
 /// Whether there is such a folder, or one that was about to be replaced.
@@ -39,11 +41,15 @@ pub fn exists(folder: &Path) -> bool {
     folder.join(SUMS).is_file() || beside(folder, "previous").join(SUMS).is_file()
 }
 
-/// Removes a folder written by [`write`], and what a crash left of it.
+/// Removes a folder written by [`write`], and what a crash left of it. It is gone at once, or wholly there.
 pub fn remove(folder: &Path) -> Result<()> {
-    [folder.to_path_buf(), beside(folder, "previous"), beside(folder, "partial")]
-        .iter()
-        .try_for_each(|path| clear(path))
+    let partial = beside(folder, "partial");
+    clear(&beside(folder, "previous"))?;
+    clear(&partial)?;
+    if folder.exists() {
+        rename(folder, &partial)?;
+    }
+    clear(&partial)
 }
 
 /// Reads all files of a folder and holds each against its digest.

@@ -179,7 +179,8 @@ fn json_lines(path: &Path) -> Result<String> {
     let bytes = start(path, TEXT_LIMIT)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut out = format!("{}: log of {} entries\n", path.display(), text.lines().count());
-    if let Some(last) = text.lines().last() {
+    // A last line without its end was cut off by a crash, and is made anew when the run goes on.
+    if let Some(last) = text.rfind('\n').and_then(|end| text[..end].lines().last()) {
         let last: Value = serde_json::from_str(last).map_err(|e| IoError::damaged(path, format!("JSON: {e}")))?;
         line(&mut out, format!("last: {last}"));
     }
@@ -245,8 +246,8 @@ fn tensors(path: &Path) -> Result<String> {
     let header: HashMap<String, Value> =
         serde_json::from_slice(header.get(8..).unwrap_or_default()).map_err(|e| damaged(e.to_string()))?;
     let shapes = header.iter().filter(|(name, _)| *name != "__metadata__").filter_map(|(_, t)| t["shape"].as_array());
-    let sizes = shapes.map(|shape| shape.iter().filter_map(Value::as_u64).product::<u64>());
-    let (number, parameters) = sizes.fold((0, 0), |(n, p), size| (n + 1, p + size));
+    let sizes = shapes.map(|shape| shape.iter().filter_map(Value::as_u64).fold(1, u64::saturating_mul));
+    let (number, parameters) = sizes.fold((0, 0u64), |(n, p), size| (n + 1, p.saturating_add(size)));
     Ok(format!("{number} tensors, {parameters} parameters"))
 }
 

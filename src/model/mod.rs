@@ -10,5 +10,6 @@ mod posterior;
 pub use affine::Affine;
 pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownConfig};
 pub use error::ModelError;
+pub use field::host;
 pub use files::{ShapedValues, tensors_from_bytes, tensors_to_bytes};
 pub use posterior::{Draws, Gradient, Model, Sampler};

@@ -105,6 +105,7 @@ impl Model {
         let Description { config, x_shape, y_shape, .. } = &description;
         let shape = four(x_shape)?;
         let channels = condition_channels(config, x_shape, y_shape)?;
+        config.network.validate(shape)?;
         let mut rng = stream(seed, Purpose::Weights, 0);
         let condition = pyramid_channels(channels, axes(shape), config.network.scales);
         let flow = config.network.conditional_glow(shape, &condition, &mut rng, device)?;

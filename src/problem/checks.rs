@@ -21,6 +21,8 @@ impl Checks<'_> {
         self.that("name", &problem.name, !problem.name.is_empty(), "give the problem a name")?;
         let plain = !problem.name.contains(['/', '\\']) && !problem.name.starts_with('.');
         self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
+        let whole = problem.seed <= i64::MAX as u64;
+        self.that("seed", problem.seed, whole, "TOML has whole numbers up to 9223372036854775807")?;
         let sigma = problem.noise.sigma;
         let remedy = "noise needs a positive standard deviation";
         self.that("noise.sigma", sigma, sigma > 0.0 && sigma.is_finite(), remedy)?;

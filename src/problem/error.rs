@@ -24,6 +24,10 @@ pub enum ProblemError {
         "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
     )]
     OtherRun { folder: PathBuf, keys: String },
+    #[error("another posteria is working in {folder}: wait for it, or give --out another folder", folder = folder.display())]
+    Busy { folder: PathBuf },
+    #[error("{path} has no [{table}] table: leave out --{table}, or say there what is to be otherwise", path = path.display())]
+    NoOverlay { path: PathBuf, table: &'static str },
     #[error("[{quantity}] axes has {found} entries, its images have {needed} axes; describe each of them, or none")]
     Axes { quantity: &'static str, found: usize, needed: usize },
     #[error(transparent)]

@@ -150,7 +150,7 @@ impl Experiment {
             x: quantity(&self.problem.x, self.x_shape()),
             y: quantity(&self.problem.y, self.y_shape()),
             noise,
-            provenance: self.provenance()?,
+            provenance: Provenance { problem: self.problem.of_pairs()?, ..self.provenance()? },
         })
     }
 

@@ -162,6 +162,9 @@ impl Problem {
         // Without overlays the text itself is read, which keeps line and column in the messages.
         let plain = without_overlays(text);
         let base: Problem = toml::from_str(&plain).map_err(|e| syntax(e.to_string()))?;
+        if let Some(name) = size.table().filter(|name| !table.contains_key(*name)) {
+            return Err(ProblemError::NoOverlay { path: path.into(), table: name });
+        }
         let mut chosen = base;
         for other in [Size::Quick, Size::Full] {
             if let Some(name) = other.table()
@@ -183,6 +186,15 @@ impl Problem {
     /// The problem as a text that reads as itself.
     pub fn to_toml(&self) -> Result<String, ProblemError> {
         toml::to_string(self).map_err(|e| ProblemError::Syntax { path: PathBuf::new(), message: e.to_string() })
+    }
+
+    /// The part of the problem that decides its pairs, as a text: they stay what they are when the rest changes.
+    pub fn of_pairs(&self) -> Result<String, ProblemError> {
+        let wrong = |message: String| ProblemError::Syntax { path: PathBuf::new(), message };
+        let mut table: Table = self.to_toml()?.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
+        let decisive = ["name", "seed", "prior", "operator", "noise", "x", "y"];
+        table.retain(|key, _| decisive.contains(&key));
+        toml::to_string(&table).map_err(|e| wrong(e.to_string()))
     }
 
     /// What decides a model.

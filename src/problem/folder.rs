@@ -1,3 +1,4 @@
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -26,7 +27,7 @@ pub enum Claim {
     New,
     /// The run of this very problem.
     Same,
-    /// The run of this problem, judged otherwise: its model stands, what was made of it does not.
+    /// The run of this problem, judged otherwise: its model stands, what was made of it is discarded.
     OtherEvaluation,
 }
 
@@ -91,7 +92,7 @@ impl RunFolder {
     pub fn claim(&self, problem: &Problem) -> Result<Claim, ProblemError> {
         let path = self.problem();
         if !path.exists() {
-            std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create", source))?;
+            std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
             io::replace(&path, problem.to_toml()?.as_bytes())?;
             return Ok(Claim::New);
         }
@@ -101,15 +102,37 @@ impl RunFolder {
             return Ok(Claim::Same);
         }
         if keys.iter().all(|key| key == "title" || key.starts_with("evaluation.")) {
+            // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
+            self.discard_results()?;
             io::replace(&path, problem.to_toml()?.as_bytes())?;
             return Ok(Claim::OtherEvaluation);
         }
         Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") })
     }
 
+    /// Keeps other processes from working in this folder until the lock is dropped.
+    ///
+    /// # Errors
+    /// One is working there.
+    pub fn lock(&self) -> Result<File, ProblemError> {
+        std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
+        let path = self.root.join("lock");
+        let file = File::create(&path).map_err(|source| system(&path, "create", source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(ProblemError::Busy { folder: self.root.clone() }),
+            Err(TryLockError::Error(source)) => Err(system(&path, "lock", source)),
+        }
+    }
+
     /// The problem that is run here.
     pub fn read_problem(&self) -> Result<Problem, ProblemError> {
         Problem::read(&self.problem(), Size::Plain)
+    }
+
+    /// Removes the report: it is about to be untrue.
+    pub fn discard_report(&self) -> Result<(), ProblemError> {
+        remove(&self.report(), std::fs::remove_file(self.report()))
     }
 
     /// Removes what was made of a model: it is about to be another, or to be judged otherwise.
@@ -129,7 +152,7 @@ fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
 }
 
 fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
-    IoError::System { path: path.into(), action, source }.into()
+    IoError::system(path, action, source).into()
 }
 
 /// The keys, dotted, whose values differ between two problems.

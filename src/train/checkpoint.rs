@@ -21,8 +21,6 @@ const GROUPS: [&str; 3] = ["weights", "average", "best"];
 pub struct Progress {
     /// Steps done.
     pub step: u64,
-    /// Steps that Adam did.
-    pub time: usize,
     /// Lowest validation loss so far; none before the first validation.
     pub best: Option<f64>,
     /// Validations since then.
@@ -93,12 +91,12 @@ impl Checkpoint {
             return Err(error);
         }
         let mut moments = BTreeMap::new();
-        if progress.time > 0 {
+        if progress.step > 0 {
             for (parameter, value) in model.parameters() {
                 let count = value.dims()[0];
                 let first = take("first", &parameter.path, count)?;
                 let second = take("second", &parameter.path, count)?;
-                moments.insert(parameter.path, Moments { time: progress.time, first, second });
+                moments.insert(parameter.path, Moments { time: progress.step as usize, first, second });
             }
         }
         Ok(Self { progress, models, moments })

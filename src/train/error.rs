@@ -14,10 +14,10 @@ pub enum TrainError {
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(
-        "step {step}: {what} is not finite; the checkpoint of step {kept} is kept. Try a smaller learning_rate or clip, \
-         or a smaller bound of the transform, and train again"
+        "step {step}: {what} is not finite; {kept}. Try a smaller learning_rate or clip, or a smaller bound of the \
+         transform, in another folder (--out): this one belongs to the settings it was begun with"
     )]
-    NotFinite { step: u64, what: String, kept: u64 },
+    NotFinite { step: u64, what: String, kept: String },
     #[error("{path}: {what}; delete the folder to train from the start", path = path.display())]
     Checkpoint { path: PathBuf, what: String },
     #[error("step {step}: no batch: {source}")]

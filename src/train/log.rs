@@ -35,17 +35,13 @@ impl Log {
         let kept = if path.exists() { read_log(path)? } else { Vec::new() };
         let lines: String = kept.iter().filter(|e| e.step <= step).map(line).collect();
         crate::io::replace(path, lines.as_bytes())?;
-        let file = std::fs::OpenOptions::new().append(true).open(path).map_err(|e| system(path, "open", e))?;
+        let file = std::fs::OpenOptions::new().append(true).open(path).map_err(|e| IoError::system(path, "open", e))?;
         Ok(Self { path: path.into(), file })
     }
 
     pub fn add(&mut self, entry: &Entry) -> Result<(), IoError> {
-        self.file.write_all(line(entry).as_bytes()).map_err(|e| system(&self.path, "write", e))
+        self.file.write_all(line(entry).as_bytes()).map_err(|e| IoError::system(&self.path, "write", e))
     }
-}
-
-fn system(path: &Path, action: &'static str, source: std::io::Error) -> IoError {
-    IoError::System { path: path.into(), action, source }
 }
 
 fn line(entry: &Entry) -> String {
@@ -54,7 +50,48 @@ fn line(entry: &Entry) -> String {
 }
 
 /// The entries of a log. A last line that was cut off by a crash is left out.
+///
+/// # Errors
+/// Any other line is no entry.
 pub fn read_log(path: &Path) -> Result<Vec<Entry>, IoError> {
-    let text = std::fs::read_to_string(path).map_err(|e| system(path, "read", e))?;
-    Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
+    let text = std::fs::read_to_string(path).map_err(|e| IoError::system(path, "read", e))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let entry = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|e| IoError::damaged(path, format!("line {}: {e}", number + 1)))
+    };
+    whole.lines().enumerate().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(step: u64) -> Entry {
+        let nll = 1.5 / step as f64;
+        Entry { step, nll, validation: nll, learning_rate: 1e-3, gradient_norm: 2.0, reconstruction_error: 1e-7 }
+    }
+
+    #[test]
+    fn a_resumed_log_is_cut_back_to_its_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("training.jsonl");
+        let mut log = Log::resume(&path, 0).unwrap();
+        (1..=4).for_each(|k| log.add(&entry(10 * k)).unwrap());
+        drop(log);
+        let mut log = Log::resume(&path, 20).unwrap();
+        log.add(&entry(25)).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [entry(10), entry(20), entry(25)]);
+    }
+
+    #[test]
+    fn only_the_last_line_may_be_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("training.jsonl");
+        let text = line(&entry(1)) + &line(&entry(2));
+        std::fs::write(&path, &text[..text.len() - 5]).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [entry(1)]);
+        std::fs::write(&path, text.replacen("step", "stop", 1)).unwrap();
+        let error = read_log(&path).unwrap_err().to_string();
+        assert!(error.contains("training.jsonl") && error.contains("line 1"), "{error}");
+    }
 }

@@ -17,6 +17,6 @@ pub use batches::{BatchError, Batches, first_pairs};
 pub use config::{PairSource, Training};
 pub use error::TrainError;
 pub use log::{Entry, read_log};
-pub use optimiser::Optimiser;
+pub use optimiser::{Norm, Optimiser};
 pub use run::{Observer, Outcome, Silent, Task, train};
 pub use schedule::learning_rate;

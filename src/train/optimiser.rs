@@ -4,7 +4,7 @@ use burn::optim::{Adam, AdamConfig, AdamState, AdaptiveMomentumState, Optimizer}
 use burn::tensor::Tensor;
 
 use crate::flow::ParameterGradients;
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, host};
 use crate::train::Training;
 
 /// Adam (Kingma and Ba 2015, arXiv:1412.6980) with the gradient clipped by its norm over all parameters.
@@ -21,6 +21,14 @@ pub struct Moments {
     pub time: usize,
     pub first: Tensor<1>,
     pub second: Tensor<1>,
+}
+
+/// The size of a gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Norm {
+    Finite(f64),
+    /// The path of the first parameter whose gradient is not finite.
+    NotFinite(String),
 }
 
 impl Optimiser {
@@ -45,20 +53,21 @@ impl Optimiser {
         self.moments.iter().map(|(path, state)| (path.clone(), of(state))).collect()
     }
 
-    /// The Euclidean norm of a gradient over all parameters; with the path of the first that is not finite.
-    pub fn norm(model: &Model, gradient: &ParameterGradients) -> Result<f64, String> {
+    /// The Euclidean norm of a gradient over all parameters. It decides about clipping, so it is summed in one order on
+    /// every machine and for any number of threads: on the host, in double precision.
+    pub fn norm(model: &Model, gradient: &ParameterGradients) -> Result<Norm, ModelError> {
         let mut sum = 0.0;
         for (parameter, _) in model.parameters() {
             let Some(g) = gradient.get(&parameter.id) else {
                 continue;
             };
-            let square = g.clone().square().sum().into_scalar::<f64>();
+            let square: f64 = host(g.clone())?.iter().map(|&v| f64::from(v).powi(2)).sum();
             if !square.is_finite() {
-                return Err(parameter.path);
+                return Ok(Norm::NotFinite(parameter.path));
             }
             sum += square;
         }
-        Ok(sum.sqrt())
+        Ok(Norm::Finite(sum.sqrt()))
     }
 
     /// One step against a gradient of the given norm.

@@ -11,6 +11,7 @@ use crate::model::{Gradient, Model};
 use crate::train::batches::{Batch, prefetch};
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::log::{Entry, Log};
+use crate::train::optimiser::Norm;
 use crate::train::{Batches, Optimiser, TrainError, Training, learning_rate};
 
 /// Validation pairs computed together.
@@ -78,16 +79,22 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     let stream = prefetch(batches, state.progress.step..training.steps);
     while state.progress.step < training.steps && !state.is_exhausted(&training) {
         let batch = stream.recv().map_err(|_| TrainError::Worker)??;
-        let not_finite = |what: String| TrainError::NotFinite { step: batch.step + 1, what, kept };
+        let not_finite = |what: String| {
+            let kept = match kept {
+                0 => "there is no checkpoint yet".into(),
+                step => format!("the checkpoint of step {step} is kept"),
+            };
+            TrainError::NotFinite { step: batch.step + 1, what, kept }
+        };
         let gradient = gradient_in_lanes(&state.model, &batch, training.lanes)?;
         let pairs = batch.x.shape()[0] as f64;
         let nll = gradient.nll.iter().sum::<f64>() / (pairs * state.model.dimension() as f64);
-        if !nll.is_finite() {
-            return Err(not_finite("the loss".into()));
-        }
         let parameters = gradient.parameters.scale(1.0 / pairs);
-        let norm =
-            Optimiser::norm(&state.model, &parameters).map_err(|path| not_finite(format!("the gradient of {path}")))?;
+        let norm = match Optimiser::norm(&state.model, &parameters)? {
+            Norm::Finite(norm) if nll.is_finite() => norm,
+            Norm::Finite(_) => return Err(not_finite("the loss".into())),
+            Norm::NotFinite(path) => return Err(not_finite(format!("the loss or the gradient of {path}"))),
+        };
         state.step(&parameters, norm, learning_rate(&training, batch.step), training.average)?;
         since.add(nll, norm, gradient.reconstruction_error);
         let done = state.progress.step;
@@ -164,7 +171,7 @@ struct State {
 
 impl State {
     fn start(model: Model, training: &Training) -> Self {
-        let progress = Progress { step: 0, time: 0, best: None, since_best: 0 };
+        let progress = Progress { step: 0, best: None, since_best: 0 };
         let optimiser = Optimiser::new(training);
         Self { average: model.clone(), best: model.clone(), model, optimiser, progress }
     }
@@ -182,7 +189,6 @@ impl State {
     fn step(&mut self, gradient: &ParameterGradients, norm: f64, rate: f64, decay: f64) -> Result<(), TrainError> {
         self.model = self.optimiser.step(self.model.clone(), gradient, norm, rate)?;
         self.progress.step += 1;
-        self.progress.time += 1;
         // The average of a young run is that of its few steps, not of its start.
         let step = self.progress.step as f64;
         let decay = decay.min((1.0 + step) / (10.0 + step));
@@ -235,5 +241,80 @@ impl Since {
             gradient_norm: self.norm / self.steps,
             reconstruction_error: self.reconstruction_error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{ConvolutionalConfig, GlowConfig};
+    use crate::model::{ModelConfig, host};
+    use burn::tensor::Tensor;
+
+    fn constant(value: f64) -> Model {
+        let conditioner = ConvolutionalConfig { hidden: 2, ..ConvolutionalConfig::default() };
+        let network = GlowConfig { scales: 1, steps: 1, conditioner, ..GlowConfig::default() };
+        let config = ModelConfig { network, ..ModelConfig::default() };
+        let model = Model::new(config, None, &[1, 2, 2], &[1, 2, 2], 1, &Device::flex()).unwrap();
+        model.map_parameters(&mut |_, v| Tensor::full(v.dims(), value, &Device::flex()))
+    }
+
+    fn first(model: &Model) -> f64 {
+        f64::from(host(model.parameters().swap_remove(0).1).unwrap()[0])
+    }
+
+    /// The decay of a young average is (1 + k) / (10 + k) at step k, so that its start is soon forgotten.
+    #[test]
+    fn the_average_follows_the_weights() {
+        let mut state = State::start(constant(1.0), &Training::default());
+        state.average = constant(0.0);
+        let none = ParameterGradients::new();
+        let mut expected = 0.0;
+        for step in 1..=40 {
+            state.step(&none, 0.0, 1e-3, 0.8).unwrap();
+            let decay = (f64::from(1 + step) / f64::from(10 + step)).min(0.8);
+            expected = expected * decay + (1.0 - decay);
+            assert!((first(&state.average) - expected).abs() < 1e-5, "step {step}");
+        }
+        assert_eq!((first(&state.model), state.progress.step), (1.0, 40));
+    }
+
+    #[test]
+    fn the_best_average_is_kept_and_patience_ends() {
+        let training = Training { patience: 2, ..Training::default() };
+        let mut state = State::start(constant(1.0), &training);
+        let mut judge = |average: f64, validation| {
+            state.average = constant(average);
+            state.judge(validation);
+            (first(&state.best), state.is_exhausted(&training))
+        };
+        assert_eq!(judge(1.0, 5.0), (1.0, false));
+        assert_eq!(judge(2.0, 4.0), (2.0, false));
+        assert_eq!(judge(3.0, 4.5), (2.0, false));
+        assert_eq!(judge(4.0, 4.0), (2.0, true));
+        assert_eq!(judge(5.0, 3.0), (5.0, false));
+    }
+
+    /// The first moment after one step is (1 − β₁) = 0.1 times the clipped gradient.
+    #[test]
+    fn a_gradient_beyond_the_bound_is_clipped_to_it() {
+        let model = constant(1.0);
+        let mut gradient = ParameterGradients::new();
+        for (parameter, value) in model.parameters() {
+            gradient.add_flat(parameter.id, value * 3.0);
+        }
+        let count: f64 = model.parameters().iter().map(|(_, value)| value.dims()[0] as f64).sum();
+        let Norm::Finite(norm) = Optimiser::norm(&model, &gradient).unwrap() else { panic!("a finite gradient") };
+        assert!((norm - 3.0 * count.sqrt()).abs() < 1e-6);
+        for (clip, expected) in [(2.0 * norm, 0.3), (0.5 * norm, 0.15)] {
+            let mut optimiser = Optimiser::new(&Training { clip, ..Training::default() });
+            optimiser.step(model.clone(), &gradient, norm, 1e-3).unwrap();
+            for moments in optimiser.moments().into_values() {
+                assert!(host(moments.first).unwrap().iter().all(|v| (f64::from(*v) - expected).abs() < 1e-6));
+            }
+        }
+        let (parameter, value) = model.parameters().swap_remove(1);
+        gradient.add_flat(parameter.id, value * f64::NAN);
+        assert_eq!(Optimiser::norm(&model, &gradient).unwrap(), Norm::NotFinite(parameter.path));
     }
 }

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 /// Simulated curves behind a band.
-const SIMULATIONS: usize = 1000;
+const SIMULATIONS: usize = 10_000;
 
 /// Bands around the diagonal that the empirical distribution of `count` uniform ranks leaves nowhere with the stated
 /// probability.

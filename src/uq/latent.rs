@@ -20,16 +20,22 @@ pub struct LatentTest {
 pub fn latent_test<T: Copy + Into<f64>>(z: ArrayViewD<T>) -> Result<LatentTest, UqError> {
     let pairs = z.shape().first().copied().unwrap_or(0);
     check_enough("latents", pairs, 1)?;
-    let dimensions = z.len() / pairs;
+    let norms: Vec<f64> = z.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| Into::<f64>::into(z).powi(2)).sum()).collect();
+    norm_test(&norms, z.len() / pairs)
+}
+
+/// The same from ‖z_l‖² of each pair, with n dimensions.
+pub fn norm_test(norms: &[f64], dimensions: usize) -> Result<LatentTest, UqError> {
+    check_enough("latents", norms.len(), 1)?;
     check_enough("dimensions", dimensions, 1)?;
     let chi_squared = ChiSquared::new(dimensions as f64).map_err(|e| UqError::Parameter {
         name: "dimensions",
         value: e.to_string(),
         remedy: "the latents are empty",
     })?;
-    let norms: Vec<f64> = z.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| Into::<f64>::into(z).powi(2)).sum()).collect();
-    let norm = norms.iter().sum::<f64>() / z.len() as f64;
-    let half = 2.0 * (2.0 / z.len() as f64).sqrt();
+    let numbers = (norms.len() * dimensions) as f64;
+    let norm = norms.iter().sum::<f64>() / numbers;
+    let half = 2.0 * (2.0 / numbers).sqrt();
     let uniform = norms.iter().map(|&n| if n.is_finite() { chi_squared.cdf(n) } else { f64::NAN }).collect();
     Ok(LatentTest { norm, band: [1.0 - half, 1.0 + half], p_value: uniform_p_value(uniform) })
 }

@@ -25,6 +25,11 @@ impl Metric {
         let number = value.is_finite().then_some(value);
         Metric { value: number, unit: unit.into(), accept, pass: number.is_some() && inside }
     }
+
+    /// Whether anything was demanded of it, a number at least.
+    pub fn is_judged(&self) -> bool {
+        self.accept != [None; 2] || !self.pass
+    }
 }
 
 /// All numbers of one diagnosis, by name.

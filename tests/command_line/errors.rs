@@ -25,7 +25,12 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
     refuse("shape = [8, 8]", "shape = [8, 9]", &["width 9", "divisible by 2"]);
     refuse("kind = \"circular-blur\"", "kind = \"blurr\"", &["blurr", "circular-blur"]);
     refuse("seed = 3", "seed = three", &["line 3"]);
+    refuse("scales = 1", "scales = 70", &["problem", "scales = 70"]);
+    refuse("scales = 1", "scales = 5", &["problem", "height 8", "divisible by 32"]);
+    refuse("seed = 3", "seed = 9999999999999999999", &["line 3"]);
     refuse("[quick.training]\nsteps", "[quick.training]\nstep", &["[quick]", "step"]);
+    let path = problem(dir.path(), &[]);
+    says(&fail(&["run", text(&path), "--full", "--out", text(&out)]), &["problem.toml", "no [full] table", "--full"]);
     says(&fail(&["run", text(&dir.path().join("absent"))]), &["absent", "problem.toml"]);
 }
 
@@ -92,8 +97,15 @@ fn training_pairs_that_are_missing_or_too_few() {
     let out = dir.path().join("run");
     let stored = [("source = \"on-the-fly\"", "source = \"stored\"")];
     let path = problem(dir.path(), &stored);
-    says(&fail(&["train", text(&path), "--out", text(&out)]), &["pairs/training", "posteria simulate", "--pairs"]);
+    says(&fail(&["train", text(&path), "--out", text(&out)]), &["pairs/training", "posteria simulate"]);
     succeed(&["simulate", text(&path), "--out", text(&out)]);
-    let few = out.join("pairs/test");
-    says(&fail(&["train", text(&path), "--out", text(&out), "--pairs", text(&few)]), &["6 pairs", "needs 8"]);
+    for shard in ["pairs-00000.h5", "pairs-00001.h5"] {
+        std::fs::remove_file(out.join("pairs/training").join(shard)).unwrap();
+    }
+    std::fs::write(
+        out.join("pairs/training/pairs-00002.h5"),
+        std::fs::read(out.join("pairs/test/pairs-00000.h5")).unwrap(),
+    )
+    .unwrap();
+    says(&fail(&["train", text(&path), "--out", text(&out)]), &["6 pairs", "needs 8"]);
 }

@@ -23,6 +23,20 @@ fn killed_three_times_training_ends_in_the_same_weights() {
     }
 }
 
+#[test]
+fn the_weights_do_not_depend_on_the_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = problem(dir.path(), &[]);
+    let weights = ["1", "2", "5"].map(|threads| {
+        let out = dir.path().join(threads);
+        let mut command = posteria();
+        command.env("RAYON_NUM_THREADS", threads).args(["train", text(&path), "--out", text(&out)]);
+        assert!(command.output().unwrap().status.success());
+        std::fs::read(out.join("model/model.safetensors")).unwrap()
+    });
+    assert!(weights.iter().all(|other| *other == weights[0]));
+}
+
 #[cfg(unix)]
 #[test]
 fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
@@ -36,10 +50,10 @@ fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
         .spawn()
         .unwrap();
     let start = Instant::now();
-    while !stopped.join("training.jsonl").exists() && start.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(20));
+    let log = stopped.join("training.jsonl");
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
     }
-    std::thread::sleep(Duration::from_millis(100));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(stopped.join("checkpoint").is_dir() && !stopped.join("model").exists());

@@ -24,7 +24,12 @@ enum Fault {
     LogDetGradientLost,
     LogDetOff,
     InverseOff,
+    ConditionGradientOff,
+    InverseLogDetOff,
     InverseParameterOff(usize),
+    InverseParameterLost(usize),
+    InverseInputGradientOff,
+    InverseConditionGradientLost,
     InverseLogDetGradientLost,
     SamplesMixed,
 }
@@ -70,7 +75,8 @@ impl Invertible for Broken {
 
     fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
         let z = if self.fault == Fault::InverseOff { z * (1.0 + 1e-8) } else { z };
-        self.network.inverse(z, c)
+        let (x, log_det) = self.network.inverse(z, c);
+        if self.fault == Fault::InverseLogDetOff { (x, log_det * 1.001) } else { (x, log_det) }
     }
 
     fn forward_vjp(
@@ -91,6 +97,10 @@ impl Invertible for Broken {
             Fault::ParameterLost(which) => self.spoil(dtheta, which, 0.0),
             Fault::ParameterOff(which) => self.spoil(dtheta, which, 1.01),
             Fault::InputGradientOff => return (x, dx * 1.01),
+            Fault::ConditionGradientOff => {
+                let spare = c[0].clone().ones_like() * 0.01;
+                dc[0].add(spare);
+            }
             Fault::InputGradientLost => return (x, dx * 0.0),
             _ => {}
         }
@@ -108,11 +118,16 @@ impl Invertible for Broken {
     ) -> (Field, Field) {
         let lost = dlog_det.clone() * 0.0;
         let dlog_det = if self.fault == Fault::InverseLogDetGradientLost { &lost } else { dlog_det };
-        let result = self.network.inverse_vjp(x, dx, dlog_det, c, dc, dtheta);
-        if let Fault::InverseParameterOff(which) = self.fault {
-            self.spoil(dtheta, which, 1.01);
+        let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
+        let dc = if self.fault == Fault::InverseConditionGradientLost { &mut unwanted[..] } else { dc };
+        let (z, dz) = self.network.inverse_vjp(x, dx, dlog_det, c, dc, dtheta);
+        match self.fault {
+            Fault::InverseParameterOff(which) => self.spoil(dtheta, which, 1.01),
+            Fault::InverseParameterLost(which) => self.spoil(dtheta, which, 0.0),
+            Fault::InverseInputGradientOff => return (z, dz * 1.01),
+            _ => {}
         }
-        result
+        (z, dz)
     }
 }
 
@@ -141,6 +156,7 @@ fn the_laws_catch_every_fault() {
     let faults: Vec<Fault> = each(Fault::ParameterLost)
         .chain(each(Fault::ParameterOff))
         .chain(each(Fault::InverseParameterOff))
+        .chain(each(Fault::InverseParameterLost))
         .chain([
             Fault::InputGradientOff,
             Fault::InputGradientLost,
@@ -148,6 +164,10 @@ fn the_laws_catch_every_fault() {
             Fault::LogDetGradientLost,
             Fault::LogDetOff,
             Fault::InverseOff,
+            Fault::ConditionGradientOff,
+            Fault::InverseLogDetOff,
+            Fault::InverseInputGradientOff,
+            Fault::InverseConditionGradientLost,
             Fault::InverseLogDetGradientLost,
             Fault::SamplesMixed,
         ])
@@ -172,7 +192,7 @@ fn a_glow_says_what_it_cannot_take() {
     assert_eq!(error, FlowError::Indivisible { axis: "height", size: 12, divisor: 8 });
     let error =
         config.conditional_glow([1, 1, 16, 16], &[1, 1], rng, &device).expect_err("two conditions, three scales");
-    assert!(matches!(error, FlowError::MissingCondition { .. }), "{error}");
+    assert!(matches!(error, FlowError::Conditions { expected: 3, found: 2 }), "{error}");
     let network: Glow = config.glow([1, 1, 16, 16], rng, &device).expect("a Glow");
     let x = Field::zeros([1, 2, 1, 16, 16], &device);
     assert!(matches!(network.log_prob(x, &[]), Err(FlowError::SampleShape { .. })));

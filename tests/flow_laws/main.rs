@@ -36,9 +36,51 @@ fn every_layer_and_network_obeys_the_laws() {
 /// Single precision recomputes well enough through 240 flow steps: the depth at which the gradients of others are noise.
 #[test]
 fn single_precision_holds_at_240_steps() {
+    // eˡ x₁ + t at x₁ = 1 and at x₁ = 0 gives l: the test is worth what its scales are.
+    let Case { layer, x, .. } = table::deep_coupling(&Device::flex());
+    let at = |value: f64| {
+        let active = x.clone().narrow(1, 0, 6).full_like(value);
+        let x = burn::tensor::Tensor::cat(vec![active, x.clone().narrow(1, 6, 6)], 1);
+        layer.forward(x, &[]).0.narrow(1, 0, 6)
+    };
+    let log_scale = laws::values(&(at(1.0) - at(0.0)).log());
+    let rms = (log_scale.iter().map(|l| l * l).sum::<f64>() / log_scale.len() as f64).sqrt();
+    assert!(rms > 0.1, "the log-scales of the couplings have rms {rms}");
+
     let case = table::deep_glow(&Device::flex());
     let (round_trip, cosine) = laws::single_precision(&case);
     assert!(round_trip < 1e-4, "f32 round trip {round_trip:.2e}");
     assert!(cosine > 0.9999, "cosine of the f32 gradient with the f64 one {cosine}");
     assert_eq!(case.layer_parameters_dtype(), DType::F64);
+}
+
+/// Where layers start: every ActNorm of a Glow sees its data with mean zero and variance one, and a channel that does not
+/// vary stays finite.
+#[test]
+fn a_start_from_data_normalises_it() {
+    use burn::tensor::Tensor;
+    let device = Device::flex();
+    let case = Case::new(posteria::flow::ActNorm::new(3, &device), [4, 3, 1, 5, 6], &[], &device);
+    let constant = Tensor::full([4, 1, 1, 5, 6], 7.0, (&device, DType::F64));
+    let x = Tensor::cat(vec![case.x.clone().narrow(1, 0, 2) * 3.0 + 5.0, constant], 1);
+    let (layer, z) = case.layer.initialize(x.clone(), &[]);
+    let (again, log_det) = layer.forward(x, &[]);
+    assert_eq!(laws::values(&again), laws::values(&z));
+    assert!(laws::values(&log_det)[0].is_finite());
+    for (channel, variance) in [(0, 1.0), (1, 1.0), (2, 0.0)] {
+        let values = laws::values(&z.clone().narrow(1, channel, 1));
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let found = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+        assert!(mean.abs() < 1e-10 && (found - variance).abs() < 1e-10, "channel {channel}: {mean}, {found}");
+    }
+
+    let config = posteria::flow::GlowConfig { scales: 2, steps: 2, ..Default::default() };
+    let rng = &mut posteria::random::stream(3, posteria::random::Purpose::Weights, 0);
+    let network = config.glow([1, 1, 8, 8], rng, &device).expect("a Glow");
+    let x = posteria::flow::standard_normal([64, 1, 1, 8, 8], rng, DType::F32, &device) * 20.0 + 300.0;
+    let (z, _) = network.initialize(x.clone(), &[]).expect("a start").forward(x, &[]).expect("latents");
+    let values = laws::values(&z);
+    let square = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
+    assert!((square - 1.0).abs() < 0.05, "the latents of the start have mean square {square}");
 }

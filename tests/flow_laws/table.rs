@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use posteria::flow::{
     ActNorm, Activation, Adapter, Border, ChannelMixing, ConvolutionalConditioner, ConvolutionalConfig, Coupling,
-    GlowConfig, Invertible, Layer, Sequence, Split, Squeeze, Squeezer, Transform,
+    GlowConfig, Invertible, Layer, Sequence, Split, Squeeze, Squeezer, Transform, map_parameters,
 };
 use posteria::random::{Purpose, stream};
 
@@ -161,10 +161,31 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
     visitor.entry("conditional Glow over a user's network", case);
 }
 
-/// L = 3, K = 80: 240 flow steps, hidden width 64, log-scales of rms 0.1.
+/// L = 3, K = 80: 240 flow steps, hidden width 64, log-scales of rms 0.1 and more in ActNorm and couplings alike.
 pub fn deep_glow(device: &Device) -> Case<Sequence<ConvolutionalConditioner>> {
-    let conditioner = ConvolutionalConfig { hidden: 64, ..ConvolutionalConfig::default() };
-    let config = GlowConfig { scales: 3, steps: 80, conditioner, ..GlowConfig::default() };
+    let config = GlowConfig { scales: 3, steps: 80, conditioner: wide(), ..GlowConfig::default() };
     let network = config.glow([3, 1, 16, 16], &mut stream(3, Purpose::Weights, 0), device).expect("a deep Glow");
-    Case::scaled(network.into_layers(), [1, 3, 1, 16, 16], &[], 0.1, 0.1, device)
+    vivid(Case::scaled(network.into_layers(), [1, 3, 1, 16, 16], &[], LAST, 0.1, device))
+}
+
+/// One coupling as those of [`deep_glow`].
+pub fn deep_coupling(device: &Device) -> Case<Coupling<ConvolutionalConditioner>> {
+    let coupling = coupling(&wide(), Transform::default(), 12, 0, PLANE, device);
+    vivid(Case::scaled(coupling, [2, 12, 1, 8, 8], &[], LAST, 0.1, device))
+}
+
+fn wide() -> ConvolutionalConfig {
+    ConvolutionalConfig { hidden: 64, ..ConvolutionalConfig::default() }
+}
+
+/// Size of the weights of the last convolution, whose outputs are log-scales and shifts.
+const LAST: f64 = 0.12;
+
+/// All convolutions but the last keep the variance of what they see.
+fn vivid<L: Invertible>(case: Case<L>) -> Case<L> {
+    let layer = map_parameters(case.layer, &mut |parameter, value| {
+        let hidden = ["layers.0.weight", "layers.1.weight"].iter().any(|end| parameter.path.ends_with(end));
+        if hidden { value / LAST } else { value }
+    });
+    Case { layer, ..case }
 }

@@ -1,0 +1,85 @@
+//! Training on batches that are not what they should be.
+
+use burn::tensor::Device;
+use ndarray::{ArrayD, IxDyn};
+use posteria::flow::{ConvolutionalConfig, GlowConfig};
+use posteria::model::{Model, ModelConfig};
+use posteria::random::{Purpose, stream};
+use posteria::train::{BatchError, Batches, Outcome, Silent, Task, Training, first_pairs, read_log, train};
+use rand_distr::{Distribution, StandardNormal};
+use std::path::Path;
+use std::sync::Arc;
+
+/// y is x with noise; at one step, something goes wrong.
+struct Noisy {
+    fault: Option<(u64, Fault)>,
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    NotANumber,
+    NoBatch,
+}
+
+impl Batches for Noisy {
+    fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError> {
+        let mut rng = stream(1, Purpose::Prior, step);
+        let mut draw = || ArrayD::<f32>::from_shape_simple_fn(IxDyn(&[4, 1, 4, 4]), || StandardNormal.sample(&mut rng));
+        let (mut x, e) = (draw(), draw());
+        let y = &x + &(e * 0.5);
+        match self.fault {
+            Some((at, Fault::NotANumber)) if at == step => x[[1, 0, 2, 3]] = f32::NAN,
+            Some((at, Fault::NoBatch)) if at == step => return Err("the disk is gone".into()),
+            _ => {}
+        }
+        Ok((x, y))
+    }
+}
+
+fn run(fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Result<Outcome, String> {
+    let device = Device::flex();
+    let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
+    let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
+    let config = ModelConfig { network, ..ModelConfig::default() };
+    let whole = Noisy { fault: None };
+    let (x, y) = first_pairs(&whole, 30).map_err(|e| e.to_string())?;
+    assert_eq!(x.shape(), [32, 1, 4, 4]);
+    let model = Model::new(config, None, &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap().fit(&x, &y).unwrap();
+    let validation = whole.batch(1 << 40).unwrap();
+    let task = Task { model, batches: Arc::new(Noisy { fault }), validation, training: training.clone() };
+    train(task, folder, &device, &mut Silent).map_err(|e| e.to_string())
+}
+
+fn settings() -> Training {
+    Training { steps: 30, batch: 4, warm_up: 3, validate_every: 5, checkpoint_every: 10, ..Training::default() }
+}
+
+#[test]
+fn a_number_that_is_none_stops_the_run_and_keeps_the_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, ill] = ["whole", "ill"].map(|name| dir.path().join(name));
+    [&whole, &ill].map(|folder| std::fs::create_dir(folder).unwrap());
+    run(None, &settings(), &whole).unwrap();
+    for (fault, says) in [(Fault::NotANumber, "is not finite"), (Fault::NoBatch, "the disk is gone")] {
+        let error = run(Some((14, fault)), &settings(), &ill).unwrap_err();
+        assert!(error.contains("step 15") && error.contains(says), "{error}");
+        assert!(ill.join("checkpoint").is_dir() && !ill.join("model").exists());
+    }
+    let error = run(Some((14, Fault::NotANumber)), &settings(), &ill).unwrap_err();
+    assert!(error.contains("checkpoint of step 10 is kept") && error.contains("layers."), "{error}");
+    run(None, &settings(), &ill).unwrap();
+    let weights = |folder: &Path| std::fs::read(folder.join("model/model.safetensors")).unwrap();
+    assert!(weights(&whole) == weights(&ill), "what went wrong left a trace");
+    let error = run(Some((2, Fault::NotANumber)), &settings(), dir.path()).unwrap_err();
+    assert!(error.contains("step 3") && error.contains("no checkpoint yet"), "{error}");
+}
+
+#[test]
+fn training_stops_early_when_validation_stands_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let still = Training { learning_rate: 1e-30, final_learning_rate: 0.0, patience: 2, ..settings() };
+    let outcome = run(None, &still, dir.path()).unwrap();
+    assert!(matches!(outcome, Outcome::Finished { steps: 15, .. }), "{outcome:?}");
+    let log = read_log(&dir.path().join("training.jsonl")).unwrap();
+    assert_eq!(log.iter().map(|entry| entry.step).collect::<Vec<_>>(), [5, 10, 15]);
+}
