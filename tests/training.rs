@@ -58,7 +58,9 @@ fn settings() -> Training {
 fn a_number_that_is_none_stops_the_run_and_keeps_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let [whole, ill] = ["whole", "ill"].map(|name| dir.path().join(name));
-    [&whole, &ill].map(|folder| std::fs::create_dir(folder).unwrap());
+    for folder in [&whole, &ill] {
+        std::fs::create_dir(folder).unwrap();
+    }
     run(None, &settings(), &whole).unwrap();
     for (fault, says) in [(Fault::NotANumber, "is not finite"), (Fault::NoBatch, "the disk is gone")] {
         let error = run(Some((14, fault)), &settings(), &ill).unwrap_err();

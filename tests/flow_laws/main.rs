@@ -45,10 +45,16 @@ fn single_precision_holds_at_240_steps() {
     };
     let log_scale = laws::values(&(at(1.0) - at(0.0)).log());
     let rms = (log_scale.iter().map(|l| l * l).sum::<f64>() / log_scale.len() as f64).sqrt();
+    println!("log-scales of a coupling: rms {rms:.3}");
     assert!(rms > 0.1, "the log-scales of the couplings have rms {rms}");
 
     let case = table::deep_glow(&Device::flex());
+    let of_actnorm = posteria::flow::parameters(&case.layer).into_iter().filter(|(p, _)| p.path.ends_with("log_scale"));
+    let all: Vec<f64> = of_actnorm.flat_map(|(_, value)| laws::values(&value)).collect();
+    let rms = (all.iter().map(|l| l * l).sum::<f64>() / all.len() as f64).sqrt();
+    println!("log-scales of ActNorm: rms {rms:.3}");
     let (round_trip, cosine) = laws::single_precision(&case);
+    println!("f32: round trip {round_trip:.1e}, 1 − cosine {:.1e}", 1.0 - cosine);
     assert!(round_trip < 1e-4, "f32 round trip {round_trip:.2e}");
     assert!(cosine > 0.9999, "cosine of the f32 gradient with the f64 one {cosine}");
     assert_eq!(case.layer_parameters_dtype(), DType::F64);

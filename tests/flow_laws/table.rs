@@ -161,11 +161,14 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
     visitor.entry("conditional Glow over a user's network", case);
 }
 
-/// L = 3, K = 80: 240 flow steps, hidden width 64, log-scales of rms 0.1 and more in ActNorm and couplings alike.
+/// L = 3, K = 80: 240 flow steps, hidden width 64, couplings with log-scales of rms 0.1 and more at every depth: each
+/// ActNorm, started from data, undoes what the random couplings before it do to the size of their input.
 pub fn deep_glow(device: &Device) -> Case<Sequence<ConvolutionalConditioner>> {
     let config = GlowConfig { scales: 3, steps: 80, conditioner: wide(), ..GlowConfig::default() };
     let network = config.glow([3, 1, 16, 16], &mut stream(3, Purpose::Weights, 0), device).expect("a deep Glow");
-    vivid(Case::scaled(network.into_layers(), [1, 3, 1, 16, 16], &[], LAST, 0.1, device))
+    let case = vivid(Case::scaled(network.into_layers(), [8, 3, 1, 16, 16], &[], LAST, 0.1, device));
+    let (layer, _) = case.layer.initialize(case.x.clone(), &[]);
+    Case { layer, x: case.x.narrow(0, 0, 1), c: Vec::new() }
 }
 
 /// One coupling as those of [`deep_glow`].
@@ -179,7 +182,7 @@ fn wide() -> ConvolutionalConfig {
 }
 
 /// Size of the weights of the last convolution, whose outputs are log-scales and shifts.
-const LAST: f64 = 0.12;
+const LAST: f64 = 0.1;
 
 /// All convolutions but the last keep the variance of what they see.
 fn vivid<L: Invertible>(case: Case<L>) -> Case<L> {
