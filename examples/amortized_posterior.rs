@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (truth, y) = noisy(Set::Test, 1)?;
     let sampler = model.sampler(&y)?;
     let mut rng = stream(1, Purpose::Latent, 0);
-    let mut reduction = Reduction::new(model.x_shape(), &[0.05, 0.95])?;
+    let mut reduction = Reduction::new(model.x_shape(), &[0.05, 0.95], 512)?;
     for _ in 0..8 {
         reduction.add(sampler.draw(64, &mut rng)?.x.view())?;
     }

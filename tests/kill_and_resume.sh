@@ -30,7 +30,7 @@ for kill in 1 2 3; do
 done
 train killed
 
-for file in model/model.safetensors model/model.json; do
+for file in model/model.safetensors model/model.json training.jsonl; do
     cmp "$folder/undisturbed/$file" "$folder/killed/$file"
 done
 echo "the weights are equal, byte for byte"

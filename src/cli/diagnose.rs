@@ -35,7 +35,7 @@ pub struct Diagnose {
     /// Draws held in memory at a time.
     #[arg(long, default_value_t = BATCH)]
     batch: usize,
-    /// Where to write the numbers of a file of draws, as JSON.
+    /// Where to write the numbers, as JSON, instead of RUN/diagnostics.json.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -47,10 +47,18 @@ impl Diagnose {
         if self.batch == 0 {
             bail!("--batch 0: give the number of draws to hold in memory, such as {BATCH}");
         }
+        if let Some(output) = &self.output {
+            output::check(output, &[&self.what.to_string_lossy()])?;
+        }
+        let device = self.device.open()?;
+        let is_plain = self.pairs.is_none() && self.draws.is_none();
         if self.what.is_file() {
+            if !is_plain {
+                bail!("--pairs and --draws are for runs: the draws of a file are all judged");
+            }
             return file(&self.what, self.output.as_deref());
         }
-        let trained = Trained::open(&self.what, &self.device.open()?)?;
+        let trained = Trained::open(&self.what, &device)?;
         let Some(run) = trained.run.clone() else {
             bail!("{} is a model, not a run: judging it takes test pairs", self.what.display());
         };
@@ -59,11 +67,20 @@ impl Diagnose {
         let mut evaluation = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
         evaluation.pairs = self.pairs.unwrap_or(evaluation.pairs);
         evaluation.draws = self.draws.unwrap_or(evaluation.draws);
+        if let Some(output) = &self.output {
+            let Some(diagnosis) = judge(&trained, &run, experiment.as_ref(), &evaluation, self.batch)? else {
+                return Ok(Ended::Interrupted);
+            };
+            return tell(&verdict(&diagnosis, &evaluation), Some(output));
+        }
+        if !is_plain {
+            bail!("{} is judged as its problem says: name another file with -o", run.diagnostics().display());
+        }
         model(&trained, &run, experiment.as_ref(), &evaluation, self.batch)
     }
 }
 
-/// Judges the model of a run.
+/// Judges the model of a run, into its folder.
 pub fn model(
     trained: &Trained,
     run: &RunFolder,
@@ -71,11 +88,26 @@ pub fn model(
     evaluation: &Evaluation,
     at_once: usize,
 ) -> Result {
+    let Some(diagnosis) = judge(trained, run, experiment, evaluation, at_once)? else {
+        return Ok(Ended::Interrupted);
+    };
+    run.discard_report()?;
+    io::replace(&run.calibration(), serde_json::to_string_pretty(&diagnosis.calibration)?.as_bytes())?;
+    tell(&verdict(&diagnosis, evaluation), Some(&run.diagnostics()))
+}
+
+fn judge(
+    trained: &Trained,
+    run: &RunFolder,
+    experiment: Option<&Experiment>,
+    evaluation: &Evaluation,
+    at_once: usize,
+) -> anyhow::Result<Option<Diagnosis>> {
     let pairs = Pairs::open(run.pairs(Set::Test))?;
     let seed = trained.model.provenance().seed;
     let judging = Judging { seed, pairs: evaluation.pairs.min(pairs.len()), draws: evaluation.draws, at_once };
-    let mut progress =
-        Progress::new("diagnose", "draws", (judging.pairs as u64).saturating_mul(judging.draws as u64), 0);
+    let total = (judging.pairs as u64).saturating_mul(judging.draws as u64);
+    let mut progress = Progress::new("diagnose", "draws", total, 0);
     let exact = experiment.and_then(Experiment::exact);
     let diagnosis = diagnose_model(&trained.model, &pairs, exact, &judging, &mut |done| {
         let rate = progress.rate(done as u64);
@@ -83,20 +115,18 @@ pub fn model(
         progress.at(done as u64);
         !interrupt::asked()
     })?;
-    let Some(diagnosis) = diagnosis else {
-        return Ok(Ended::Interrupted);
-    };
-    progress.finish(&format!(
-        "{} pairs, {} draws each, in {}",
-        judging.pairs,
-        judging.draws,
-        run.diagnostics().display()
-    ));
-    let verdict = verdict(&diagnosis, evaluation);
-    run.discard_report()?;
-    io::replace(&run.calibration(), serde_json::to_string_pretty(&diagnosis.calibration)?.as_bytes())?;
-    io::replace(&run.diagnostics(), serde_json::to_string_pretty(&verdict)?.as_bytes())?;
-    print(&verdict);
+    if diagnosis.is_some() {
+        progress.finish(&format!("{} pairs, {} draws each", judging.pairs, judging.draws));
+    }
+    Ok(diagnosis)
+}
+
+/// Prints a verdict, and writes it where that is wanted.
+fn tell(verdict: &Diagnostics, output: Option<&Path>) -> Result {
+    if let Some(output) = output {
+        io::replace(output, serde_json::to_string_pretty(verdict)?.as_bytes())?;
+    }
+    print(verdict);
     Ok(Ended::Done)
 }
 
@@ -121,18 +151,24 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         let truth = image.index_axis_move(Axis(0), 0);
         Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
     });
-    let diagnosis = diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default())?;
-    let verdict = verdict(&diagnosis, &Evaluation::default());
-    if let Some(output) = output {
-        io::replace(output, serde_json::to_string_pretty(&verdict)?.as_bytes())?;
+    match diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default()) {
+        Ok(diagnosis) => tell(&verdict(&diagnosis, &Evaluation::default()), output),
+        Err(error) if error.is::<Stopped>() => Ok(Ended::Interrupted),
+        Err(error) => Err(error),
     }
-    print(&verdict);
-    Ok(Ended::Done)
 }
+
+/// Ctrl-C, while the draws of a file are read.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Stopped;
 
 /// The draws of one observation, `[draw, …]`, slab by slab.
 fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterator<Item = anyhow::Result<ArrayD<f32>>> {
     (0..draws).step_by(SLAB).map(move |first| {
+        if interrupt::asked() {
+            bail!(Stopped);
+        }
         let mut ranges: Vec<_> = samples.shape().iter().map(|&size| 0..size).collect();
         ranges[0] = index..index + 1;
         ranges[axis] = first..(first + SLAB).min(draws);

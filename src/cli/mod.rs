@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => {
-            output::note("stopped; give the same command again to go on");
+            output::note("stopped; what was finished is kept, and the same command goes on from there");
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {

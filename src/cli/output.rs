@@ -1,6 +1,9 @@
 //! Results go to the standard output, everything else to the standard error. Nobody listening is no error.
 
 use std::io::Write;
+use std::path::Path;
+
+use anyhow::bail;
 
 /// Text for the next program.
 pub fn print(text: &str) {
@@ -11,4 +14,28 @@ pub fn print(text: &str) {
 /// A line for the person at the terminal.
 pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Holds the name of a file to be written against the inputs, before any work is done: what is there already may be
+/// replaced only where it is a plain file and none of the inputs. Inputs may name a dataset, `file.h5:/x`.
+pub fn check(path: &Path, inputs: &[&str]) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("{}: there is no folder {}; make it first", path.display(), folder.display());
+    }
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !found.is_file() {
+        bail!("{} is there and is no plain file; name another file", path.display());
+    }
+    let here = path.canonicalize()?;
+    let is_same = |input: &Path| input.canonicalize().is_ok_and(|input| input == here);
+    for input in inputs {
+        let file = input.rsplit_once(':').map_or(*input, |(file, _)| file);
+        if is_same(Path::new(input)) || is_same(Path::new(file)) {
+            bail!("{} is read from and cannot be written to; name another file", path.display());
+        }
+    }
+    Ok(())
 }

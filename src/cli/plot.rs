@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 use posteria::figure::{
     Drawn, Report, coverage_curve, ecdf_difference, error_by_uncertainty, maps_figures, posterior_figures,
@@ -28,14 +29,17 @@ pub struct Plot {
     /// The folder for the figures of a file; `figures` beside it where nothing is said.
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// Observations of a file that are drawn, at most.
-    #[arg(long, default_value_t = OBSERVATIONS, value_name = "COUNT")]
-    observations: usize,
+    /// Observations of a file that are drawn, at most [default: 16].
+    #[arg(long, value_name = "COUNT")]
+    observations: Option<usize>,
 }
 
 impl Plot {
     pub fn execute(self) -> Result {
         if self.what.is_dir() {
+            if self.output.is_some() || self.observations.is_some() {
+                bail!("-o and --observations are for files: the figures of a run lie in its folder");
+            }
             let folder = RunFolder::new(self.what);
             folder.read_problem()?;
             let _lock = folder.lock()?;
@@ -48,7 +52,7 @@ impl Plot {
         drop(source);
         io::create_folder(&folder)?;
         let drawn = match is_posterior {
-            true => posterior_figures(&self.what, &folder, &name, self.observations)?,
+            true => posterior_figures(&self.what, &folder, &name, self.observations.unwrap_or(OBSERVATIONS))?,
             false => maps_figures(&self.what, &folder, &name)?,
         };
         for figure in drawn {
@@ -109,7 +113,7 @@ pub fn run(folder: &RunFolder) -> Result {
         }
     }
     if sections.is_empty() {
-        anyhow::bail!("{}: nothing to draw; give `posteria run` first, or name an HDF5 file", folder.root().display());
+        bail!("{}: nothing to draw; give `posteria run` first, or name an HDF5 file", folder.root().display());
     }
     let problem = experiment.problem();
     let report = Report {

@@ -53,9 +53,8 @@ impl Run {
         {
             return Ok(Ended::Interrupted);
         }
-        if !folder.report().exists() {
-            plot::run(folder)?;
-        }
+        // Always: it takes a moment, and whatever was there may be of an earlier state of the run.
+        plot::run(folder)?;
         output::note(&format!("done      open {}", folder.report().display()));
         Ok(Ended::Done)
     }

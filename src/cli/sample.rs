@@ -9,7 +9,7 @@ use posteria::problem::{Evaluation, Experiment, RunFolder, Set};
 use super::device::DeviceArgument;
 use super::progress::Progress;
 use super::trained::Trained;
-use super::{Ended, Result, interrupt};
+use super::{Ended, Result, interrupt, output};
 
 /// Draws held in memory at a time, where nothing else is said.
 pub const BATCH: usize = 256;
@@ -51,9 +51,14 @@ pub struct Sample {
 
 impl Sample {
     pub fn execute(self) -> Result {
+        let inputs: Vec<&str> = self.observations.iter().chain(&self.truth).map(String::as_str).collect();
+        if let Some(output) = &self.output {
+            output::check(output, &inputs)?;
+        }
         let trained = Trained::open(&self.run, &self.device.open()?)?;
         let experiment = trained.experiment()?;
         let defaults = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
+        let is_plain = self.draws.is_none() && self.keep.is_none() && self.quantiles.is_none() && self.seed.is_none();
         let sampling = Sampling {
             seed: self.seed.unwrap_or(trained.model.provenance().seed),
             draws: self.draws.unwrap_or(defaults.draws),
@@ -61,25 +66,25 @@ impl Sample {
             quantiles: self.quantiles.unwrap_or(defaults.quantiles),
             at_once: self.batch,
         };
-        match (&self.observations, &self.output) {
-            (Some(spec), Some(output)) => {
-                let y = Rows::open_preferring(spec, &["y", "observation"])?;
-                let truth =
-                    self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
-                let observations = ObservationFile::new(&trained.model, y, truth)?;
-                let count = observations.count();
-                sample(&trained, experiment.as_ref(), &observations, count, &sampling, output)
-            }
-            (_, output) => {
-                let Some(run) = &trained.run else {
-                    bail!("{} is a model, not a run: name observations and an output file", self.run.display());
-                };
-                let _lock = run.lock()?;
-                let output = output.clone().unwrap_or_else(|| run.posterior());
-                run.discard_report()?;
-                test_observations(&trained, run, experiment.as_ref(), defaults.observations, &sampling, &output)
-            }
+        if let (Some(spec), Some(output)) = (&self.observations, &self.output) {
+            let y = Rows::open_preferring(spec, &["y", "observation"])?;
+            let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
+            let observations = ObservationFile::new(&trained.model, y, truth)?;
+            let count = observations.count();
+            return sample(&trained, experiment.as_ref(), &observations, count, &sampling, output);
         }
+        let Some(run) = &trained.run else {
+            bail!("{} is a model, not a run: name observations and an output file", self.run.display());
+        };
+        let (count, _lock) = (defaults.observations, run.lock()?);
+        if let Some(output) = &self.output {
+            return test_observations(&trained, run, experiment.as_ref(), count, &sampling, output);
+        }
+        if !is_plain {
+            bail!("{} is sampled as its problem says: name another file with -o", run.posterior().display());
+        }
+        run.discard_report()?;
+        test_observations(&trained, run, experiment.as_ref(), count, &sampling, &run.posterior())
     }
 }
 

@@ -5,7 +5,7 @@ use posteria::io::Rows;
 use posteria::posterior::dataset::reduce_dataset;
 
 use super::progress::Progress;
-use super::{Ended, Result, interrupt};
+use super::{Ended, Result, interrupt, output};
 
 /// Statistics of draws by whomever: mean, variance, standard deviation and quantile maps of a dataset, 1D to 3D.
 #[derive(Args)]
@@ -22,8 +22,8 @@ pub struct Stats {
     #[arg(long, value_delimiter = ',', default_value = "0.05,0.5,0.95", value_name = "LEVELS", value_parser = level)]
     quantiles: Vec<Option<f64>>,
     /// Memory to use, in MiB.
-    #[arg(long, default_value_t = 1024, value_name = "MIB")]
-    memory: usize,
+    #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    memory: u64,
 }
 
 /// An empty list is one empty text to clap.
@@ -36,10 +36,11 @@ fn level(text: &str) -> std::result::Result<Option<f64>, String> {
 
 impl Stats {
     pub fn execute(self) -> Result {
+        output::check(&self.output, &[&self.draws])?;
         let draws = Rows::open_preferring(&self.draws, &["samples"])?;
         let levels: Vec<f64> = self.quantiles.into_iter().flatten().collect();
         let mut progress = Progress::new("stats", "permille", 1000, 0);
-        let memory = self.memory.saturating_mul(1 << 20);
+        let memory = usize::try_from(self.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
         let count = reduce_dataset(&draws, self.draw_axis, &levels, &self.output, memory, &mut |share| {
             progress.at((1000.0 * share) as u64);
             !interrupt::asked()

@@ -18,13 +18,18 @@ impl Trained {
     pub fn open(path: &Path, device: &Device) -> anyhow::Result<Self> {
         let run = RunFolder::new(path);
         if folder::exists(&run.model()) {
-            return Ok(Self { model: Model::load(&run.model(), device)?, run: Some(run) });
+            let model = Model::load(&run.model(), device)?;
+            run.check(&model)?;
+            return Ok(Self { model, run: Some(run) });
         }
         if path.join("model.json").is_file() {
             return Ok(Self { model: Model::load(path, device)?, run: None });
         }
         if folder::exists(&run.checkpoint()) {
             bail!("{} is not trained to the end: give the command that trained it again", path.display());
+        }
+        if !path.exists() {
+            bail!("{}: no such file or folder; check the path", path.display());
         }
         bail!("{}: no trained model; name the folder of a run, such as runs/deblur, or a model", path.display())
     }

@@ -3,42 +3,12 @@
 use super::axis::number;
 use super::{Drawn, FigureError};
 use crate::io::{IoError, Provenance};
+use crate::uq::diagnosis::METRICS;
 use crate::uq::verdict::{Diagnostics, Metric};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::path::Path;
-
-/// What each number of every problem means.
-const MEANINGS: [(&str, &str); 15] = [
-    (
-        "nll_nats_per_dim",
-        "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
-    ),
-    (
-        "nll_gain_over_shuffled",
-        "How much denser the truth is under the posterior of its own observation than under another's; zero if observations are ignored.",
-    ),
-    ("latent_norm", "Mean squared latent code of the truths, per dimension; one if the posterior is exact."),
-    (
-        "latent_p_value",
-        "Probability that an exact posterior gives latent codes of such norms, by Kolmogorov and Smirnov.",
-    ),
-    ("nll_floor_nats_per_dim", "Negative log-density of the same truths under the exact posterior, per dimension."),
-    ("coverage_50", "Share of true values inside the central 50 % credible interval."),
-    ("coverage_90", "Share of true values inside the central 90 % credible interval."),
-    ("mean_standard_deviation", "Mean of the posterior standard deviation over all pixels: sharpness."),
-    ("ence", "Mean relative difference of error and stated uncertainty, over bins of pixels; zero if they agree."),
-    (
-        "rank_log_gamma",
-        "Worst of the rank tests over several quantities of the image, the data misfit among them; below zero, one of them rejects the posterior at the level of 1 %.",
-    ),
-    ("rmse_mean", "Root-mean-square error of the posterior mean."),
-    ("rmse_best_classical", "Root-mean-square error of the best classical method on the same observations."),
-    ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
-    ("mean_relative_error", "Distance of the posterior mean from the exact mean, relative to its size."),
-    ("std_relative_error", "Distance of the standard deviation from the exact one, relative to its size."),
-];
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5c636b; --paper: #fff; --card: #f5f6f7; --rule: #d9dde1;
@@ -143,7 +113,7 @@ fn verdicts(diagnostics: &Diagnostics) -> Markup {
 }
 
 fn meaning(name: &str) -> &'static str {
-    MEANINGS.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning)
+    METRICS.iter().find(|(known, _)| *known == name).map_or("", |(_, meaning)| meaning)
 }
 
 fn value(metric: &Metric) -> String {
@@ -205,7 +175,7 @@ mod tests {
         let path = folder.join("a.png");
         std::fs::write(&path, b"pixels").unwrap();
         let mut diagnostics = Diagnostics::default();
-        for (name, _) in MEANINGS {
+        for (name, _) in METRICS {
             diagnostics.judge(name, 0.98765, "nats", [Some(0.5), None]);
         }
         diagnostics.judge("unjudged", 3.0, "1", [None, None]);
@@ -226,7 +196,7 @@ mod tests {
         let report = report(folder.path());
         report.write(&path).unwrap();
         let page = std::fs::read_to_string(&path).unwrap();
-        for (name, meaning) in MEANINGS {
+        for (name, meaning) in METRICS {
             assert!(page.contains(name) && page.contains(meaning), "{name}");
         }
         let expected = ["own_number", "not a number", "≤ 1.00 × 10⁻⁷", "0.9877 nats", "≥ 0.5", "✗ fail", "✓ pass"];
@@ -239,7 +209,7 @@ mod tests {
         for outside in ["http:", "https:", "url(", "<script", "<link", "@import", "src=\"/"] {
             assert!(!page.contains(outside), "{outside}");
         }
-        let counts = format!("{} of {} numbers", MEANINGS.len(), MEANINGS.len() + 1);
+        let counts = format!("{} of {} numbers", METRICS.len(), METRICS.len() + 1);
         assert!(page.contains(&counts), "what nobody judges is not counted");
     }
 

@@ -83,18 +83,22 @@ impl Default for ConvolutionalConfig {
     }
 }
 
+/// Beyond these, a slip of the keyboard asks for more memory than there is.
+const MOST_HIDDEN: usize = 8192;
+const WIDEST: usize = 99;
+
 impl ConvolutionalConfig {
     /// Every reason why no conditioner can be built from these settings.
     pub fn validate(&self) -> Result<(), FlowError> {
         let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
-        if self.hidden == 0 {
-            return wrong("hidden", "0".into(), "the conditioner needs at least one hidden channel");
+        if self.hidden == 0 || self.hidden > MOST_HIDDEN {
+            return wrong("hidden", self.hidden.to_string(), "give 1 to 8192 hidden channels, such as 64");
         }
-        if self.kernels.is_empty() || self.kernels.iter().any(|k| k % 2 == 0) {
+        if self.kernels.is_empty() || self.kernels.iter().any(|&k| k % 2 == 0 || k > WIDEST) {
             return wrong(
                 "kernels",
                 format!("{:?}", self.kernels),
-                "give one or more odd kernel sizes, such as [3, 1, 3]",
+                "give one or more odd kernel sizes up to 99, such as [3, 1, 3]",
             );
         }
         Ok(())

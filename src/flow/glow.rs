@@ -37,6 +37,9 @@ impl Default for GlowConfig {
     }
 }
 
+/// Beyond this, a slip of the keyboard asks for more memory than there is.
+const MOST_STEPS: usize = 10_000;
+
 impl GlowConfig {
     /// Every reason why no network for samples of this shape can be built from these settings.
     pub fn validate(&self, [_, d, h, w]: [usize; 4]) -> Result<(), FlowError> {
@@ -44,8 +47,8 @@ impl GlowConfig {
         if self.scales == 0 {
             return wrong("scales", "0".into(), "a network has at least one scale");
         }
-        if self.steps == 0 {
-            return wrong("steps", "0".into(), "a scale has at least one flow step");
+        if self.steps == 0 || self.steps > MOST_STEPS {
+            return wrong("steps", self.steps.to_string(), "a scale has 1 to 10000 flow steps");
         }
         if self.reflections == 0 {
             return wrong("reflections", "0".into(), "a channel mixing has at least one reflection");

@@ -59,20 +59,27 @@ pub fn remove(folder: &Path) -> Result<()> {
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let previous = beside(folder, "previous");
     let folder = if !folder.exists() && previous.exists() { previous.as_path() } else { folder };
+    let damaged = |name: &str, what| IoError::Damaged {
+        path: folder.join(name),
+        what,
+        remedy: format!("restore it from a copy, or delete the folder {} and make it again", folder.display()),
+    };
     let open = |name: &str| {
         let path = folder.join(name);
-        std::fs::read(&path).map_err(|e| IoError::system(&path, "open", e))
+        std::fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound if folder.is_dir() => damaged(name, "it is missing".into()),
+            _ => IoError::system(&path, "open", e),
+        })
     };
-    let sums = String::from_utf8(open(SUMS)?)
-        .map_err(|_| IoError::damaged(&folder.join(SUMS), "it is not a list of digests"))?;
+    let sums = String::from_utf8(open(SUMS)?).map_err(|_| damaged(SUMS, "it is not a list of digests".into()))?;
     let mut files = BTreeMap::new();
     for line in sums.lines() {
         let Some((expected, name)) = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\'])) else {
-            return Err(IoError::damaged(&folder.join(SUMS), "it is not a list of digests"));
+            return Err(damaged(SUMS, "it is not a list of digests".into()));
         };
         let bytes = open(name)?;
         if digest(&bytes) != expected {
-            return Err(IoError::damaged(&folder.join(name), format!("its content differs from its digest in {SUMS}")));
+            return Err(damaged(name, format!("its content differs from its digest in {SUMS}")));
         }
         files.insert(name.to_owned(), bytes);
     }

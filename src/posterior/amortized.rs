@@ -6,10 +6,15 @@ use std::path::Path;
 use super::PosteriorError;
 use super::exact::PeriodicGaussian;
 use super::stats::{Reduction, Summary};
+use super::streaming::Quantiles;
 use crate::io::{Grid, Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
 use crate::random::{Purpose, stream};
 use ndarray::{ArrayD, Axis, IxDyn, concatenate};
+
+/// Bytes for quantiles: they are exact where all draws of an observation fit, else off by a rank error that the file
+/// states.
+const QUANTILE_MEMORY: usize = 256 << 20;
 
 /// How posteriors are sampled.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,14 +126,15 @@ impl Images {
         }
         let count = if counted { rows.len() } else { 1 };
         if count == 0 {
-            return Err(PosteriorError::Empty);
+            return Err(PosteriorError::NoImages { what, place: rows.place().into() });
         }
         Ok(Self { rows, count, counted, shape: [&[1], shape].concat() })
     }
 
     fn get(&self, index: usize) -> Result<ArrayD<f32>, PosteriorError> {
         let values = if self.counted { self.rows.rows(index..index + 1)? } else { self.rows.read()? };
-        crate::io::finite_or_error(values.view(), self.rows.place())?;
+        let first = if self.counted { index } else { 0 };
+        self.rows.finite_or_error(first, values.as_slice().unwrap_or_default())?;
         let found = values.shape().to_vec();
         values.into_shape_with_order(IxDyn(&self.shape)).map_err(|_| PosteriorError::Shape {
             what: "image",
@@ -162,12 +168,13 @@ pub fn write_posteriors(
     let kept_draws = sampling.kept_draws.min(sampling.draws);
     let mut file =
         PosteriorFile::create(path, model, observations.truth_is_known(), exact.is_some(), kept_draws, sampling)?;
-    let mut done = 0;
+    let capacity = Quantiles::capacity(model.dimension(), sampling.draws, QUANTILE_MEMORY);
+    let (mut done, mut rank_error) = (0, 0.0_f64);
     for index in range {
         let observation = observations.get(index)?;
         let sampler = model.sampler(&observation.y)?;
         let mut rng = stream(sampling.seed, Purpose::Latent, index as u64);
-        let mut reduction = Reduction::new(model.x_shape(), &sampling.quantiles)?;
+        let mut reduction = Reduction::new(model.x_shape(), &sampling.quantiles, capacity)?;
         let mut kept: Vec<ArrayD<f32>> = Vec::new();
         let mut made = 0;
         while made < sampling.draws {
@@ -184,7 +191,12 @@ pub fn write_posteriors(
                 return Ok(false);
             }
         }
-        file.append(model, &observation, &reduction.finish()?, &kept, exact)?;
+        let summary = reduction.finish()?;
+        rank_error = rank_error.max(summary.rank_error);
+        file.append(model, &observation, &summary, &kept, exact)?;
+    }
+    if !sampling.quantiles.is_empty() {
+        file.writer.describe("quantiles", "rank_error", &rank_error.to_string())?;
     }
     file.writer.finish()?;
     Ok(true)

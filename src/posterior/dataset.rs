@@ -9,6 +9,8 @@ use super::streaming::Quantiles;
 use crate::io::{Axis, Grid, Kind, Layout, Provenance, ResultWriter, Rows};
 use ndarray::{ArrayD, Axis as Dimension};
 
+/// Draws of which quantiles are exact; beyond, they are off by a rank error that the file states.
+const LARGEST: usize = 1 << 14;
 /// The label of the axis that is reduced where none is named.
 const DRAW: &str = "draw";
 
@@ -36,16 +38,18 @@ pub fn reduce_dataset(
     }
     let maps = Maps::new(draws, axis);
     let mut writer = maps.create(path, draws, levels)?;
-    let levels_kept = Quantiles::CAPACITY.min(count.next_multiple_of(64)) * usize::from(!levels.is_empty());
-    // A sketch, two moments in double precision, and one slab of draws as large as all of these.
-    let per_entry = 2 * (size_of::<f32>() * (levels_kept + levels.len()) + 2 * size_of::<f64>());
+    // Exact quantiles, unless the draws are very many: smaller blocks make room for them.
+    let capacity = Quantiles::capacity(1, count, LARGEST * size_of::<f32>());
+    let kept = if levels.is_empty() { 0 } else { capacity + levels.len() };
+    // What is kept, two moments in double precision, and one slab of draws as large as all of these.
+    let per_entry = 2 * (size_of::<f32>() * kept + 2 * size_of::<f64>());
     let entries: usize = maps.shape.iter().product();
-    let mut done = 0;
+    let (mut done, mut rank_error) = (0, 0.0_f64);
     for block in blocks(&maps.shape, (memory / per_entry).max(1)) {
         let size: usize = block.iter().map(ExactSizeIterator::len).product();
         let thick = (memory / (2 * size_of::<f32>() * size)).clamp(1, count);
         let of_block: Vec<usize> = block.iter().map(ExactSizeIterator::len).collect();
-        let mut reduction = Reduction::new(&of_block, levels)?;
+        let mut reduction = Reduction::new(&of_block, levels, capacity)?;
         for first in (0..count).step_by(thick) {
             let slab = maps.read(draws, first..(first + thick).min(count), &block)?;
             reduction.add(slab.view())?;
@@ -55,7 +59,12 @@ pub fn reduce_dataset(
             }
         }
         done += size;
-        maps.write(&mut writer, &block, &reduction.finish()?)?;
+        let summary = reduction.finish()?;
+        rank_error = rank_error.max(summary.rank_error);
+        maps.write(&mut writer, &block, &summary)?;
+    }
+    if !levels.is_empty() {
+        writer.describe("quantiles", "rank_error", &rank_error.to_string())?;
     }
     writer.finish()?;
     Ok(Some(count))

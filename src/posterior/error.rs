@@ -38,6 +38,14 @@ pub enum PosteriorError {
         /// Channel and axes of one.
         shape: Vec<usize>,
     },
+    /// A file without images.
+    #[error("{place} holds no {what}; write one or more")]
+    NoImages {
+        /// "observation" or "image".
+        what: &'static str,
+        /// `file:/dataset`.
+        place: String,
+    },
     /// A dataset whose draw axis is too short.
     #[error(
         "{place} has shape {shape:?} and draws along axis {axis}: give two draws or more, or name their axis with --draw-axis"

@@ -27,18 +27,19 @@ pub struct Summary {
     pub levels: Vec<f64>,
     /// `[level, shape of a draw…]`.
     pub quantiles: ArrayD<f32>,
-    /// Bound on the error of the quantiles' ranks as a share of the draws: zero for up to 512 draws.
+    /// Bound on the error of the quantiles' ranks as a share of the draws: zero for as many draws as were kept.
     pub rank_error: f64,
 }
 
 impl Reduction {
-    /// Of draws of `shape`, with quantiles at `levels`, each between 0 and 1.
-    pub fn new(shape: &[usize], levels: &[f64]) -> Result<Reduction, PosteriorError> {
+    /// Of draws of `shape`, with quantiles at `levels`, each between 0 and 1, that are exact for up to `capacity` draws
+    /// (see [`Quantiles::capacity`]).
+    pub fn new(shape: &[usize], levels: &[f64], capacity: usize) -> Result<Reduction, PosteriorError> {
         if let Some(level) = levels.iter().find(|q| !(0.0..=1.0).contains(*q)) {
             let remedy = "give quantile levels between 0 and 1";
             return Err(PosteriorError::Parameter { name: "level", value: level.to_string(), remedy });
         }
-        let quantiles = Quantiles::new(shape, Quantiles::CAPACITY);
+        let quantiles = Quantiles::new(shape, capacity);
         Ok(Reduction { levels: levels.to_vec(), moments: Moments::new(shape), quantiles })
     }
 
@@ -84,7 +85,7 @@ pub fn reduce<E: From<PosteriorError>>(
         let slab = slab?;
         let mut current = match reduction.take() {
             Some(current) => current,
-            None => Reduction::new(slab.shape().get(1..).unwrap_or_default(), levels)?,
+            None => Reduction::new(slab.shape().get(1..).unwrap_or_default(), levels, Quantiles::CAPACITY)?,
         };
         current.add(slab.view())?;
         reduction = Some(current);

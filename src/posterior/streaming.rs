@@ -100,6 +100,8 @@ pub struct Quantiles {
     /// Values in a buffer.
     width: usize,
     buffers: Vec<Buffer>,
+    /// Least and greatest value of every entry, which a collapse could drop.
+    extremes: Vec<[f32; 2]>,
     /// Whether an entry ever saw a NaN, which a collapse could drop.
     spoilt: Vec<bool>,
     count: u64,
@@ -121,6 +123,13 @@ impl Quantiles {
     /// Values kept of every entry unless said otherwise.
     pub const CAPACITY: usize = 512;
 
+    /// Values to keep of each of so many entries within `memory` bytes: as many as there are draws where they fit, which
+    /// makes quantiles exact; never fewer than [`Quantiles::CAPACITY`] beyond that.
+    pub fn capacity(entries: usize, draws: usize, memory: usize) -> usize {
+        let fitting = memory / (size_of::<f32>() * entries.max(1));
+        draws.next_multiple_of(BUFFERS).min(fitting.max(Self::CAPACITY))
+    }
+
     /// Of draws of `shape`, keeping `capacity` values of every entry, at least 16.
     pub fn new(shape: &[usize], capacity: usize) -> Quantiles {
         Quantiles {
@@ -128,6 +137,7 @@ impl Quantiles {
             entries: shape.iter().product(),
             width: (capacity / BUFFERS).max(2),
             buffers: Vec::new(),
+            extremes: vec![[f32::INFINITY, f32::NEG_INFINITY]; shape.iter().product()],
             spoilt: vec![false; shape.iter().product()],
             count: 0,
             collapsed: (0, 0),
@@ -154,7 +164,10 @@ impl Quantiles {
             buffer.values.chunks_exact_mut(width).zip(&draw).for_each(|(row, &x)| row[at] = x);
             buffer.filled += 1;
             self.count += 1;
-            self.spoilt.iter_mut().zip(draw).for_each(|(spoilt, x)| *spoilt |= x.is_nan());
+            for ((spoilt, extremes), &x) in self.spoilt.iter_mut().zip(&mut self.extremes).zip(draw) {
+                *spoilt |= x.is_nan();
+                *extremes = [extremes[0].min(x), extremes[1].max(x)];
+            }
         }
         Ok(())
     }
@@ -172,7 +185,14 @@ impl Quantiles {
         let mut of_entry = vec![0.0; self.entries * levels.len()];
         of_entry.par_chunks_mut(levels.len().max(1)).enumerate().for_each_init(Vec::new, |union, (entry, out)| {
             self.gather(&parts, entry, union);
-            out.iter_mut().zip(levels).for_each(|(out, &q)| *out = interpolate(union, q, self.count));
+            let [least, greatest] = self.extremes[entry];
+            out.iter_mut().zip(levels).for_each(|(out, &q)| {
+                *out = match q {
+                    0.0 => least,
+                    1.0 => greatest,
+                    q => interpolate(union, q, self.count),
+                }
+            });
             if self.spoilt[entry] {
                 out.fill(f32::NAN);
             }
@@ -396,6 +416,30 @@ mod tests {
         }
         assert!(quantiles.rank_error() < 0.031, "{}", quantiles.rank_error());
         assert!(met > 0.0 && met < 0.012, "{met}");
+        let ends = quantiles.values(&[0.0, 1.0])?;
+        for entry in 0..entries {
+            let column = draws.index_axis(Axis(1), entry);
+            let [least, greatest] = column.iter().fold([f32::MAX, f32::MIN], |[l, g], &x| [l.min(x), g.max(x)]);
+            assert_eq!([ends[[0, entry]], ends[[1, entry]]], [least, greatest]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_fits_into_memory_is_exact() -> Outcome {
+        assert_eq!(Quantiles::capacity(100, 1001, 1 << 20), 1008);
+        assert_eq!(Quantiles::capacity(1 << 20, 1001, 1 << 20), Quantiles::CAPACITY);
+        assert_eq!(Quantiles::capacity(1 << 20, 20, 0), 24);
+        let draws = normals(1001, 3);
+        let mut quantiles = Quantiles::new(&[3], Quantiles::capacity(3, 1001, 1 << 20));
+        quantiles.add(draws.view())?;
+        let values = quantiles.values(&[0.5, 0.999])?;
+        for entry in 0..3 {
+            let mut sorted: Vec<f32> = draws.index_axis(Axis(1), entry).iter().copied().collect();
+            sorted.sort_by(f32::total_cmp);
+            assert_eq!([values[[0, entry]], values[[1, entry]]], [sorted[500], sorted[999]]);
+        }
+        assert_eq!(quantiles.rank_error(), 0.0);
         Ok(())
     }
 

@@ -16,12 +16,18 @@ pub struct PeriodicGaussianField {
     spectrum: ArrayD<f64>,
 }
 
+/// A volume of 1024³ is within.
+const MOST_PIXELS: usize = 1 << 31;
+
 impl PeriodicGaussianField {
     /// The field on `shape` pixels with the spectrum above; `offset` is positive, `power` finite.
     pub fn new(shape: &[usize], offset: f64, power: f64) -> Result<Self, PriorError> {
         let parameter = |name, value, remedy| Err(PriorError::Parameter { name, value, remedy });
         if !(1..=3).contains(&shape.len()) || shape.contains(&0) {
             return parameter("shape", format!("{shape:?}"), "give the pixels along one to three axes, none zero");
+        }
+        if shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size)).is_none_or(|n| n > MOST_PIXELS) {
+            return parameter("shape", format!("{shape:?}"), "it is too large for any memory; use fewer pixels");
         }
         if !(offset > 0.0 && offset.is_finite()) {
             return parameter("offset", offset.to_string(), "give a positive number");

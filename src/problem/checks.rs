@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use crate::problem::{Problem, ProblemError};
+use crate::problem::{Interval, Problem, ProblemError};
+use crate::train::PairSource;
+use crate::uq::diagnosis::METRICS;
 
 /// What the values of a problem file are held to; errors name the line.
 pub struct Checks<'a> {
@@ -10,6 +12,9 @@ pub struct Checks<'a> {
     pub overlay: Option<&'a str>,
 }
 
+/// More pairs or draws than this are a slip of the keyboard, and would not fit into memory.
+const MANY: usize = 1_000_000;
+const UP_TO_MANY: &str = "give 1 to a million";
 const POSITIVE: &str = "give a positive number";
 const SHARE: &str = "give a number between 0 and 1";
 
@@ -25,11 +30,12 @@ impl Checks<'_> {
         self.that("seed", problem.seed, whole, "TOML has whole numbers up to 9223372036854775807")?;
         let sigma = problem.noise.sigma;
         let remedy = "noise needs a positive standard deviation";
-        self.that("noise.sigma", sigma, sigma > 0.0 && sigma.is_finite(), remedy)?;
-        self.that("simulation.pairs", s.pairs, s.pairs >= t.batch, "store at least one batch")?;
+        self.that("noise.sigma", sigma, sigma > 0.0 && (sigma as f32).is_normal(), remedy)?;
+        let enough = t.source == PairSource::OnTheFly || s.pairs >= t.batch;
+        self.that("simulation.pairs", s.pairs, enough, "store at least one batch")?;
         self.that("simulation.shard", s.shard, s.shard > 0, POSITIVE)?;
         self.that("training.steps", t.steps, t.steps > 0, POSITIVE)?;
-        self.that("training.batch", t.batch, t.batch > 0, POSITIVE)?;
+        self.that("training.batch", t.batch, (1..=MANY).contains(&t.batch), UP_TO_MANY)?;
         self.that("training.lanes", t.lanes, (1..=t.batch).contains(&t.lanes), "give 1 to the size of the batch")?;
         self.that("training.learning_rate", rate, rate > 0.0 && rate.is_finite(), POSITIVE)?;
         let last = t.final_learning_rate;
@@ -37,16 +43,26 @@ impl Checks<'_> {
         self.that("training.clip", t.clip, t.clip > 0.0, POSITIVE)?;
         self.that("training.beta_2", t.beta_2, is_share(t.beta_2), SHARE)?;
         self.that("training.average", t.average, (0.0..1.0).contains(&t.average), SHARE)?;
-        self.that("training.validation_pairs", t.validation_pairs, t.validation_pairs > 0, POSITIVE)?;
+        let held_out = t.validation_pairs;
+        self.that("training.validation_pairs", held_out, (1..=MANY).contains(&held_out), UP_TO_MANY)?;
         self.that("training.validate_every", t.validate_every, t.validate_every > 0, POSITIVE)?;
         self.that("training.checkpoint_every", t.checkpoint_every, t.checkpoint_every > 0, POSITIVE)?;
-        self.that("evaluation.pairs", e.pairs, e.pairs > 1, "coverage takes 2 pairs or more")?;
-        self.that("evaluation.draws", e.draws, e.draws > 1, "a standard deviation takes 2 draws or more")?;
+        self.that("evaluation.pairs", e.pairs, (2..=MANY).contains(&e.pairs), "give 2 to a million")?;
+        self.that("evaluation.draws", e.draws, (2..=MANY).contains(&e.draws), "give 2 to a million")?;
         let shown = (1..=e.pairs).contains(&e.observations);
         self.that("evaluation.observations", e.observations, shown, "give 1 to the number of test pairs")?;
         let levels = !e.quantiles.is_empty() && e.quantiles.iter().all(|&q| is_share(q));
         let remedy = "give probabilities between 0 and 1";
         self.that("evaluation.quantiles", format!("{:?}", e.quantiles), levels, remedy)?;
+        for (name, Interval { least, most }) in &e.accept {
+            let key = format!("evaluation.accept.{name}");
+            let known = METRICS.map(|(name, _)| name);
+            self.that(&key, "…", known.contains(&name.as_str()), &format!("metrics are {}", known.join(", ")))?;
+            let bounds = [least, most].map(|bound| bound.unwrap_or(0.0));
+            let sound = bounds.iter().all(|bound| bound.is_finite());
+            let ordered = least.is_none() || most.is_none() || bounds[0] <= bounds[1];
+            self.that(&key, format!("{bounds:?}"), sound && ordered, "give numbers, the least first")?;
+        }
         for (name, quantity) in [("x", &problem.x), ("y", &problem.y)] {
             for axis in &quantity.axes {
                 let good = axis.spacing > 0.0 && axis.spacing.is_finite();

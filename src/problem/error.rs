@@ -24,6 +24,12 @@ pub enum ProblemError {
         "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
     )]
     OtherRun { folder: PathBuf, keys: String },
+    #[error("{folder} holds files and is no run: give --out a folder of its own", folder = folder.display())]
+    Foreign { folder: PathBuf },
+    #[error(
+        "{folder}: its problem.toml was changed after its model was trained ({keys} differ): put it back, or give --out another folder", folder = folder.display()
+    )]
+    OtherModel { folder: PathBuf, keys: String },
     #[error("another posteria is working in {folder}: wait for it, or give --out another folder", folder = folder.display())]
     Busy { folder: PathBuf },
     #[error("{path} has no [{table}] table: leave out --{table}, or say there what is to be otherwise", path = path.display())]

@@ -150,8 +150,12 @@ impl Problem {
     /// A missing file; a wrong or unknown key, with line, column and what is known instead; a value that is not possible.
     pub fn read(path: &Path, size: Size) -> Result<Self, ProblemError> {
         let path = if path.is_dir() { path.join("problem.toml") } else { path.to_path_buf() };
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ProblemError::Missing { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::InvalidData => {
+                ProblemError::Syntax { path: path.clone(), message: "is no text in UTF-8; save it as such".into() }
+            }
+            _ => ProblemError::Missing { path: path.clone(), source },
+        })?;
         Self::parse(&text, &path, size)
     }
 
@@ -161,6 +165,13 @@ impl Problem {
         let table: Table = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
         // Without overlays the text itself is read, which keeps line and column in the messages.
         let plain = without_overlays(text);
+        if let Some(name) =
+            plain.parse::<Table>().ok().and_then(|t| ["quick", "full"].into_iter().find(|k| t.contains_key(*k)))
+        {
+            return Err(syntax(format!(
+                "write [{name}] as tables of their own: [{name}.training], say, and below it steps = 100"
+            )));
+        }
         let base: Problem = toml::from_str(&plain).map_err(|e| syntax(e.to_string()))?;
         if let Some(name) = size.table().filter(|name| !table.contains_key(*name)) {
             return Err(ProblemError::NoOverlay { path: path.into(), table: name });

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::io::{self, IoError};
+use crate::model::Model;
 use crate::problem::{Problem, ProblemError, Set, Size};
 
 /// The folder of a run, `runs/NAME`: where everything that is made of one problem lies.
@@ -18,6 +19,14 @@ use crate::problem::{Problem, ProblemError, Set, Size};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
     root: PathBuf,
+}
+
+/// The first line of the copy of a problem in the folder of its run; it tells a run from anybody's folder.
+const COPY: &str = "# The problem of this run, as it was read. Change the original, not this copy.\n";
+const LOCK: &str = "lock";
+
+fn copy_of(problem: &Problem) -> Result<String, ProblemError> {
+    Ok(format!("{COPY}{}", problem.to_toml()?))
 }
 
 /// What a claim of a folder found.
@@ -91,9 +100,12 @@ impl RunFolder {
     /// It is the folder of another problem: the message names the keys that differ.
     pub fn claim(&self, problem: &Problem) -> Result<Claim, ProblemError> {
         let path = self.problem();
+        if !self.is_ours()? {
+            return Err(ProblemError::Foreign { folder: self.root.clone() });
+        }
         if !path.exists() {
             std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
-            io::replace(&path, problem.to_toml()?.as_bytes())?;
+            io::replace(&path, copy_of(problem)?.as_bytes())?;
             return Ok(Claim::New);
         }
         let before = self.read_problem()?;
@@ -101,13 +113,26 @@ impl RunFolder {
         if keys.is_empty() {
             return Ok(Claim::Same);
         }
-        if keys.iter().all(|key| key == "title" || key.starts_with("evaluation.")) {
+        if keys.iter().all(|key| is_judgement(key)) {
             // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
             self.discard_results()?;
-            io::replace(&path, problem.to_toml()?.as_bytes())?;
+            io::replace(&path, copy_of(problem)?.as_bytes())?;
             return Ok(Claim::OtherEvaluation);
         }
         Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") })
+    }
+
+    /// Whether the folder is a run, or nothing yet. What somebody else put there is not to be touched.
+    fn is_ours(&self) -> Result<bool, ProblemError> {
+        match std::fs::read_to_string(self.problem()) {
+            Ok(text) => Ok(text.starts_with(COPY)),
+            Err(_) if self.problem().exists() => Ok(false),
+            Err(_) => match std::fs::read_dir(&self.root) {
+                Ok(entries) => Ok(entries.flatten().all(|entry| entry.file_name() == LOCK)),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
+                Err(source) => Err(system(&self.root, "list", source)),
+            },
+        }
     }
 
     /// Keeps other processes from working in this folder until the lock is dropped.
@@ -116,7 +141,7 @@ impl RunFolder {
     /// One is working there.
     pub fn lock(&self) -> Result<File, ProblemError> {
         std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
-        let path = self.root.join("lock");
+        let path = self.root.join(LOCK);
         let file = File::create(&path).map_err(|source| system(&path, "create", source))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
@@ -128,6 +153,19 @@ impl RunFolder {
     /// The problem that is run here.
     pub fn read_problem(&self) -> Result<Problem, ProblemError> {
         Problem::read(&self.problem(), Size::Plain)
+    }
+
+    /// Holds the problem of this folder against the one its model was trained for.
+    ///
+    /// # Errors
+    /// Somebody changed the copy: the message names the keys.
+    pub fn check(&self, model: &Model) -> Result<(), ProblemError> {
+        let trained = Problem::parse(&model.provenance().problem, &self.model(), Size::Plain)?;
+        let keys: Vec<String> = differing_keys(&trained, &self.read_problem()?)?;
+        match keys.iter().filter(|key| !is_judgement(key)).map(String::as_str).collect::<Vec<_>>().join(", ") {
+            keys if keys.is_empty() => Ok(()),
+            keys => Err(ProblemError::OtherModel { folder: self.root.clone(), keys }),
+        }
     }
 
     /// Removes the report: it is about to be untrue.
@@ -142,6 +180,11 @@ impl RunFolder {
         }
         remove(&self.figures(), std::fs::remove_dir_all(self.figures()))
     }
+}
+
+/// Whether a key says how a model is judged and shown, not what it is.
+fn is_judgement(key: &str) -> bool {
+    key == "title" || key.starts_with("evaluation.")
 }
 
 fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
@@ -209,6 +252,23 @@ mod tests {
             "{error}"
         );
         assert_eq!(run.read_problem().unwrap(), judged);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(dir.path());
+        std::fs::create_dir(run.figures()).unwrap();
+        assert!(matches!(run.claim(&problem(&[])), Err(ProblemError::Foreign { .. })));
+        std::fs::remove_dir(run.figures()).unwrap();
+        std::fs::write(run.problem(), include_str!("../../problems/deblur/problem.toml")).unwrap();
+        assert!(matches!(run.claim(&problem(&[])), Err(ProblemError::Foreign { .. })), "a user's own problem");
+        std::fs::remove_file(run.problem()).unwrap();
+        let lock = run.lock().unwrap();
+        assert!(matches!(run.lock(), Err(ProblemError::Busy { .. })));
+        assert_eq!(run.claim(&problem(&[])).unwrap(), Claim::New);
+        drop(lock);
+        run.lock().unwrap();
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::io::folder;
 use crate::model::{Model, tensors_from_bytes, tensors_to_bytes};
 use crate::train::TrainError;
+use crate::train::log::Since;
 use crate::train::optimiser::Moments;
 
 const STATE: &str = "state.json";
@@ -25,6 +26,8 @@ pub struct Progress {
     pub best: Option<f64>,
     /// Validations since then.
     pub since_best: u64,
+    /// What the next entry of the log averages.
+    pub since_entry: Since,
 }
 
 /// Everything a run needs to go on.

@@ -62,6 +62,38 @@ pub fn read_log(path: &Path) -> Result<Vec<Entry>, IoError> {
     whole.lines().enumerate().map(entry).collect()
 }
 
+/// What is averaged between two entries of the log. A checkpoint keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    steps: f64,
+    nll: f64,
+    norm: f64,
+    reconstruction_error: f64,
+}
+
+impl Since {
+    /// One more step.
+    pub fn add(&mut self, nll: f64, norm: f64, reconstruction_error: f64) {
+        self.steps += 1.0;
+        self.nll += nll;
+        self.norm += norm;
+        self.reconstruction_error = self.reconstruction_error.max(reconstruction_error);
+    }
+
+    /// The entry of these steps.
+    pub fn entry(&self, step: u64, validation: f64, learning_rate: f64) -> Entry {
+        Entry {
+            step,
+            nll: self.nll / self.steps,
+            validation,
+            learning_rate,
+            gradient_norm: self.norm / self.steps,
+            reconstruction_error: self.reconstruction_error,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

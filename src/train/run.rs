@@ -10,7 +10,7 @@ use crate::io::folder;
 use crate::model::{Gradient, Model};
 use crate::train::batches::{Batch, prefetch};
 use crate::train::checkpoint::{Checkpoint, Progress};
-use crate::train::log::{Entry, Log};
+use crate::train::log::{Entry, Log, Since};
 use crate::train::optimiser::Norm;
 use crate::train::{Batches, Optimiser, TrainError, Training, learning_rate};
 
@@ -74,7 +74,6 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     };
     let mut log = Log::resume(&run.join("training.jsonl"), state.progress.step)?;
     let mut kept = state.progress.step;
-    let mut since = Since::default();
 
     let stream = prefetch(batches, state.progress.step..training.steps);
     while state.progress.step < training.steps && !state.is_exhausted(&training) {
@@ -96,7 +95,7 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
             Norm::NotFinite(path) => return Err(not_finite(format!("the loss or the gradient of {path}"))),
         };
         state.step(&parameters, norm, learning_rate(&training, batch.step), training.average)?;
-        since.add(nll, norm, gradient.reconstruction_error);
+        state.progress.since_entry.add(nll, norm, gradient.reconstruction_error);
         let done = state.progress.step;
         observer.step(done, nll);
         if done.is_multiple_of(training.validate_every) || done == training.steps {
@@ -104,11 +103,11 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
             if !value.is_finite() {
                 return Err(not_finite("the validation loss".into()));
             }
-            let entry = since.entry(done, value, learning_rate(&training, batch.step));
+            let entry = state.progress.since_entry.entry(done, value, learning_rate(&training, batch.step));
             state.judge(value);
             log.add(&entry)?;
             observer.validated(&entry);
-            since = Since::default();
+            state.progress.since_entry = Since::default();
         }
         let stop = observer.wants_to_stop();
         if done.is_multiple_of(training.checkpoint_every) || stop {
@@ -171,7 +170,7 @@ struct State {
 
 impl State {
     fn start(model: Model, training: &Training) -> Self {
-        let progress = Progress { step: 0, best: None, since_best: 0 };
+        let progress = Progress { step: 0, best: None, since_best: 0, since_entry: Since::default() };
         let optimiser = Optimiser::new(training);
         Self { average: model.clone(), best: model.clone(), model, optimiser, progress }
     }
@@ -212,35 +211,6 @@ impl State {
 
     fn is_exhausted(&self, training: &Training) -> bool {
         training.patience > 0 && self.progress.since_best >= training.patience
-    }
-}
-
-/// What is averaged between two entries of the log. A resumed run starts it anew: it is no part of the result.
-#[derive(Default)]
-struct Since {
-    steps: f64,
-    nll: f64,
-    norm: f64,
-    reconstruction_error: f64,
-}
-
-impl Since {
-    fn add(&mut self, nll: f64, norm: f64, reconstruction_error: f64) {
-        self.steps += 1.0;
-        self.nll += nll;
-        self.norm += norm;
-        self.reconstruction_error = self.reconstruction_error.max(reconstruction_error);
-    }
-
-    fn entry(&self, step: u64, validation: f64, learning_rate: f64) -> Entry {
-        Entry {
-            step,
-            nll: self.nll / self.steps,
-            validation,
-            learning_rate,
-            gradient_norm: self.norm / self.steps,
-            reconstruction_error: self.reconstruction_error,
-        }
     }
 }
 

@@ -28,6 +28,11 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
     refuse("scales = 1", "scales = 70", &["problem", "scales = 70"]);
     refuse("scales = 1", "scales = 5", &["problem", "height 8", "divisible by 32"]);
     refuse("seed = 3", "seed = 9999999999999999999", &["line 3"]);
+    refuse("hidden = 8", "hidden = 100000", &["hidden = 100000", "8192"]);
+    refuse("shape = [8, 8]", "shape = [100000, 100000]", &["shape", "[100000, 100000]", "too large"]);
+    refuse("validation_pairs = 16", "validation_pairs = 9000000000000", &["training.validation_pairs", "a million"]);
+    refuse("coverage_90 = { least = 2.0 }", "covrage_90 = { least = 2.0 }", &["covrage_90", "coverage_90", "line 49"]);
+    refuse("latent_norm = { least = 0.1", "latent_norm = { least = 20.1", &["latent_norm", "the least first"]);
     refuse("[quick.training]\nsteps", "[quick.training]\nstep", &["[quick]", "step"]);
     let path = problem(dir.path(), &[]);
     says(&fail(&["run", text(&path), "--full", "--out", text(&out)]), &["problem.toml", "no [full] table", "--full"]);
@@ -42,6 +47,75 @@ fn a_folder_of_another_problem_is_left_alone() {
     let other = problem(dir.path(), &[("sigma = 0.1", "sigma = 0.2")]);
     says(&fail(&["run", text(&other), "--out", text(&out)]), &["another problem", "noise.sigma", "--out"]);
     says(&fail(&["run", text(&problem(dir.path(), &[])), "--out", "/dev/null/run"]), &["/dev/null/run", "cannot"]);
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = problem(dir.path(), &[]);
+    let mine = dir.path().join("mine");
+    std::fs::create_dir_all(mine.join("figures")).unwrap();
+    std::fs::write(mine.join("figures/thesis.pdf"), "years of work").unwrap();
+    for out in [&mine, &path] {
+        says(&fail(&["run", text(&path), "--out", text(out)]), &["holds files and is no run", "--out"]);
+        says(&fail(&["run", text(&path), "--quick", "--out", text(out)]), &["holds files and is no run"]);
+    }
+    assert!(mine.join("figures/thesis.pdf").exists());
+    assert_eq!(std::fs::read_to_string(path.join("problem.toml")).unwrap(), crate::PROBLEM);
+
+    // Inputs are never outputs, and outputs are plain files.
+    let draws = dir.path().join("draws.npy");
+    ndarray_npy::write_npy(&draws, &ArrayD::<f32>::zeros(IxDyn(&[4, 3]))).unwrap();
+    let whole = std::fs::read(&draws).unwrap();
+    let same = dir.path().join("mine/../draws.npy");
+    says(&fail(&["stats", text(&draws), "-o", text(&same)]), &["draws.npy", "is read from"]);
+    for place in ["/dev/null", text(&mine)] {
+        says(&fail(&["stats", text(&draws), "-o", place]), &[place, "no plain file"]);
+    }
+    says(&fail(&["stats", text(&draws), "-o", text(&mine.join("absent/a.h5"))]), &["absent", "make it first"]);
+    assert!(whole == std::fs::read(&draws).unwrap());
+}
+
+#[test]
+fn a_copy_of_the_problem_that_was_changed_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, run) = (problem(dir.path(), &[]), dir.path().join("run"));
+    succeed(&["run", text(&path), "--out", text(&run)]);
+    let copy = run.join("problem.toml");
+    let changed = std::fs::read_to_string(&copy).unwrap().replacen("sigma = 0.1", "sigma = 0.5", 1);
+    std::fs::write(&copy, &changed).unwrap();
+    for command in ["sample", "diagnose"] {
+        says(&fail(&[command, text(&run)]), &["noise.sigma", "changed after its model"]);
+    }
+    // The same change in the original: the folder agrees with it, its model does not.
+    let path = problem(dir.path(), &[("sigma = 0.1", "sigma = 0.5")]);
+    says(&fail(&["run", text(&path), "--out", text(&run)]), &["noise.sigma", "changed after its model"]);
+}
+
+#[test]
+fn two_at_a_time_in_one_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, run) = (problem(dir.path(), &[]), dir.path().join("run"));
+    let lock = posteria::problem::RunFolder::new(&run).lock().unwrap();
+    says(&fail(&["run", text(&path), "--out", text(&run)]), &["another posteria", "--out"]);
+    drop(lock);
+    succeed(&["simulate", text(&path), "--out", text(&run)]);
+}
+
+#[test]
+fn options_that_would_be_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    succeed(&["run", text(&problem(dir.path(), &[])), "--out", text(&run)]);
+    says(&fail(&["sample", text(&run), "--draws", "9"]), &["posterior.h5", "-o"]);
+    says(&fail(&["diagnose", text(&run), "--pairs", "3"]), &["diagnostics.json", "-o"]);
+    says(&fail(&["plot", text(&run), "-o", text(dir.path())]), &["for files"]);
+    let posterior = run.join("posterior.h5");
+    says(&fail(&["diagnose", text(&posterior), "--draws", "3"]), &["for runs"]);
+    let before = std::fs::read(run.join("diagnostics.json")).unwrap();
+    let other = dir.path().join("other.json");
+    succeed(&["diagnose", text(&run), "--pairs", "3", "--draws", "19", "-o", text(&other)]);
+    assert!(other.exists() && before == std::fs::read(run.join("diagnostics.json")).unwrap());
 }
 
 #[test]

@@ -60,6 +60,8 @@ fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
     let inspected = succeed(&["inspect", text(&stopped.join("checkpoint"))]);
     assert!(inspected.contains("checkpoint; digests: valid"), "{inspected}");
     succeed(&["train", text(&path), "--out", text(&stopped)]);
-    let weights = |run: &std::path::Path| std::fs::read(run.join("model/model.safetensors")).unwrap();
-    assert!(weights(&whole) == weights(&stopped));
+    for file in ["model/model.safetensors", "training.jsonl"] {
+        let read = |run: &std::path::Path| std::fs::read(run.join(file)).unwrap();
+        assert!(read(&whole) == read(&stopped), "{file}");
+    }
 }

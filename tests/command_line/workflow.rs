@@ -142,7 +142,7 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
 
     // Statistics of the draws by the command that takes anybody's.
     let maps = dir.path().join("maps.h5");
-    succeed(&["stats", &format!("{}:/samples", out.display()), "-o", text(&maps), "--memory", "0"]);
+    succeed(&["stats", &format!("{}:/samples", out.display()), "-o", text(&maps), "--memory", "1"]);
     assert!(close(&read(&maps, "mean")));
     let rows = posteria::io::Rows::open(&format!("{}:/mean", maps.display())).unwrap();
     assert_eq!(rows.axis_labels(), ["observation", "channel", "depth", "distance"]);
@@ -182,6 +182,22 @@ fn h5py_opens_every_file_that_a_run_and_stats_write() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/opens.py");
     let output = python().arg(script).args(files).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// `posteria inspect RUN | head -1`, and a full or closed standard error, end no run.
+#[cfg(unix)]
+#[test]
+fn nobody_listening_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, run) = (problem(dir.path(), &[]), dir.path().join("run"));
+    let program = posteria().get_program().to_str().unwrap().to_owned();
+    let shell = |script: String| {
+        let output = std::process::Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    shell(format!("{program} run {} --out {} 2>/dev/full >/dev/full", text(&path), text(&run)));
+    shell(format!("{program} inspect {0} {0} {0} {0} | head -1", text(&run)));
+    assert!(run.join("report.html").exists());
 }
 
 #[test]
