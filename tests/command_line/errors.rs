@@ -18,7 +18,7 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
         assert!(!out.exists(), "{to}: a folder was made for a problem that cannot be");
     };
     refuse("\nsteps = 40", "\nstepps = 40", &["problem.toml", "line 35", "unknown field `stepps`", "`steps`"]);
-    refuse("batch = 8", "batch = 0", &["problem.toml, line 36", "training.batch = 0", "positive"]);
+    refuse("batch = 8", "batch = 0", &["problem.toml, line 36", "training.batch = 0", "a million"]);
     refuse("sigma = 0.1", "sigma = -0.1", &["problem.toml, line 14", "noise.sigma = -0.1"]);
     refuse("sigma = 1.0", "sigma = -1.0", &["sigma", "-1"]);
     refuse("shape = [8, 8]", "shape = [8, 0]", &["shape", "[8, 0]"]);
@@ -149,7 +149,7 @@ fn models_and_observations_that_do_not_fit() {
         assert!(!out.exists() && !dir.path().join("out.h5.partial").exists(), "{observations}: something is left");
     };
     refuse(text(&file("a.npy", &[3, 1, 8, 7], None)), &[], &["a.npy", "[3, 1, 8, 7]", "[1, 8, 8]"]);
-    refuse(text(&file("b.npy", &[2, 1, 8, 8], Some(f32::NAN))), &[], &["b.npy", "NaN", "[0, 0, 7, 7]"]);
+    refuse(text(&file("b.npy", &[2, 1, 8, 8], Some(f32::NAN))), &[], &["b.npy", "NaN", "[1, 0, 7, 7]"]);
     let good = file("c.npy", &[2, 1, 8, 8], None);
     refuse(text(&good), &["--truth", text(&file("d.npy", &[3, 1, 8, 8], None))], &["true images", "[3, 1, 8, 8]"]);
     refuse(text(&good), &["--draws", "1"], &["draws", "two draws"]);
