@@ -18,6 +18,8 @@ pub struct Adapter<M: Network> {
 }
 
 impl<M: Network> Adapter<M> {
+    /// The conditioner that runs `network`, which must be deterministic: it is evaluated once for the inverse and once for the
+    /// gradient, so no dropout.
     pub fn new(network: M) -> Self {
         Self { network }
     }

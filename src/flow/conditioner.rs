@@ -18,6 +18,7 @@ pub enum Edge {
 /// interior on both sides of it.
 #[derive(Clone, Debug)]
 pub struct Tile {
+    /// Its pixels, `[batch, channel, d, h, w]`.
     pub field: Field,
     /// Before and after each of depth, height and width.
     pub edges: [[Edge; 2]; 3],

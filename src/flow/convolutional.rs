@@ -15,6 +15,7 @@ use crate::kernels::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
+    /// max(u, 0).
     Relu,
     /// Slope 0.1 below zero.
     #[default]
@@ -73,7 +74,9 @@ pub struct ConvolutionalConfig {
     pub hidden: usize,
     /// Odd kernel sizes, one a convolution; their number is the depth.
     pub kernels: Vec<usize>,
+    /// Between two convolutions.
     pub activation: Activation,
+    /// Beyond the border of the image.
     pub border: Border,
 }
 

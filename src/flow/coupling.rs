@@ -13,7 +13,10 @@ use crate::kernels::{affine_forward, affine_forward_vjp, affine_inverse, affine_
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Transform {
     /// y = e^{β tanh(a/β)} x + t from parameters (a, t): scales between e^−β and e^β for the bound β.
-    Affine { bound: f64 },
+    Affine {
+        /// β, positive.
+        bound: f64,
+    },
     /// y = x + t.
     Additive,
 }
@@ -121,6 +124,8 @@ impl<N: Conditioner> Coupling<N> {
         ConditionerShape { inputs: channels - active + condition, outputs: active * transform.parameters(), axes }
     }
 
+    /// A coupling of `channels` channels, `condition` of them in the condition, over a conditioner of the shape that
+    /// [`conditioner_shape`](Coupling::conditioner_shape) gives.
     pub fn new(conditioner: N, transform: Transform, channels: usize, condition: usize) -> Self {
         Self { conditioner, transform, channels, condition }
     }

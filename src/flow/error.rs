@@ -2,6 +2,7 @@ use thiserror::Error;
 
 /// Why a flow cannot take what it was given.
 #[derive(Debug, Error, Clone, PartialEq)]
+#[allow(missing_docs)] // the messages say it
 pub enum FlowError {
     #[error(
         "{axis} {size} is not divisible by {divisor}: use fewer scales, or an image whose {axis} is a multiple of {divisor}"

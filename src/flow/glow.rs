@@ -19,8 +19,11 @@ pub struct GlowConfig {
     pub steps: usize,
     /// Householder reflections of a channel mixing, at most one a channel.
     pub reflections: usize,
+    /// How resolution is traded for channels between two scales.
     pub squeezer: Squeezer,
+    /// What a coupling does to its active half.
     pub transform: Transform,
+    /// The network inside every coupling.
     pub conditioner: ConvolutionalConfig,
 }
 

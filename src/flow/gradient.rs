@@ -16,6 +16,7 @@ pub struct ParameterGradients {
 }
 
 impl ParameterGradients {
+    /// No gradients yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,6 +66,7 @@ pub enum GradientSlot {
 }
 
 impl GradientSlot {
+    /// Whether anybody asks for it.
     pub fn is_wanted(&self) -> bool {
         !matches!(self, GradientSlot::Unwanted)
     }

@@ -6,8 +6,11 @@ use burn::tensor::{DType, Tensor};
 /// One parameter: its path in the module, identity and shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
+    /// Names of the modules around it, with dots: the same in every process.
     pub path: String,
+    /// Random in every process.
     pub id: ParamId,
+    /// Before it is flattened.
     pub shape: Vec<usize>,
 }
 

@@ -9,10 +9,15 @@ use crate::kernels::no_log_det;
 /// Any layer, over conditioners of one kind. (Burn's modules are not object-safe: an enum takes the place of `dyn`.)
 #[derive(Module, Debug)]
 pub enum Layer<N: Conditioner> {
+    /// Scale and shift of each channel.
     ActNorm(ActNorm),
+    /// Orthogonal 1×1 convolution.
     ChannelMixing(ChannelMixing),
+    /// One half transformed by the other.
     Coupling(Coupling<N>),
+    /// Resolution traded for channels.
     Squeeze(Squeeze),
+    /// The rest of the network on half of the channels.
     Split(Split<N>),
 }
 
@@ -87,6 +92,7 @@ pub struct Sequence<N: Conditioner> {
 }
 
 impl<N: Conditioner> Sequence<N> {
+    /// The layers, the first to see x first.
     pub fn new(layers: Vec<Layer<N>>) -> Self {
         Self { layers }
     }

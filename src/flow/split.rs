@@ -17,6 +17,7 @@ pub struct Split<N: Conditioner> {
 }
 
 impl<N: Conditioner> Split<N> {
+    /// `rest` is given ⌈C/2⌉ channels and must keep their shape.
     pub fn new(rest: Sequence<N>) -> Self {
         Self { rest }
     }

@@ -32,6 +32,7 @@ pub struct Squeeze {
 const AXES: [&str; 3] = ["depth", "height", "width"];
 
 impl Squeeze {
+    /// Halves the chosen of depth, height and width.
     pub fn new(squeezer: Squeezer, axes: [bool; 3]) -> Self {
         Self { squeezer, axes, reversed: false }
     }

@@ -9,11 +9,14 @@ use crate::kernels::{pixels, scale_channels, shift_channels};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Affine {
+    /// In the unit of x, one a channel.
     pub shift: Vec<f64>,
+    /// In the unit of x, positive, one a channel.
     pub scale: Vec<f64>,
 }
 
 impl Affine {
+    /// u = x.
     pub fn identity(channels: usize) -> Self {
         Self { shift: vec![0.0; channels], scale: vec![1.0; channels] }
     }
@@ -33,6 +36,7 @@ impl Affine {
         found
     }
 
+    /// u of x, `[batch, channel, …]`.
     pub fn apply(&self, x: Field) -> Field {
         let shift = self.shift.iter().map(|s| -s);
         let factor = self.scale.iter().map(|s| 1.0 / s);
@@ -40,6 +44,7 @@ impl Affine {
         scale_channels(shift_channels(x, shift), factor)
     }
 
+    /// x of u, `[batch, channel, …]`.
     pub fn undo(&self, u: Field) -> Field {
         let (shift, factor) = (channels(self.shift.iter().copied(), &u), channels(self.scale.iter().copied(), &u));
         shift_channels(scale_channels(u, factor), shift)

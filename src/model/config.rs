@@ -6,8 +6,11 @@ use crate::flow::GlowConfig;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
+    /// The flow.
     pub network: GlowConfig,
+    /// What it is told of an observation.
     pub condition: ConditionConfig,
+    /// How the unknown is presented to it.
     pub unknown: UnknownConfig,
 }
 
@@ -39,6 +42,7 @@ pub enum Source {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UnknownConfig {
+    /// From file units to those of the flow.
     pub normalisation: Normalisation,
 }
 

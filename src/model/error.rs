@@ -7,6 +7,7 @@ use crate::io::IoError;
 
 /// Why a model cannot be made, used, saved or loaded.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // the messages say it
 pub enum ModelError {
     #[error(transparent)]
     Flow(#[from] FlowError),

@@ -34,7 +34,9 @@ pub struct Sampling {
 /// One observation, and the image that made it where that is known: `[1, channel, axes…]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
+    /// What was observed.
     pub y: ArrayD<f32>,
+    /// What made it.
     pub truth: Option<ArrayD<f32>>,
 }
 

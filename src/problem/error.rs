@@ -10,6 +10,7 @@ use crate::prior::PriorError;
 
 /// What is wrong with a problem file.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // the messages say it
 pub enum ProblemError {
     #[error("{path}: cannot open: {source}; name a folder with a problem.toml, such as problems/deblur", path = path.display())]
     Missing { path: PathBuf, source: std::io::Error },

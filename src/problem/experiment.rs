@@ -19,8 +19,11 @@ use crate::random::{Purpose, stream};
 /// Which pairs: sets never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
+    /// What the weights are fitted to.
     Training,
+    /// What decides which weights are kept.
     Validation,
+    /// What nothing depends on, and judges.
     Test,
 }
 
@@ -79,6 +82,7 @@ impl Experiment {
         Ok(Self { problem, prior, operator, exact })
     }
 
+    /// The problem it was built from.
     pub fn problem(&self) -> &Problem {
         &self.problem
     }

@@ -17,6 +17,7 @@ use crate::train::Training;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
+    /// A short name, that of its run folder too.
     pub name: String,
     /// One line, for titles.
     #[serde(default)]
@@ -24,13 +25,19 @@ pub struct Problem {
     /// Of all random numbers.
     #[serde(default)]
     pub seed: u64,
+    /// Where x comes from.
     pub prior: PriorConfig,
+    /// What y is of x.
     pub operator: OperatorConfig,
+    /// What is added to y.
     pub noise: Noise,
+    /// How x is presented to the flow.
     #[serde(default)]
     pub unknown: crate::model::UnknownConfig,
+    /// What the flow is told of y.
     #[serde(default)]
     pub condition: crate::model::ConditionConfig,
+    /// The flow.
     #[serde(default)]
     pub network: crate::flow::GlowConfig,
     /// What x is.
@@ -39,10 +46,13 @@ pub struct Problem {
     /// What y is.
     #[serde(default)]
     pub y: QuantityConfig,
+    /// Pairs that are stored.
     #[serde(default)]
     pub simulation: Simulation,
+    /// How the model is trained.
     #[serde(default)]
     pub training: Training,
+    /// How it is judged.
     #[serde(default)]
     pub evaluation: Evaluation,
 }
@@ -59,7 +69,9 @@ pub struct Noise {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuantityConfig {
+    /// What it is: "velocity".
     pub name: String,
+    /// SI unit, "" where it has none.
     pub unit: String,
     /// Slowest first; none: pixels.
     pub axes: Vec<AxisConfig>,
@@ -69,9 +81,11 @@ pub struct QuantityConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AxisConfig {
+    /// What it is: "depth", "time".
     pub name: String,
     /// Distance of neighbours, in the unit.
     pub spacing: f64,
+    /// SI unit of the spacing.
     pub unit: String,
 }
 
@@ -124,8 +138,10 @@ pub struct Evaluation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Interval {
+    /// The least value accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<f64>,
+    /// The greatest value accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<f64>,
 }

@@ -41,50 +41,62 @@ pub enum Claim {
 }
 
 impl RunFolder {
+    /// The folder at `root`, whatever is there.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
+    /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    /// `problem.toml`: a copy of the problem as it is run.
     pub fn problem(&self) -> PathBuf {
         self.root.join("problem.toml")
     }
 
+    /// `pairs/SET`: the stored pairs of a set.
     pub fn pairs(&self, set: Set) -> PathBuf {
         self.root.join("pairs").join(set.name())
     }
 
+    /// `model`: the trained model.
     pub fn model(&self) -> PathBuf {
         self.root.join("model")
     }
 
+    /// `checkpoint`: the state of a training that has not ended.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")
     }
 
+    /// `training.jsonl`: losses while training.
     pub fn training_log(&self) -> PathBuf {
         self.root.join("training.jsonl")
     }
 
+    /// `posterior.h5`: posteriors of the first test observations.
     pub fn posterior(&self) -> PathBuf {
         self.root.join("posterior.h5")
     }
 
+    /// `diagnostics.json`: metrics and verdicts.
     pub fn diagnostics(&self) -> PathBuf {
         self.root.join("diagnostics.json")
     }
 
+    /// `calibration.json`: the curves behind them.
     pub fn calibration(&self) -> PathBuf {
         self.root.join("calibration.json")
     }
 
+    /// `figures`: what people look at.
     pub fn figures(&self) -> PathBuf {
         self.root.join("figures")
     }
 
+    /// `report.html`: all of it on one page.
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }

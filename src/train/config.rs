@@ -15,6 +15,7 @@ pub enum PairSource {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
+    /// Where pairs come from.
     pub source: PairSource,
     /// Optimiser steps.
     pub steps: u64,

@@ -8,6 +8,7 @@ use crate::train::BatchError;
 
 /// Why training stopped.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // the messages say it
 pub enum TrainError {
     #[error(transparent)]
     Model(#[from] ModelError),

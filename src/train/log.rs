@@ -16,6 +16,7 @@ pub struct Entry {
     pub nll: f64,
     /// Of the averaged weights on the validation pairs: nats per dimension.
     pub validation: f64,
+    /// Of the last step.
     pub learning_rate: f64,
     /// Before clipping; mean over the steps since the last entry.
     pub gradient_norm: f64,

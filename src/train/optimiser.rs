@@ -26,12 +26,14 @@ pub struct Moments {
 /// The size of a gradient.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Norm {
+    /// The norm.
     Finite(f64),
     /// The path of the first parameter whose gradient is not finite.
     NotFinite(String),
 }
 
 impl Optimiser {
+    /// Before the first step.
     pub fn new(training: &Training) -> Self {
         let adam = AdamConfig::new().with_beta_2(training.beta_2 as f32).with_epsilon(1e-8).build();
         Self { adam, clip: training.clip, moments: BTreeMap::new() }

@@ -42,18 +42,28 @@ impl Observer for Silent {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Outcome {
     /// The model is in `RUN/model`; it had this validation loss in nats per dimension.
-    Finished { steps: u64, validation: f64 },
+    Finished {
+        /// Steps done, fewer than planned where training stopped early.
+        steps: u64,
+        /// The best validation loss.
+        validation: f64,
+    },
     /// Stopped by the observer; a checkpoint has everything.
-    Interrupted { steps: u64 },
+    Interrupted {
+        /// Steps done.
+        steps: u64,
+    },
 }
 
 /// What is trained on what.
 pub struct Task {
     /// The model before the first step, fitted to data; a resumed run takes its weights from the checkpoint.
     pub model: Model,
+    /// Training pairs, by step.
     pub batches: Arc<dyn Batches>,
     /// x and y held out while training.
     pub validation: (ArrayD<f32>, ArrayD<f32>),
+    /// How it is trained.
     pub training: Training,
 }
 

@@ -82,6 +82,7 @@ pub struct Judging {
 /// One number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
+    /// NaN where it could not be measured.
     pub value: f64,
     /// "1" for a ratio.
     pub unit: String,
