@@ -85,3 +85,10 @@ fn training_stops_early_when_validation_stands_still() {
     let log = read_log(&dir.path().join("training.jsonl")).unwrap();
     assert_eq!(log.iter().map(|entry| entry.step).collect::<Vec<_>>(), [5, 10, 15]);
 }
+
+#[test]
+fn settings_that_train_nothing_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = run(None, &Training { lanes: 0, ..settings() }, dir.path()).unwrap_err();
+    assert!(error.contains("training.lanes = 0") && error.contains("give 1 to the size"), "{error}");
+}

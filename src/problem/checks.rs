@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use crate::problem::{Interval, Problem, ProblemError};
-use crate::train::PairSource;
+use crate::train::{ImpossibleSetting, PairSource};
 use crate::uq::diagnosis::METRICS;
 
 /// What the values of a problem file are held to; errors name the line.
@@ -12,17 +12,14 @@ pub struct Checks<'a> {
     pub overlay: Option<&'a str>,
 }
 
-/// More pairs or draws than this are a slip of the keyboard, and would not fit into memory.
+/// More pairs or draws than this are a slip of the keyboard.
 const MANY: usize = 1_000_000;
-const UP_TO_MANY: &str = "give 1 to a million";
 const POSITIVE: &str = "give a positive number";
-const SHARE: &str = "give a number between 0 and 1";
 
 impl Checks<'_> {
     /// The first value that is not possible is the error.
     pub fn hold(&self, problem: &Problem) -> Result<(), ProblemError> {
         let (t, e, s) = (&problem.training, &problem.evaluation, &problem.simulation);
-        let rate = t.learning_rate;
         self.that("name", &problem.name, !problem.name.is_empty(), "give the problem a name")?;
         let plain = !problem.name.contains(['/', '\\']) && !problem.name.starts_with('.');
         self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
@@ -34,19 +31,9 @@ impl Checks<'_> {
         let enough = t.source == PairSource::OnTheFly || s.pairs >= t.batch;
         self.that("simulation.pairs", s.pairs, enough, "store at least one batch")?;
         self.that("simulation.shard", s.shard, s.shard > 0, POSITIVE)?;
-        self.that("training.steps", t.steps, t.steps > 0, POSITIVE)?;
-        self.that("training.batch", t.batch, (1..=MANY).contains(&t.batch), UP_TO_MANY)?;
-        self.that("training.lanes", t.lanes, (1..=t.batch).contains(&t.lanes), "give 1 to the size of the batch")?;
-        self.that("training.learning_rate", rate, rate > 0.0 && rate.is_finite(), POSITIVE)?;
-        let last = t.final_learning_rate;
-        self.that("training.final_learning_rate", last, (0.0..=rate).contains(&last), "give 0 to the learning rate")?;
-        self.that("training.clip", t.clip, t.clip > 0.0, POSITIVE)?;
-        self.that("training.beta_2", t.beta_2, is_share(t.beta_2), SHARE)?;
-        self.that("training.average", t.average, (0.0..1.0).contains(&t.average), SHARE)?;
-        let held_out = t.validation_pairs;
-        self.that("training.validation_pairs", held_out, (1..=MANY).contains(&held_out), UP_TO_MANY)?;
-        self.that("training.validate_every", t.validate_every, t.validate_every > 0, POSITIVE)?;
-        self.that("training.checkpoint_every", t.checkpoint_every, t.checkpoint_every > 0, POSITIVE)?;
+        if let Err(ImpossibleSetting { key, value, remedy }) = t.validate() {
+            self.that(&format!("training.{key}"), value, false, remedy)?;
+        }
         self.that("evaluation.pairs", e.pairs, (2..=MANY).contains(&e.pairs), "give 2 to a million")?;
         self.that("evaluation.draws", e.draws, (2..=MANY).contains(&e.draws), "give 2 to a million")?;
         let shown = (1..=e.pairs).contains(&e.observations);

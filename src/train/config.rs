@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// Where training pairs come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,5 +65,46 @@ impl Default for Training {
             patience: 0,
             checkpoint_every: 250,
         }
+    }
+}
+
+/// More pairs than this at once are a slip of the keyboard, and would not fit into memory.
+const MANY: usize = 1_000_000;
+
+/// A setting with which nothing can be trained.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("training.{key} = {value} is not possible: {remedy}")]
+pub struct ImpossibleSetting {
+    /// Which one.
+    pub key: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What to do next.
+    pub remedy: &'static str,
+}
+
+impl Training {
+    /// The first setting that is not possible is the error.
+    pub fn validate(&self) -> Result<(), ImpossibleSetting> {
+        const POSITIVE: &str = "give a positive number";
+        const UP_TO_MANY: &str = "give 1 to a million";
+        const SHARE: &str = "give a number between 0 and 1";
+        let that = |key, value: &dyn ToString, good: bool, remedy| match good {
+            true => Ok(()),
+            false => Err(ImpossibleSetting { key, value: value.to_string(), remedy }),
+        };
+        let (rate, last) = (self.learning_rate, self.final_learning_rate);
+        that("steps", &self.steps, self.steps > 0, POSITIVE)?;
+        that("batch", &self.batch, (1..=MANY).contains(&self.batch), UP_TO_MANY)?;
+        that("lanes", &self.lanes, (1..=self.batch).contains(&self.lanes), "give 1 to the size of the batch")?;
+        that("learning_rate", &rate, rate > 0.0 && rate.is_finite(), POSITIVE)?;
+        that("final_learning_rate", &last, (0.0..=rate).contains(&last), "give 0 to the learning rate")?;
+        that("clip", &self.clip, self.clip > 0.0, POSITIVE)?;
+        that("beta_2", &self.beta_2, self.beta_2 > 0.0 && self.beta_2 < 1.0, SHARE)?;
+        that("average", &self.average, (0.0..1.0).contains(&self.average), SHARE)?;
+        let held_out = self.validation_pairs;
+        that("validation_pairs", &held_out, (1..=MANY).contains(&held_out), UP_TO_MANY)?;
+        that("validate_every", &self.validate_every, self.validate_every > 0, POSITIVE)?;
+        that("checkpoint_every", &self.checkpoint_every, self.checkpoint_every > 0, POSITIVE)
     }
 }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::io::IoError;
 use crate::model::ModelError;
-use crate::train::BatchError;
+use crate::train::{BatchError, ImpossibleSetting};
 
 /// Why training stopped.
 #[derive(Debug, Error)]
@@ -12,6 +12,8 @@ use crate::train::BatchError;
 pub enum TrainError {
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Setting(#[from] ImpossibleSetting),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(

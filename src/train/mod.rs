@@ -14,7 +14,7 @@ mod run;
 mod schedule;
 
 pub use batches::{BatchError, Batches, first_pairs};
-pub use config::{PairSource, Training};
+pub use config::{ImpossibleSetting, PairSource, Training};
 pub use error::TrainError;
 pub use log::{Entry, read_log};
 pub use optimiser::{Norm, Optimiser};

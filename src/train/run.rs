@@ -76,6 +76,7 @@ pub struct Task {
 /// Data that cannot be read, a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
 pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
     let Task { model: fresh, batches, validation, training } = task;
+    training.validate()?;
     let checkpoint = run.join("checkpoint");
     let mut state = if folder::exists(&checkpoint) {
         State::resume(Checkpoint::load(&checkpoint, &fresh, device)?, &training)
