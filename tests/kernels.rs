@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use posteria::flow::standard_normal;
 use posteria::kernels::{
-    Field, Padding, checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint,
+    Field, Pad, Padding, checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint,
     gram, haar, haar_inverse, reflect, reflection_gradients, wrap, wrap_adjoint,
 };
 use posteria::random::{Purpose, stream};
@@ -29,18 +29,15 @@ fn close(a: f64, b: f64) -> bool {
 fn convolve_by_definition(x: &Field, weight: &Field, padding: Padding) -> Field {
     let ([n, ci, d, h, w], [co, _, kd, kh, kw]) = (x.dims(), weight.dims());
     let (xs, ws) = (values(x), values(weight));
-    let size = |axis: usize, size: usize, k: usize| size + padding[axis][0] + padding[axis][1] + 1 - k;
-    let out = [size(0, d, kd), size(1, h, kh), size(2, w, kw)];
+    let out = [padding[0].convolved(d, kd), padding[1].convolved(h, kh), padding[2].convolved(w, kw)];
     let mut y = Vec::new();
     for (b, o) in (0..n).flat_map(|b| (0..co).map(move |o| (b, o))) {
         for (p, q, r) in positions(out) {
             let mut sum = 0.0;
             for (i, (a, c, e)) in (0..ci).flat_map(|i| positions([kd, kh, kw]).map(move |k| (i, k))) {
-                let at = [p + a, q + c, r + e].map(|v| v as isize);
-                let inside =
-                    [at[0] - padding[0][0] as isize, at[1] - padding[1][0] as isize, at[2] - padding[2][0] as isize];
-                if inside.iter().zip([d, h, w]).all(|(&v, n)| v >= 0 && (v as usize) < n) {
-                    let [z, s, t] = inside.map(|v| v as usize);
+                let at = [(p + a, d), (q + c, h), (r + e, w)];
+                let seen: [Option<usize>; 3] = std::array::from_fn(|axis| seen(at[axis].0, at[axis].1, padding[axis]));
+                if let [Some(z), Some(s), Some(t)] = seen {
                     sum +=
                         xs[(((b * ci + i) * d + z) * h + s) * w + t] * ws[(((o * ci + i) * kd + a) * kh + c) * kw + e];
                 }
@@ -51,18 +48,30 @@ fn convolve_by_definition(x: &Field, weight: &Field, padding: Padding) -> Field 
     Tensor::from_data(TensorData::new(y, [n, co, out[0], out[1], out[2]]), (&Device::flex(), DType::F64))
 }
 
+/// Where the entry `at` of a continued axis comes from.
+fn seen(at: usize, size: usize, pad: Pad) -> Option<usize> {
+    let at = at as isize - pad.sides()[0] as isize;
+    match pad {
+        Pad::Periodic(_) => Some(at.rem_euclid(size as isize) as usize),
+        Pad::Zeros(_) => usize::try_from(at).ok().filter(|&at| at < size),
+    }
+}
+
 fn positions([a, b, c]: [usize; 3]) -> impl Iterator<Item = (usize, usize, usize)> {
     (0..a).flat_map(move |p| (0..b).flat_map(move |q| (0..c).map(move |r| (p, q, r))))
 }
 
 /// Extents and kernel of one axis, and padding that leaves at least one output.
-fn axis() -> impl Strategy<Value = (usize, usize, [usize; 2])> {
-    (1usize..6, prop_oneof![Just(1usize), Just(3), Just(5)], 0usize..3, 0usize..3).prop_map(
-        |(size, kernel, before, after)| {
-            let missing = kernel.saturating_sub(size + before + after);
-            (size, kernel, [before + missing, after])
-        },
-    )
+fn axis() -> impl Strategy<Value = (usize, usize, Pad)> {
+    let kernel = prop_oneof![Just(1usize), Just(3), Just(5)];
+    (1usize..6, kernel, any::<bool>(), 0usize..3, 0usize..3).prop_map(|(size, kernel, periodic, before, after)| {
+        let missing = kernel.saturating_sub(size + before + after);
+        let pad = match periodic {
+            true => Pad::Periodic(before.max(kernel.saturating_sub(size).div_ceil(2))),
+            false => Pad::Zeros([before + missing, after]),
+        };
+        (size, kernel, pad)
+    })
 }
 
 proptest! {
@@ -73,7 +82,7 @@ proptest! {
         batch in 1usize..4, inputs in 1usize..4, outputs in 1usize..4,
         flat in any::<bool>(), depth in axis(), height in axis(), width in axis(),
     ) {
-        let depth = if flat { (1, 1, [0, 0]) } else { depth };
+        let depth = if flat { (1, 1, Pad::NONE) } else { depth };
         let padding = [depth.2, height.2, width.2];
         let x = random([batch, inputs, depth.0, height.0, width.0], 0);
         let weight = random([outputs, inputs, depth.1, height.1, width.1], 1);

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::base::tensor;
 use crate::flow::{Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile};
-use crate::kernels::{
-    Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint, wrap, wrap_adjoint,
-};
+use crate::kernels::{Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint};
 
 /// The nonlinearity between two convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,20 +153,18 @@ impl Convolution {
         [kd / 2, kh / 2, kw / 2]
     }
 
-    /// Where the image is continued by itself, and where by zeros.
-    fn continuation(&self, edges: &[[Edge; 2]; 3], border: Border) -> ([usize; 3], Padding) {
+    /// How the image goes on where the tile ends with it; elsewhere the result shrinks.
+    fn padding(&self, edges: &[[Edge; 2]; 3], border: Border) -> Padding {
         let reach = self.reach();
-        let at = |axis: usize, side: usize, wanted: Border| {
-            if edges[axis][side] == Edge::Border && border == wanted { reach[axis] } else { 0 }
-        };
-        let halo = core::array::from_fn(|axis| at(axis, 0, Border::Periodic));
-        let padding = core::array::from_fn(|axis| core::array::from_fn(|side| at(axis, side, Border::Zeros)));
-        (halo, padding)
+        core::array::from_fn(|axis| match (border, edges[axis]) {
+            (Border::Periodic, [Edge::Border, Edge::Border]) => Pad::Periodic(reach[axis]),
+            (Border::Periodic, _) => Pad::NONE,
+            (Border::Zeros, sides) => Pad::Zeros(sides.map(|side| if side == Edge::Border { reach[axis] } else { 0 })),
+        })
     }
 
     fn apply(&self, x: Field, edges: &[[Edge; 2]; 3], border: Border) -> Field {
-        let (halo, padding) = self.continuation(edges, border);
-        convolve(wrap(x, halo), self.weight.val(), Some(self.bias.val()), padding)
+        convolve(x, self.weight.val(), Some(self.bias.val()), self.padding(edges, border))
     }
 
     /// Adds the gradients of weight and bias; ∂L/∂x of the first `channels` channels.
@@ -181,15 +177,14 @@ impl Convolution {
         border: Border,
         dtheta: &mut ParameterGradients,
     ) -> Field {
-        let (halo, padding) = self.continuation(edges, border);
+        let padding = self.padding(edges, border);
         let weight = self.weight.val();
         let [_, _, kd, kh, kw] = weight.dims();
         let [_, _, d, h, w] = x.dims();
-        dtheta.add(&self.weight, convolve_weight_adjoint(wrap(x, halo), dy.clone(), [kd, kh, kw], padding));
+        dtheta.add(&self.weight, convolve_weight_adjoint(x, dy.clone(), [kd, kh, kw], padding));
         dtheta.add(&self.bias, channel_sums(dy.clone()));
-        let extent = [d + 2 * halo[0], h + 2 * halo[1], w + 2 * halo[2]];
         let weight = if channels == weight.dims()[1] { weight } else { weight.narrow(1, 0, channels) };
-        wrap_adjoint(convolve_input_adjoint(extent, weight, dy, padding), halo)
+        convolve_input_adjoint([d, h, w], weight, dy, padding)
     }
 }
 

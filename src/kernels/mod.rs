@@ -1,22 +1,25 @@
 //! The array operations that flows spend their time in.
 //!
 //! Every operation has a portable version in Burn tensor operations, which runs on any device and in any float
-//! type and is the reference for whatever faster version a device may get. This module is the seam: callers
-//! name the operation here and never the version behind it. Nothing in this room knows what a flow is.
+//! type and is the reference; `fast` does most of them for f32 on the CPU. `seam` chooses: callers name the operation
+//! here and never the version behind it. Nothing in this room knows what a flow is.
 //!
 //! One rank serves everything: a [`Field`] is `[batch, channel, depth, height, width]`. A two-dimensional image
 //! has depth 1, a trace also height 1, a vector of parameters all three.
 
+mod fast;
+mod padding;
 mod portable;
+mod seam;
 
+pub use padding::{Pad, Padding};
 pub use portable::channel::{
-    channel_sums, gram, no_log_det, pixels, reflect, reflection_gradients, sample_sums, scale_channels, shift_channels,
+    channel_sums, no_log_det, pixels, reflect, reflection_gradients, sample_sums, scale_channels, shift_channels,
 };
-pub use portable::convolution::{
-    Padding, convolve, convolve_input_adjoint, convolve_weight_adjoint, wrap, wrap_adjoint,
-};
+pub use portable::convolution::{wrap, wrap_adjoint};
 pub use portable::coupling::{affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp};
 pub use portable::squeeze::{checkerboard, checkerboard_inverse, haar, haar_inverse};
+pub use seam::{convolve, convolve_input_adjoint, convolve_weight_adjoint, gram};
 
 use burn::tensor::Tensor;
 

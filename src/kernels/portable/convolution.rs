@@ -5,17 +5,21 @@ use burn::backend::ops::{ConvOptions, ModuleOps};
 use burn::tensor::Tensor;
 use burn::tensor::module::{conv2d, conv3d};
 
-use crate::kernels::Field;
+use crate::kernels::{Field, Pad, Padding};
 
-/// How many zeros stand before and after each of the three spatial axes.
-pub type Padding = [[usize; 2]; 3];
+/// Zeros before and after each axis.
+type Zeros = [[usize; 2]; 3];
 
-/// y\[b,o,p\] = bias\[o\] + Σ_{i,k} weight\[o,i,k\] · x\[b,i,p+k−before\], x being zero outside.
-///
-/// `x`: `[batch, in, d, h, w]`; `weight`: `[out, in, kd, kh, kw]`; `bias`: `[out]`. Each axis of the result has
-/// extent `size + before + after − kernel + 1`.
+/// What of a padding the image itself gives, and what zeros.
+fn parts(padding: Padding) -> ([usize; 3], Zeros) {
+    let halo = padding.map(|pad| if let Pad::Periodic(halo) = pad { halo } else { 0 });
+    let zeros = padding.map(|pad| if let Pad::Zeros(sides) = pad { sides } else { [0, 0] });
+    (halo, zeros)
+}
+
 pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Padding) -> Field {
-    let (x, even) = even_padding(x, padding);
+    let (halo, zeros) = parts(padding);
+    let (x, even) = even_padding(wrap(x, halo), zeros);
     let [batch, _, d, h, w] = x.dims();
     let [out, _, kd, kh, kw] = weight.dims();
     match Shape::of([kd, kh, kw], d, even) {
@@ -28,12 +32,14 @@ pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Paddi
     }
 }
 
-/// The adjoint of [`convolve`] in x: ∂L/∂x from ∂L/∂y, for an x of the given extents.
 pub fn convolve_input_adjoint(extent: [usize; 3], weight: Field, dy: Field, padding: Padding) -> Field {
-    let even = padding.map(|[before, after]| before.min(after));
-    let inner = core::array::from_fn(|axis| extent[axis] + padding[axis][0] + padding[axis][1] - 2 * even[axis]);
+    let (halo, zeros) = parts(padding);
+    let extent: [usize; 3] = core::array::from_fn(|axis| extent[axis] + 2 * halo[axis]);
+    let even = zeros.map(|[before, after]| before.min(after));
+    let inner = core::array::from_fn(|axis| extent[axis] + zeros[axis][0] + zeros[axis][1] - 2 * even[axis]);
     let dx = adjoint_even(inner, weight, dy, even);
-    crop(dx, core::array::from_fn(|axis| (padding[axis][0] - even[axis], extent[axis])))
+    let dx = crop(dx, core::array::from_fn(|axis| (zeros[axis][0] - even[axis], extent[axis])));
+    wrap_adjoint(dx, halo)
 }
 
 fn adjoint_even(extent: [usize; 3], weight: Field, dy: Field, even: [usize; 3]) -> Field {
@@ -67,9 +73,9 @@ fn adjoint_even(extent: [usize; 3], weight: Field, dy: Field, even: [usize; 3]) 
     }
 }
 
-/// The adjoint of [`convolve`] in the weight: ∂L/∂weight `[out, in, kd, kh, kw]` from x and ∂L/∂y.
 pub fn convolve_weight_adjoint(x: Field, dy: Field, kernel: [usize; 3], padding: Padding) -> Field {
-    let (x, even) = even_padding(x, padding);
+    let (halo, zeros) = parts(padding);
+    let (x, even) = even_padding(wrap(x, halo), zeros);
     let [_, inputs, d, ..] = x.dims();
     let out = dy.dims()[1];
     let [kd, kh, kw] = kernel;
@@ -187,7 +193,7 @@ fn options<const N: usize>(padding: [usize; N]) -> ConvOptions<N> {
 }
 
 /// Burn pads evenly: what one side has more than the other is put in place as zeros.
-fn even_padding(x: Field, padding: Padding) -> (Field, [usize; 3]) {
+fn even_padding(x: Field, padding: Zeros) -> (Field, [usize; 3]) {
     let even = padding.map(|[before, after]| before.min(after));
     let extra: [[usize; 2]; 3] = core::array::from_fn(|a| padding[a].map(|side| side - even[a]));
     if extra == [[0; 2]; 3] {

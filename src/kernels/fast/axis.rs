@@ -1,0 +1,82 @@
+//! One spatial axis of a convolution: which entry of the source an output entry sees through a tap of the kernel.
+
+use crate::kernels::Pad;
+
+/// Output entry q sees source entry q + k − before through tap k; beyond the ends is zero, or the other end.
+#[derive(Clone, Copy, Debug)]
+pub struct Axis {
+    pub source: usize,
+    pub output: usize,
+    pub kernel: usize,
+    before: isize,
+    periodic: bool,
+}
+
+impl Axis {
+    /// The axis of a convolution; `None` where nothing is left of it.
+    pub fn new(source: usize, kernel: usize, pad: Pad) -> Option<Self> {
+        let [before, after] = pad.sides();
+        let output = (source + before + after + 1).checked_sub(kernel)?;
+        let periodic = matches!(pad, Pad::Periodic(_));
+        (source > 0 && kernel > 0 && output > 0).then_some(Self {
+            source,
+            output,
+            kernel,
+            before: before as isize,
+            periodic,
+        })
+    }
+
+    /// The adjoint is a convolution with the reversed kernel: where the forward map reads i = q + k − before, it reads
+    /// q = i + k' − (K − 1 − before) with k' = K − 1 − k. A periodic axis must keep its extent for that.
+    pub fn adjoint(self) -> Option<Self> {
+        let before = self.kernel as isize - 1 - self.before;
+        let circular = self.source == self.output;
+        (!self.periodic || circular).then_some(Self { source: self.output, output: self.source, before, ..self })
+    }
+
+    /// Whether the kernel is one tap that sees its own place.
+    pub fn is_point(&self) -> bool {
+        self.kernel == 1 && self.before == 0 && self.source == self.output
+    }
+
+    /// What output `q` sees through tap `k`.
+    pub fn seen(&self, q: usize, k: usize) -> Option<usize> {
+        let i = q as isize + k as isize - self.before;
+        let inside = 0 <= i && i < self.source as isize;
+        (self.periodic || inside).then(|| i.rem_euclid(self.source as isize) as usize)
+    }
+
+    /// Source minus output entry of tap `k`, away from the ends.
+    pub fn shift(&self, k: usize) -> isize {
+        k as isize - self.before
+    }
+
+    /// The outputs that see tap `k` without passing an end.
+    pub fn interior(&self, k: usize) -> core::ops::Range<usize> {
+        let shift = self.shift(k);
+        let first = (-shift).clamp(0, self.output as isize);
+        let last = (self.source as isize - shift).clamp(first, self.output as isize);
+        first as usize..last as usize
+    }
+}
+
+/// Calls `f(first output, first source, length)` for each run of outputs in `range` that see consecutive entries
+/// through tap `k`; a run that sees nothing has no source.
+pub fn runs(
+    axis: &Axis,
+    range: core::ops::Range<usize>,
+    k: usize,
+    mut f: impl FnMut(usize, Option<usize>, usize),
+) {
+    let mut first = range.start;
+    while first < range.end {
+        let start = axis.seen(first, k);
+        let mut length = 1;
+        while first + length < range.end && axis.seen(first + length, k) == start.map(|s| s + length) {
+            length += 1;
+        }
+        f(first, start, length);
+        first += length;
+    }
+}

@@ -1,0 +1,345 @@
+//! Convolution and its adjoint in the input.
+//!
+//! Three ways, by what is cheapest:
+//!
+//! - *in place*: a 1×1 kernel is a matrix product over the pixels where they are;
+//! - *gathered*: the source is laid out as a [`tile`](super::tile), then one product over channels and taps;
+//! - *scattered*, for few outputs of many inputs: one product over the pixels where they are gives every output's
+//!   share of every tap; these are shifted and added up. Far less is moved than when many inputs are laid out.
+//!
+//! The adjoint is a convolution with the reversed kernel, inputs and outputs exchanged: the same code with other
+//! offsets into the weight, which is never rearranged.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::axis::{Axis, runs};
+use super::instruction_set::{InstructionSet, Kernel, Simd};
+use super::product::{Rows, SLACK, Steps};
+use super::tile::{Block, Geometry};
+use super::view::{Planes, Values, tensor};
+use super::SMALL;
+use crate::kernels::{Field, Padding};
+
+/// Bytes of a tile, at most: it stays in the second cache.
+const TILE: usize = 384 << 10;
+
+/// Bytes of the shares of a slice, at most.
+const SHARES: usize = 768 << 10;
+
+/// Pieces that large work is cut into, at least.
+const PIECES: usize = 8;
+
+/// See [`crate::kernels::convolve`].
+pub fn convolve(
+    set: InstructionSet,
+    x: &Field,
+    weight: &Field,
+    bias: Option<&Tensor<1>>,
+    padding: &Padding,
+) -> Option<Field> {
+    let [outputs, inputs, kernel @ ..] = weight.dims();
+    let axes = axes(&x.dims()[2..], kernel, padding)?;
+    let taps = kernel.iter().product::<usize>();
+    let bias = match bias {
+        Some(bias) => Some(Values::of(bias)?),
+        None => None,
+    };
+    let (source, weight) = (Planes::of(x)?, Values::of(weight)?);
+    let weight = Weight { values: weight.get(), inputs, outputs, output: inputs * taps, input: taps, taps, reversed: false };
+    Some(run(set, &source, &weight, bias.as_ref().map(Values::get), axes))
+}
+
+/// See [`crate::kernels::convolve_input_adjoint`].
+pub fn convolve_input_adjoint(
+    set: InstructionSet,
+    extent: [usize; 3],
+    weight: &Field,
+    dy: &Field,
+    padding: &Padding,
+) -> Option<Field> {
+    let [outputs, inputs, kernel @ ..] = weight.dims();
+    let axes = adjoint(axes(&extent, kernel, padding)?)?;
+    let taps = kernel.iter().product::<usize>();
+    let (source, weight) = (Planes::of(dy)?, Values::of(weight)?);
+    let weight = Weight {
+        values: weight.get(),
+        inputs: outputs,
+        outputs: inputs,
+        output: taps,
+        input: inputs * taps,
+        taps,
+        reversed: true,
+    };
+    Some(run(set, &source, &weight, None, axes))
+}
+
+/// The three axes of a convolution.
+pub fn axes(extent: &[usize], kernel: [usize; 3], padding: &Padding) -> Option<[Axis; 3]> {
+    let axis = |a: usize| Axis::new(extent[a], kernel[a], padding[a]);
+    Some([axis(0)?, axis(1)?, axis(2)?])
+}
+
+/// The axes of the adjoint.
+pub fn adjoint([deep, high, wide]: [Axis; 3]) -> Option<[Axis; 3]> {
+    Some([deep.adjoint()?, high.adjoint()?, wide.adjoint()?])
+}
+
+/// Whether a product may read runs of so many pixels in place: no vector passes the end of a run.
+pub fn in_place(pixels: usize) -> bool {
+    pixels.is_multiple_of(SLACK) || pixels >= 4 * SLACK
+}
+
+/// A weight tensor as one of the two maps reads it.
+struct Weight<'a> {
+    values: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// Strides of an output and an input of the map.
+    output: usize,
+    input: usize,
+    taps: usize,
+    reversed: bool,
+}
+
+impl Weight<'_> {
+    fn tap(&self, tap: usize) -> usize {
+        if self.reversed { self.taps - 1 - tap } else { tap }
+    }
+}
+
+fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32]>, axes: [Axis; 3]) -> Field {
+    let [depth, rows, width] = axes.map(|axis| axis.output);
+    let mut y = vec![0.0; source.batch * weight.outputs * depth * rows * width];
+    let [_, high, wide] = &axes;
+    let area = high.source * wide.source;
+    let point = axes.iter().all(Axis::is_point);
+    let shares = weight.outputs * high.kernel * wide.kernel * area * size_of::<f32>();
+    let few = 3 * weight.outputs <= weight.inputs && high.source == rows && wide.source == width;
+    let plan = if point && in_place(area) {
+        Plan::InPlace
+    } else if few && shares <= SHARES && in_place(area) {
+        Plan::Scattered
+    } else {
+        Plan::Gathered
+    };
+    let work = y.len() * weight.inputs * weight.taps;
+    let most = match plan {
+        Plan::Scattered => rows,
+        Plan::InPlace => rows,
+        Plan::Gathered => rows_within(TILE, |rows| Geometry::new(axes, weight.inputs, rows).size(), rows),
+    };
+    let cut = work > SMALL && !matches!(plan, Plan::Scattered);
+    let height = if cut { most.min((source.batch * depth * rows).div_ceil(PIECES)) } else { most };
+    // In place, the last block of a slice must be as good a run as the others.
+    let last = rows - (rows - 1) / height * height;
+    let height = if matches!(plan, Plan::InPlace) && !in_place(last * width) { rows } else { height };
+    let map = Map { set, source, weight, bias, axes };
+    let pieces = pieces(&mut y, source.batch, weight.outputs, [depth, rows, width], height);
+    let each = |scratch: &mut Vec<f32>, (block, outputs): &mut (Block, Vec<&mut [f32]>)| match plan {
+        Plan::InPlace => map.in_place(block, outputs),
+        Plan::Scattered => map.scattered(block, outputs, scratch),
+        Plan::Gathered => map.gathered(block, outputs, height, scratch),
+    };
+    let mut pieces = pieces;
+    if work > SMALL {
+        pieces.par_iter_mut().for_each_init(Vec::new, each);
+    } else {
+        let mut scratch = Vec::new();
+        pieces.iter_mut().for_each(|piece| each(&mut scratch, piece));
+    }
+    drop(pieces);
+    tensor(y, [source.batch, weight.outputs, depth, rows, width])
+}
+
+#[derive(Clone, Copy)]
+enum Plan {
+    InPlace,
+    Scattered,
+    Gathered,
+}
+
+/// As many rows as fit into so many bytes, at least one.
+pub fn rows_within(bytes: usize, floats: impl Fn(usize) -> usize, rows: usize) -> usize {
+    let one = floats(1);
+    let each = (floats(2) - one).max(1);
+    let spare = (bytes / size_of::<f32>()).saturating_sub(one);
+    (1 + spare / each).min(rows)
+}
+
+/// The blocks of a result, each with its run of pixels in every channel.
+fn pieces(
+    y: &mut [f32],
+    batch: usize,
+    channels: usize,
+    [depth, rows, width]: [usize; 3],
+    height: usize,
+) -> Vec<(Block, Vec<&mut [f32]>)> {
+    let blocks = rows.div_ceil(height);
+    let mut pieces: Vec<(Block, Vec<&mut [f32]>)> = (0..batch * depth * blocks)
+        .map(|i| {
+            let first = i % blocks * height;
+            let rows = first..(first + height).min(rows);
+            (Block { sample: i / (depth * blocks), slice: i / blocks % depth, rows }, Vec::with_capacity(channels))
+        })
+        .collect();
+    for (sample, y) in y.chunks_mut(channels * depth * rows * width).enumerate() {
+        for plane in y.chunks_mut(depth * rows * width) {
+            let slices = plane.chunks_mut(rows * width).flat_map(|slice| slice.chunks_mut(height * width));
+            for (piece, run) in pieces[sample * depth * blocks..].iter_mut().zip(slices) {
+                piece.1.push(run);
+            }
+        }
+    }
+    pieces
+}
+
+/// One of the two maps.
+struct Map<'a> {
+    set: InstructionSet,
+    source: &'a Planes,
+    weight: &'a Weight<'a>,
+    bias: Option<&'a [f32]>,
+    axes: [Axis; 3],
+}
+
+impl Map<'_> {
+    fn rows(&self) -> Vec<usize> {
+        (0..self.weight.outputs).map(|output| output * self.weight.output).collect()
+    }
+
+    fn channel_stride(&self) -> usize {
+        self.source.offset(0, 1) - self.source.offset(0, 0)
+    }
+
+    fn in_place(&self, block: &Block, outputs: &mut [&mut [f32]]) {
+        let weight = self.weight;
+        let stride = self.channel_stride();
+        let steps = Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]));
+        let [_, rows, width] = self.axes.map(|axis| axis.output);
+        let first = (block.slice * rows + block.rows.start) * width;
+        self.set.run(Rows {
+            a: weight.values,
+            rows: &self.rows(),
+            steps: &steps,
+            bias: self.bias,
+            b: self.source.storage(),
+            base: self.source.offset(block.sample, 0) + first,
+            outputs,
+        });
+    }
+
+    fn gathered(&self, block: &Block, outputs: &mut [&mut [f32]], rows: usize, tile: &mut Vec<f32>) {
+        let weight = self.weight;
+        let geometry = Geometry::new(self.axes, weight.inputs, rows);
+        tile.resize(geometry.reserved(), 0.0);
+        geometry.fill(tile, block, |channel| self.source.plane(block.sample, channel));
+        let taps: Vec<[usize; 3]> = geometry.taps().collect();
+        let steps = Steps::new((0..weight.inputs).flat_map(|input| {
+            let (geometry, taps) = (&geometry, &taps);
+            (0..weight.taps)
+                .map(move |tap| [input * weight.input + weight.tap(tap), geometry.offset(input, taps[tap])])
+        }));
+        self.set.run(Rows {
+            a: weight.values,
+            rows: &self.rows(),
+            steps: &steps,
+            bias: self.bias,
+            b: tile,
+            base: 0,
+            outputs,
+        });
+    }
+
+    /// Outputs are zero before; the block is a whole slice.
+    fn scattered(&self, block: &Block, outputs: &mut [&mut [f32]], shares: &mut Vec<f32>) {
+        let weight = self.weight;
+        let [deep, high, wide] = &self.axes;
+        let area = high.source * wide.source;
+        let taps = high.kernel * wide.kernel;
+        let stride = self.channel_stride();
+        let steps = Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]));
+        shares.resize(weight.outputs * taps * area, 0.0);
+        if let Some(bias) = self.bias {
+            outputs.iter_mut().zip(bias).for_each(|(output, &bias)| output.fill(bias));
+        }
+        for kz in 0..deep.kernel {
+            let Some(z) = deep.seen(block.slice, kz) else {
+                continue;
+            };
+            let rows: Vec<usize> = (0..weight.outputs)
+                .flat_map(|output| (0..taps).map(move |tap| output * weight.output + weight.tap(kz * taps + tap)))
+                .collect();
+            let mut planes: Vec<&mut [f32]> = shares.chunks_mut(area).collect();
+            self.set.run(Rows {
+                a: weight.values,
+                rows: &rows,
+                steps: &steps,
+                bias: None,
+                b: self.source.storage(),
+                base: self.source.offset(block.sample, 0) + z * area,
+                outputs: &mut planes,
+            });
+            self.set.run(Gather { high, wide, shares, outputs });
+        }
+    }
+}
+
+/// Adds the share of every tap, at its place, to every output.
+struct Gather<'a, 'o> {
+    high: &'a Axis,
+    wide: &'a Axis,
+    shares: &'a [f32],
+    outputs: &'a mut [&'o mut [f32]],
+}
+
+impl Kernel for Gather<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Gather { high, wide, shares, outputs } = self;
+        let (width, area) = (wide.output, high.source * wide.source);
+        let mut kept = Vec::new();
+        let mut shares = shares.chunks(area);
+        for output in outputs.iter_mut() {
+            for (ky, kx) in (0..high.kernel).flat_map(|ky| (0..wide.kernel).map(move |kx| (ky, kx))) {
+                let Some(share) = shares.next() else {
+                    return;
+                };
+                runs(high, 0..high.output, ky, |first, from, count| {
+                    if let Some(from) = from {
+                        let rows = &mut output[first * width..][..count * width];
+                        add_shifted(wide, kx, &share[from * width..][..count * width], rows, &mut kept);
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// Adds rows as the outputs see them through tap `k`; source and output are of one width.
+#[inline(always)]
+fn add_shifted(axis: &Axis, k: usize, source: &[f32], rows: &mut [f32], kept: &mut Vec<f32>) {
+    let (width, inside) = (axis.output, axis.interior(k));
+    let outside = || (0..inside.start).chain(inside.end..width);
+    // All rows are added at once; what passes the end of a row is put right afterwards.
+    kept.clear();
+    for column in outside() {
+        let seen = axis.seen(column, k);
+        let pairs = rows.chunks(width).zip(source.chunks(width));
+        kept.extend(pairs.map(|(row, source)| row[column] + seen.map_or(0.0, |seen| source[seen])));
+    }
+    let shift = axis.shift(k).clamp(-(rows.len() as isize), rows.len() as isize);
+    let (from, to) = (shift.max(0) as usize, (-shift).max(0) as usize);
+    let length = rows.len() - from - to;
+    for (y, x) in rows[to..to + length].iter_mut().zip(&source[from..from + length]) {
+        *y += x;
+    }
+    let mut kept = kept.iter();
+    for column in outside() {
+        for (row, &kept) in rows.chunks_mut(width).zip(&mut kept) {
+            row[column] = kept;
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Vectors of f32 in three instruction sets, and the choice among them at run time.
+
+/// What a kernel may be compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstructionSet {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// What every processor of the target has.
+    Plain,
+}
+
+/// Vectors of one instruction set.
+pub trait Simd: Copy {
+    type Vector: Copy;
+    /// Entries of a vector.
+    const LANES: usize;
+    /// Whether there are 32 registers rather than 16: larger blocks stay in them.
+    const MANY_REGISTERS: bool;
+    /// Whether a·b + c is one instruction.
+    const FUSED: bool;
+
+    fn splat(value: f32) -> Self::Vector;
+    /// The first entries of a slice.
+    fn load(values: &[f32]) -> Self::Vector;
+    /// Into the first entries of a slice.
+    fn store(vector: Self::Vector, values: &mut [f32]);
+    /// The entries from `offset` on.
+    ///
+    /// # Safety
+    /// `offset + LANES` is at most the length.
+    unsafe fn load_unchecked(values: &[f32], offset: usize) -> Self::Vector;
+    /// a·b + c.
+    fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The sum of all entries.
+    fn sum(vector: Self::Vector) -> f32;
+
+    /// a·b + c of numbers, in one rounding where that is one instruction.
+    #[inline(always)]
+    fn fused(a: f32, b: f32, c: f32) -> f32 {
+        if Self::FUSED { a.mul_add(b, c) } else { a * b + c }
+    }
+}
+
+/// Work written once for all instruction sets. `run` must be `#[inline(always)]`, and so must all it calls in loops:
+/// then they are compiled once for each set.
+pub trait Kernel {
+    type Output;
+    fn run<S: Simd>(self) -> Self::Output;
+}
+
+impl InstructionSet {
+    /// The best one of this machine.
+    pub fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+                return InstructionSet::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return InstructionSet::Avx2;
+            }
+        }
+        InstructionSet::Plain
+    }
+
+    /// All of this machine, the best first.
+    #[cfg(test)]
+    pub fn available() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        let all = [InstructionSet::Avx512, InstructionSet::Avx2, InstructionSet::Plain];
+        #[cfg(not(target_arch = "x86_64"))]
+        let all = [InstructionSet::Plain];
+        let best = all.iter().position(|&set| set == Self::best()).unwrap_or(0);
+        all[best..].to_vec()
+    }
+
+    /// Runs a kernel with these instructions.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            // SAFETY: the set is made by `best` or `available` alone, which found the features on this machine.
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => unsafe { x86::avx512(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => unsafe { x86::avx2(kernel) },
+            InstructionSet::Plain => kernel.run::<Plain>(),
+        }
+    }
+}
+
+/// Eight numbers that the compiler may vectorise as it can.
+#[derive(Clone, Copy)]
+pub struct Plain;
+
+impl Simd for Plain {
+    type Vector = [f32; 8];
+    const LANES: usize = 8;
+    const MANY_REGISTERS: bool = false;
+    const FUSED: bool = false;
+
+    #[inline(always)]
+    fn splat(value: f32) -> [f32; 8] {
+        [value; 8]
+    }
+
+    #[inline(always)]
+    fn load(values: &[f32]) -> [f32; 8] {
+        core::array::from_fn(|i| values[i])
+    }
+
+    #[inline(always)]
+    fn store(vector: [f32; 8], values: &mut [f32]) {
+        values[..8].copy_from_slice(&vector);
+    }
+
+    #[inline(always)]
+    unsafe fn load_unchecked(values: &[f32], offset: usize) -> [f32; 8] {
+        Self::load(&values[offset..])
+    }
+
+    #[inline(always)]
+    fn multiply_add(a: [f32; 8], b: [f32; 8], c: [f32; 8]) -> [f32; 8] {
+        core::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn sum(v: [f32; 8]) -> f32 {
+        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use core::arch::x86_64::*;
+
+    use super::{Kernel, Simd};
+
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx512>()
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Avx2>()
+    }
+
+    #[derive(Clone, Copy)]
+    pub struct Avx512;
+
+    #[derive(Clone, Copy)]
+    pub struct Avx2;
+
+    /// The operations of one set, from its intrinsics.
+    macro_rules! simd {
+        ($set:ident, $vector:ty, $lanes:literal, $many:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
+         $sum:expr) => {
+            // SAFETY (of all blocks here): a type of this module reaches a kernel only through the function above
+            // that enables its instructions; loads and stores stay inside a slice of checked length.
+            impl Simd for $set {
+                type Vector = $vector;
+                const LANES: usize = $lanes;
+                const MANY_REGISTERS: bool = $many;
+                const FUSED: bool = true;
+
+                #[inline(always)]
+                fn splat(value: f32) -> $vector {
+                    unsafe { $splat(value) }
+                }
+
+                #[inline(always)]
+                fn load(values: &[f32]) -> $vector {
+                    let values = &values[..$lanes];
+                    unsafe { $load(values.as_ptr()) }
+                }
+
+                #[inline(always)]
+                fn store(vector: $vector, values: &mut [f32]) {
+                    let values = &mut values[..$lanes];
+                    unsafe { $store(values.as_mut_ptr(), vector) }
+                }
+
+                #[inline(always)]
+                unsafe fn load_unchecked(values: &[f32], offset: usize) -> $vector {
+                    debug_assert!(offset + $lanes <= values.len());
+                    unsafe { $load(values.as_ptr().add(offset)) }
+                }
+
+                #[inline(always)]
+                fn multiply_add(a: $vector, b: $vector, c: $vector) -> $vector {
+                    unsafe { $fma(a, b, c) }
+                }
+
+                #[inline(always)]
+                fn sum(vector: $vector) -> f32 {
+                    unsafe { $sum(vector) }
+                }
+            }
+        };
+    }
+
+    simd!(
+        Avx512,
+        __m512,
+        16,
+        true,
+        _mm512_set1_ps,
+        _mm512_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_fmadd_ps,
+        _mm512_reduce_add_ps
+    );
+    simd!(Avx2, __m256, 8, false, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, |v| {
+        let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
+    });
+}

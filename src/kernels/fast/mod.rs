@@ -1,0 +1,27 @@
+//! The fast versions for the CPU: f32 tensors of the flex device that autodiff does not track.
+//!
+//! Every function returns `None` for what it does not do; the portable version does it then. Which instructions are
+//! used is decided when the program runs ([`InstructionSet`]). Results are the same for any number of threads: work
+//! is cut by the shapes alone, and partial sums are added in a fixed order. Only large work is given to rayon; small
+//! work stays on the calling thread, which may have brothers of its own.
+//!
+//! `unsafe` stands in `instruction_set` and `product` alone: loads and stores of vectors, each behind a check of its
+//! bounds.
+
+mod axis;
+pub mod convolution;
+mod correlation;
+mod instruction_set;
+mod product;
+mod tile;
+mod view;
+
+pub use convolution::{convolve, convolve_input_adjoint};
+pub use correlation::{convolve_weight_adjoint, gram};
+pub use instruction_set::InstructionSet;
+
+/// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
+const SMALL: usize = 1 << 25;
+
+#[cfg(test)]
+mod tests;

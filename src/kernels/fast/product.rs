@@ -1,0 +1,202 @@
+//! The two matrix products that everything is made of, with one operand read in place through a table of offsets.
+//!
+//! [`Rows`]: out\[m\]\[p\] = bias\[m\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\], vectors along the pixels p. A block of six
+//! rows by four (two) vectors stays in registers; each step loads the vectors once and broadcasts six numbers.
+//!
+//! [`dots`]: Σ_p x\[x_i + p\] · g\[g_j + p\] for all i and j, vectors along p again, six by four (four by three) sums at a
+//! time.
+
+use super::instruction_set::{Kernel, Simd};
+
+/// Rows of a block of [`Rows`].
+const ROWS: usize = 6;
+
+/// Vectors of a block of [`Rows`], at most.
+const VECTORS: usize = 4;
+
+/// Floats that may be read beyond the last pixel of a run.
+pub const SLACK: usize = 16;
+
+/// Where the factors of each step k are: offsets into a row of a, and into b.
+pub struct Steps {
+    offsets: Vec<[u32; 2]>,
+    reach: [usize; 2],
+}
+
+impl Steps {
+    pub fn new(offsets: impl Iterator<Item = [usize; 2]>) -> Self {
+        let offsets: Vec<[u32; 2]> = offsets.map(|pair| pair.map(|offset| offset as u32)).collect();
+        let reach = [0, 1].map(|side| offsets.iter().map(|pair| pair[side]).max().unwrap_or(0) as usize);
+        Self { offsets, reach }
+    }
+}
+
+/// A product with as many rows as there are outputs.
+pub struct Rows<'a, 'o> {
+    pub a: &'a [f32],
+    /// The offset of each row in a.
+    pub rows: &'a [usize],
+    pub steps: &'a Steps,
+    /// One number a row.
+    pub bias: Option<&'a [f32]>,
+    /// For p from 0 to the length of the outputs, b must go on for [`SLACK`] floats where that is below [`SLACK`].
+    pub b: &'a [f32],
+    pub base: usize,
+    /// One slice a row, all of one length.
+    pub outputs: &'a mut [&'o mut [f32]],
+}
+
+impl Kernel for Rows<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        let vectors = if S::MANY_REGISTERS { VECTORS } else { VECTORS / 2 };
+        let length = self.outputs.first().map_or(0, |output| output.len());
+        let mut p = 0;
+        while p < length {
+            let count = (length - p).div_ceil(S::LANES).min(vectors);
+            // The last block begins earlier, where it can, rather than end beyond the run.
+            let start = p.min(length.saturating_sub(count * S::LANES));
+            let mut row = 0;
+            let mut panels = self.rows.len().div_ceil(ROWS);
+            while row < self.rows.len() {
+                let height = (self.rows.len() - row).div_ceil(panels);
+                match count {
+                    1 => self.panel::<S, 1>(row, height, start),
+                    2 => self.panel::<S, 2>(row, height, start),
+                    3 => self.panel::<S, 3>(row, height, start),
+                    _ => self.panel::<S, VECTORS>(row, height, start),
+                }
+                row += height;
+                panels -= 1;
+            }
+            p = start + count * S::LANES;
+        }
+    }
+}
+
+impl Rows<'_, '_> {
+    #[inline(always)]
+    fn panel<S: Simd, const V: usize>(&mut self, row: usize, height: usize, start: usize) {
+        match height {
+            1 => self.block::<S, 1, V>(row, start),
+            2 => self.block::<S, 2, V>(row, start),
+            3 => self.block::<S, 3, V>(row, start),
+            4 => self.block::<S, 4, V>(row, start),
+            5 => self.block::<S, 5, V>(row, start),
+            _ => self.block::<S, ROWS, V>(row, start),
+        }
+    }
+
+    /// Rows from `row` on, pixels from `start` on.
+    #[inline(always)]
+    fn block<S: Simd, const M: usize, const V: usize>(&mut self, row: usize, start: usize) {
+        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..self.steps.reach[0] + 1]);
+        let b = &self.b[self.base + start..][..self.steps.reach[1] + V * S::LANES];
+        let mut sums: [[S::Vector; V]; M] =
+            core::array::from_fn(|m| [S::splat(self.bias.map_or(0.0, |bias| bias[row + m])); V]);
+        for &[at, from] in &self.steps.offsets {
+            // SAFETY: `from` is at most reach[1], and b has V vectors beyond that; `at` is at most reach[0], and each
+            // row has one entry beyond that. Both by the slices cut above.
+            let vectors: [S::Vector; V] =
+                core::array::from_fn(|v| unsafe { S::load_unchecked(b, from as usize + v * S::LANES) });
+            for (sums, row) in sums.iter_mut().zip(&rows) {
+                // SAFETY: as above.
+                let factor = S::splat(unsafe { *row.get_unchecked(at as usize) });
+                for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+                    *sum = S::multiply_add(factor, vector, *sum);
+                }
+            }
+        }
+        for (sums, output) in sums.iter().zip(&mut self.outputs[row..row + M]) {
+            let output = &mut output[start..];
+            for (&sum, output) in sums.iter().zip(output.chunks_mut(S::LANES)) {
+                match output.len() == S::LANES {
+                    true => S::store(sum, output),
+                    false => {
+                        let mut all = [0.0; SLACK];
+                        S::store(sum, &mut all);
+                        output.copy_from_slice(&all[..output.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A stretch of pixels: where it begins in x and in g. Its length is a multiple of [`SLACK`].
+#[derive(Clone, Copy)]
+pub struct Run {
+    pub x: usize,
+    pub g: usize,
+    pub length: usize,
+}
+
+/// Adds Σ_{run, p} x\[x_i + p\] g\[g_j + p\] to `sums[i * g_offsets.len() + j]`.
+pub struct Dots<'a> {
+    pub x: &'a [f32],
+    pub x_offsets: &'a [usize],
+    pub g: &'a [f32],
+    pub g_offsets: &'a [usize],
+    pub runs: &'a [Run],
+    pub sums: &'a mut [f32],
+}
+
+impl Kernel for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        if S::MANY_REGISTERS { self.blocks::<S, 6, 4>() } else { self.blocks::<S, 4, 3>() }
+    }
+}
+
+impl Dots<'_> {
+    #[inline(always)]
+    fn blocks<S: Simd, const I: usize, const J: usize>(&mut self) {
+        let reach = |offsets: &[usize]| offsets.iter().max().copied().unwrap_or(0);
+        let (x_reach, g_reach) = (reach(self.x_offsets), reach(self.g_offsets));
+        for run in self.runs {
+            assert!(run.length.is_multiple_of(SLACK));
+            assert!(run.x + x_reach + run.length <= self.x.len());
+            assert!(run.g + g_reach + run.length <= self.g.len());
+        }
+        let columns = self.g_offsets.len();
+        // Blocks that pass the end repeat the last row or column; what they give there is dropped.
+        for (i, is) in self.x_offsets.chunks(I).enumerate() {
+            let xs: [usize; I] = core::array::from_fn(|n| is[n.min(is.len() - 1)]);
+            for (j, js) in self.g_offsets.chunks(J).enumerate() {
+                let gs: [usize; J] = core::array::from_fn(|n| js[n.min(js.len() - 1)]);
+                let block = self.block::<S, I, J>(xs, gs);
+                for (n, sums) in block.iter().enumerate().take(is.len()) {
+                    let sums_of_row = &mut self.sums[(i * I + n) * columns + j * J..][..js.len()];
+                    for (total, &sum) in sums_of_row.iter_mut().zip(sums) {
+                        *total += S::sum(sum);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn block<S: Simd, const I: usize, const J: usize>(&self, xs: [usize; I], gs: [usize; J]) -> [[S::Vector; J]; I] {
+        let mut sums = [[S::splat(0.0); J]; I];
+        for run in self.runs {
+            for p in (0..run.length).step_by(S::LANES) {
+                // SAFETY: `blocks` found offset and length of each run inside x and g, for the largest offsets of
+                // rows and columns; the length is a multiple of the vector's.
+                let g: [S::Vector; J] =
+                    core::array::from_fn(|j| unsafe { S::load_unchecked(self.g, run.g + gs[j] + p) });
+                for (sums, &x) in sums.iter_mut().zip(&xs) {
+                    // SAFETY: as above.
+                    let x = unsafe { S::load_unchecked(self.x, run.x + x + p) };
+                    for (sum, &g) in sums.iter_mut().zip(&g) {
+                        *sum = S::multiply_add(x, g, *sum);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
