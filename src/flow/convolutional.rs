@@ -1,5 +1,4 @@
 use burn::module::{Module, Param};
-use burn::tensor::activation::{leaky_relu, relu, sigmoid};
 use burn::tensor::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -7,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::base::tensor;
 use crate::flow::{Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile};
-use crate::kernels::{Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint};
+use crate::kernels::{
+    Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint, leaky_relu, leaky_relu_pull,
+    silu, silu_pull,
+};
 
 /// The nonlinearity between two convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,25 +32,18 @@ const GAIN: f64 = std::f64::consts::SQRT_2;
 impl Activation {
     fn apply(self, u: Field) -> Field {
         match self {
-            Activation::Relu => relu(u),
+            Activation::Relu => leaky_relu(u, 0.0),
             Activation::LeakyRelu => leaky_relu(u, LEAK),
-            Activation::Silu => u.clone() * sigmoid(u),
+            Activation::Silu => silu(u),
         }
     }
 
     /// ∂L/∂u from ∂L/∂activation(u).
     fn pull(self, u: Field, dy: Field) -> Field {
         match self {
-            Activation::Relu => dy.mask_fill(u.lower_equal_elem(0.0), 0.0),
-            Activation::LeakyRelu => {
-                let below = u.lower_equal_elem(0.0);
-                let leaked = dy.clone() * LEAK;
-                dy.mask_where(below, leaked)
-            }
-            Activation::Silu => {
-                let s = sigmoid(u.clone());
-                dy * (s.clone() + u * s.clone() * (s.neg() + 1.0))
-            }
+            Activation::Relu => leaky_relu_pull(u, dy, 0.0),
+            Activation::LeakyRelu => leaky_relu_pull(u, dy, LEAK),
+            Activation::Silu => silu_pull(u, dy),
         }
     }
 }

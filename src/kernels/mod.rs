@@ -13,13 +13,14 @@ mod portable;
 mod seam;
 
 pub use padding::{Pad, Padding};
-pub use portable::channel::{
-    channel_sums, no_log_det, pixels, reflect, reflection_gradients, sample_sums, scale_channels, shift_channels,
-};
+pub use portable::channel::{no_log_det, pixels};
 pub use portable::convolution::{wrap, wrap_adjoint};
-pub use portable::coupling::{affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp};
 pub use portable::squeeze::{checkerboard, checkerboard_inverse, haar, haar_inverse};
-pub use seam::{convolve, convolve_input_adjoint, convolve_weight_adjoint, gram};
+pub use seam::{
+    affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_sums, convolve,
+    convolve_input_adjoint, convolve_weight_adjoint, gram, leaky_relu, leaky_relu_pull, reflect, reflection_gradients,
+    sample_sums, scale_channels, shift_channels, silu, silu_pull,
+};
 
 use burn::tensor::Tensor;
 

@@ -2,8 +2,10 @@
 
 use burn::tensor::Tensor;
 
+use super::fast::activation::{LeakyRelu, LeakyReluPull, Silu, SiluPull, map, map_with};
+use super::fast::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
 use super::fast::{self, InstructionSet};
-use super::{Field, Padding, portable};
+use super::{Field, Padding, PerSample, portable};
 
 /// y\[b,o,p\] = bias\[o\] + Σ_{i,k} weight\[o,i,k\] · x\[b,i,p+k−before\], x being continued outside as `padding` says.
 ///
@@ -37,5 +39,133 @@ pub fn gram(a: Field, b: Field) -> Tensor<2> {
     match fast::gram(InstructionSet::best(), &a, &b) {
         Some(product) => product,
         None => portable::channel::gram(a, b),
+    }
+}
+
+/// Σ over batch and pixels: `[channel]`.
+pub fn channel_sums(x: Field) -> Tensor<1> {
+    match fast::channel::channel_sums(InstructionSet::best(), &x) {
+        Some(sums) => sums,
+        None => portable::channel::channel_sums(x),
+    }
+}
+
+/// Σ over channels and pixels: `[batch]`.
+pub fn sample_sums(x: Field) -> PerSample {
+    match fast::channel::sample_sums(InstructionSet::best(), &x) {
+        Some(sums) => sums,
+        None => portable::channel::sample_sums(x),
+    }
+}
+
+/// x multiplied by one factor a channel.
+pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
+    match fast::channel::scale_and_shift(InstructionSet::best(), x, Some(&factor), None) {
+        Ok(y) => y,
+        Err(x) => portable::channel::scale_channels(x, factor),
+    }
+}
+
+/// x plus one number a channel.
+pub fn shift_channels(x: Field, shift: Tensor<1>) -> Field {
+    match fast::channel::scale_and_shift(InstructionSet::best(), x, None, Some(&shift)) {
+        Ok(y) => y,
+        Err(x) => portable::channel::shift_channels(x, shift),
+    }
+}
+
+/// Householder reflections applied one after the other: x ← x − 2 v (v·x)/(v·v) at every pixel, for each row v of
+/// `vectors` in the given order. Orthogonal to the rounding of true f32, on every device.
+pub fn reflect(x: Field, vectors: Tensor<2>, order: impl Iterator<Item = usize>) -> Field {
+    let order: Vec<usize> = order.collect();
+    match fast::channel::reflect(InstructionSet::best(), x, &vectors, &order) {
+        Ok(y) => y,
+        Err(x) => portable::channel::reflect(x, vectors, order.into_iter()),
+    }
+}
+
+/// ∂L/∂vectors `[reflection, channel]` of W = H₁ H₂ … H_r from ∂L/∂W; the derivation is at the portable version.
+pub fn reflection_gradients(vectors: Tensor<2>, dw: Tensor<2>) -> Tensor<2> {
+    match fast::channel::reflection_gradients(&vectors, &dw) {
+        Some(gradients) => gradients,
+        None => portable::channel::reflection_gradients(vectors, dw),
+    }
+}
+
+/// u, or `slope` u below zero.
+pub fn leaky_relu(u: Field, slope: f64) -> Field {
+    match map(InstructionSet::best(), u, LeakyRelu(slope as f32)) {
+        Ok(y) => y,
+        Err(u) => portable::activation::leaky_relu(u, slope),
+    }
+}
+
+/// ∂L/∂u from u and ∂L/∂y for y = [`leaky_relu`] of u.
+pub fn leaky_relu_pull(u: Field, dy: Field, slope: f64) -> Field {
+    match map_with(InstructionSet::best(), dy, &u, LeakyReluPull(slope as f32)) {
+        Ok(du) => du,
+        Err(dy) => portable::activation::leaky_relu_pull(u, dy, slope),
+    }
+}
+
+/// u · sigmoid(u).
+pub fn silu(u: Field) -> Field {
+    match map(InstructionSet::best(), u, Silu) {
+        Ok(y) => y,
+        Err(u) => portable::activation::silu(u),
+    }
+}
+
+/// ∂L/∂u from u and ∂L/∂y for y = [`silu`] of u.
+pub fn silu_pull(u: Field, dy: Field) -> Field {
+    match map_with(InstructionSet::best(), dy, &u, SiluPull) {
+        Ok(du) => du,
+        Err(dy) => portable::activation::silu_pull(u, dy),
+    }
+}
+
+/// (y, log_det) from x, the pre-scale a and the shift t, all of one shape: y = eˡ x + t with ℓ = β tanh(a/β).
+pub fn affine_forward(x: Field, a: Field, t: Field, bound: f64) -> (Field, PerSample) {
+    match couple(InstructionSet::best(), Forward, &x, None, &a, &t, bound) {
+        Some(([y], log_det)) => (y, log_det),
+        None => portable::coupling::affine_forward(x, a, t, bound),
+    }
+}
+
+/// (x, log_det) from y, the pre-scale a and the shift t.
+pub fn affine_inverse(y: Field, a: Field, t: Field, bound: f64) -> (Field, PerSample) {
+    match couple(InstructionSet::best(), Inverse, &y, None, &a, &t, bound) {
+        Some(([x], log_det)) => (x, log_det),
+        None => portable::coupling::affine_inverse(y, a, t, bound),
+    }
+}
+
+/// (x, x̄, ā, t̄) of the forward map from its output y, ȳ and δ.
+pub fn affine_forward_vjp(
+    y: Field,
+    dy: Field,
+    dlog_det: &PerSample,
+    a: Field,
+    t: Field,
+    bound: f64,
+) -> (Field, Field, Field, Field) {
+    match couple(InstructionSet::best(), ForwardPull, &y, Some((&dy, dlog_det)), &a, &t, bound) {
+        Some(([x, dx, da], _)) => (x, dx, da, dy),
+        None => portable::coupling::affine_forward_vjp(y, dy, dlog_det, a, t, bound),
+    }
+}
+
+/// (y, ȳ, ā, t̄) of the inverse map from its output x, x̄ and δ.
+pub fn affine_inverse_vjp(
+    x: Field,
+    dx: Field,
+    dlog_det: &PerSample,
+    a: Field,
+    t: Field,
+    bound: f64,
+) -> (Field, Field, Field, Field) {
+    match couple(InstructionSet::best(), InversePull, &x, Some((&dx, dlog_det)), &a, &t, bound) {
+        Some(([y, dy, da], _)) => (y, dy.clone(), da, dy.neg()),
+        None => portable::coupling::affine_inverse_vjp(x, dx, dlog_det, a, t, bound),
     }
 }

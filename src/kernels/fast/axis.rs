@@ -1,5 +1,7 @@
 //! One spatial axis of a convolution: which entry of the source an output entry sees through a tap of the kernel.
 
+use core::ops::Range;
+
 use crate::kernels::Pad;
 
 /// Output entry q sees source entry q + k − before through tap k; beyond the ends is zero, or the other end.
@@ -44,7 +46,11 @@ impl Axis {
     pub fn seen(&self, q: usize, k: usize) -> Option<usize> {
         let i = q as isize + k as isize - self.before;
         let inside = 0 <= i && i < self.source as isize;
-        (self.periodic || inside).then(|| i.rem_euclid(self.source as isize) as usize)
+        match (inside, self.periodic) {
+            (true, _) => Some(i as usize),
+            (false, true) => Some(i.rem_euclid(self.source as isize) as usize),
+            (false, false) => None,
+        }
     }
 
     /// Source minus output entry of tap `k`, away from the ends.
@@ -53,7 +59,7 @@ impl Axis {
     }
 
     /// The outputs that see tap `k` without passing an end.
-    pub fn interior(&self, k: usize) -> core::ops::Range<usize> {
+    pub fn interior(&self, k: usize) -> Range<usize> {
         let shift = self.shift(k);
         let first = (-shift).clamp(0, self.output as isize);
         let last = (self.source as isize - shift).clamp(first, self.output as isize);
@@ -63,20 +69,17 @@ impl Axis {
 
 /// Calls `f(first output, first source, length)` for each run of outputs in `range` that see consecutive entries
 /// through tap `k`; a run that sees nothing has no source.
-pub fn runs(
-    axis: &Axis,
-    range: core::ops::Range<usize>,
-    k: usize,
-    mut f: impl FnMut(usize, Option<usize>, usize),
-) {
+pub fn runs(axis: &Axis, range: Range<usize>, k: usize, mut f: impl FnMut(usize, Option<usize>, usize)) {
     let mut first = range.start;
     while first < range.end {
-        let start = axis.seen(first, k);
-        let mut length = 1;
-        while first + length < range.end && axis.seen(first + length, k) == start.map(|s| s + length) {
-            length += 1;
-        }
-        f(first, start, length);
-        first += length;
+        let i = first as isize + axis.shift(k);
+        let left = range.end - first;
+        let (seen, length) = match axis.seen(first, k) {
+            Some(seen) => (Some(seen), axis.source - seen),
+            // Zeros up to the first entry, or for good.
+            None => (None, if i < 0 { i.unsigned_abs() } else { left }),
+        };
+        f(first, seen, length.min(left));
+        first += length.min(left);
     }
 }

@@ -134,14 +134,13 @@ fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32
     // In place, the last block of a slice must be as good a run as the others.
     let last = rows - (rows - 1) / height * height;
     let height = if matches!(plan, Plan::InPlace) && !in_place(last * width) { rows } else { height };
-    let map = Map { set, source, weight, bias, axes };
-    let pieces = pieces(&mut y, source.batch, weight.outputs, [depth, rows, width], height);
+    let map = Map::new(set, source, weight, bias, axes, plan, height);
+    let mut pieces = pieces(&mut y, source.batch, weight.outputs, [depth, rows, width], height);
     let each = |scratch: &mut Vec<f32>, (block, outputs): &mut (Block, Vec<&mut [f32]>)| match plan {
         Plan::InPlace => map.in_place(block, outputs),
         Plan::Scattered => map.scattered(block, outputs, scratch),
-        Plan::Gathered => map.gathered(block, outputs, height, scratch),
+        Plan::Gathered => map.gathered(block, outputs, scratch),
     };
-    let mut pieces = pieces;
     if work > SMALL {
         pieces.par_iter_mut().for_each_init(Vec::new, each);
     } else {
@@ -194,72 +193,81 @@ fn pieces(
     pieces
 }
 
-/// One of the two maps.
+/// One of the two maps, and all that its blocks have in common.
 struct Map<'a> {
     set: InstructionSet,
     source: &'a Planes,
     weight: &'a Weight<'a>,
     bias: Option<&'a [f32]>,
     axes: [Axis; 3],
+    tile: Geometry,
+    /// Offsets into the weight of the rows of a product; one product for each kz where shares are scattered.
+    rows: Vec<Vec<usize>>,
+    steps: Steps,
 }
 
-impl Map<'_> {
-    fn rows(&self) -> Vec<usize> {
-        (0..self.weight.outputs).map(|output| output * self.weight.output).collect()
+impl<'a> Map<'a> {
+    fn new(
+        set: InstructionSet,
+        source: &'a Planes,
+        weight: &'a Weight<'a>,
+        bias: Option<&'a [f32]>,
+        axes: [Axis; 3],
+        plan: Plan,
+        height: usize,
+    ) -> Self {
+        let tile = Geometry::new(axes, weight.inputs, height);
+        let outputs = || (0..weight.outputs).map(|output| output * weight.output);
+        let slice = axes[1].kernel * axes[2].kernel;
+        let rows = match plan {
+            Plan::InPlace | Plan::Gathered => vec![outputs().collect()],
+            Plan::Scattered => (0..axes[0].kernel)
+                .map(|kz| {
+                    let taps = kz * slice..(kz + 1) * slice;
+                    outputs().flat_map(|output| taps.clone().map(move |tap| output + weight.tap(tap))).collect()
+                })
+                .collect(),
+        };
+        let steps = match plan {
+            Plan::InPlace | Plan::Scattered => {
+                let stride = source.channel_stride();
+                Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]))
+            }
+            Plan::Gathered => {
+                let taps: Vec<(usize, usize)> =
+                    tile.taps().enumerate().map(|(tap, place)| (weight.tap(tap), tile.offset(0, place))).collect();
+                Steps::new((0..weight.inputs).flat_map(|input| {
+                    let (at, from) = (input * weight.input, tile.offset(input, [0; 3]));
+                    taps.iter().map(move |&(tap, place)| [at + tap, from + place])
+                }))
+            }
+        };
+        Self { set, source, weight, bias, axes, tile, rows, steps }
     }
 
-    fn channel_stride(&self) -> usize {
-        self.source.offset(0, 1) - self.source.offset(0, 0)
+    fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {
+        let (a, steps) = (self.weight.values, &self.steps);
+        self.set.run(Rows { a, rows: &self.rows[rows], steps, bias, b, base, outputs });
     }
 
     fn in_place(&self, block: &Block, outputs: &mut [&mut [f32]]) {
-        let weight = self.weight;
-        let stride = self.channel_stride();
-        let steps = Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]));
         let [_, rows, width] = self.axes.map(|axis| axis.output);
         let first = (block.slice * rows + block.rows.start) * width;
-        self.set.run(Rows {
-            a: weight.values,
-            rows: &self.rows(),
-            steps: &steps,
-            bias: self.bias,
-            b: self.source.storage(),
-            base: self.source.offset(block.sample, 0) + first,
-            outputs,
-        });
+        let base = self.source.offset(block.sample, 0) + first;
+        self.product(0, self.bias, self.source.storage(), base, outputs);
     }
 
-    fn gathered(&self, block: &Block, outputs: &mut [&mut [f32]], rows: usize, tile: &mut Vec<f32>) {
-        let weight = self.weight;
-        let geometry = Geometry::new(self.axes, weight.inputs, rows);
-        tile.resize(geometry.reserved(), 0.0);
-        geometry.fill(tile, block, |channel| self.source.plane(block.sample, channel));
-        let taps: Vec<[usize; 3]> = geometry.taps().collect();
-        let steps = Steps::new((0..weight.inputs).flat_map(|input| {
-            let (geometry, taps) = (&geometry, &taps);
-            (0..weight.taps)
-                .map(move |tap| [input * weight.input + weight.tap(tap), geometry.offset(input, taps[tap])])
-        }));
-        self.set.run(Rows {
-            a: weight.values,
-            rows: &self.rows(),
-            steps: &steps,
-            bias: self.bias,
-            b: tile,
-            base: 0,
-            outputs,
-        });
+    fn gathered(&self, block: &Block, outputs: &mut [&mut [f32]], tile: &mut Vec<f32>) {
+        tile.resize(self.tile.reserved(), 0.0);
+        self.tile.fill(tile, block, |channel| self.source.plane(block.sample, channel));
+        self.product(0, self.bias, tile, 0, outputs);
     }
 
-    /// Outputs are zero before; the block is a whole slice.
+    /// The block is a whole slice.
     fn scattered(&self, block: &Block, outputs: &mut [&mut [f32]], shares: &mut Vec<f32>) {
-        let weight = self.weight;
         let [deep, high, wide] = &self.axes;
         let area = high.source * wide.source;
-        let taps = high.kernel * wide.kernel;
-        let stride = self.channel_stride();
-        let steps = Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]));
-        shares.resize(weight.outputs * taps * area, 0.0);
+        shares.resize(self.weight.outputs * high.kernel * wide.kernel * area, 0.0);
         if let Some(bias) = self.bias {
             outputs.iter_mut().zip(bias).for_each(|(output, &bias)| output.fill(bias));
         }
@@ -267,19 +275,9 @@ impl Map<'_> {
             let Some(z) = deep.seen(block.slice, kz) else {
                 continue;
             };
-            let rows: Vec<usize> = (0..weight.outputs)
-                .flat_map(|output| (0..taps).map(move |tap| output * weight.output + weight.tap(kz * taps + tap)))
-                .collect();
             let mut planes: Vec<&mut [f32]> = shares.chunks_mut(area).collect();
-            self.set.run(Rows {
-                a: weight.values,
-                rows: &rows,
-                steps: &steps,
-                bias: None,
-                b: self.source.storage(),
-                base: self.source.offset(block.sample, 0) + z * area,
-                outputs: &mut planes,
-            });
+            let base = self.source.offset(block.sample, 0) + z * area;
+            self.product(kz, None, self.source.storage(), base, &mut planes);
             self.set.run(Gather { high, wide, shares, outputs });
         }
     }

@@ -129,8 +129,7 @@ impl Sum<'_> {
         let Sum { set, x, g, .. } = *self;
         let [_, rows, width] = self.axes.map(|axis| axis.output);
         let first = |block: &Block| (block.slice * rows + block.rows.start) * width;
-        let stride = |planes: &Planes| planes.offset(0, 1) - planes.offset(0, 0);
-        let offsets = |planes: &Planes| (0..planes.channels).map(|c| c * stride(planes)).collect::<Vec<_>>();
+        let offsets = |planes: &Planes| (0..planes.channels).map(|c| c * planes.channel_stride()).collect::<Vec<_>>();
         let pixels = |block: &Block| block.rows.len() * width;
         if self.in_place {
             let at = |planes: &Planes, block: &Block| planes.offset(block.sample, 0) + first(block);
@@ -177,9 +176,9 @@ impl Sum<'_> {
                     length: pixels(&blocks[i]).next_multiple_of(SLACK),
                 })
                 .collect();
-            let taps: Vec<[usize; 3]> = geometry.taps().collect();
+            let taps: Vec<usize> = geometry.taps().map(|tap| geometry.offset(0, tap)).collect();
             let x_offsets: Vec<usize> = (0..count)
-                .flat_map(|channel| taps.iter().map(move |&tap| geometry.offset(channel, tap)))
+                .flat_map(|channel| taps.iter().map(move |&tap| geometry.offset(channel, [0; 3]) + tap))
                 .collect();
             let sums = &mut sums[c * self.taps * g.channels..][..count * self.taps * g.channels];
             set.run(Dots { x: tiles, x_offsets: &x_offsets, g: g_values, g_offsets: &g_offsets, runs: &runs, sums });

@@ -8,10 +8,14 @@
 //! `unsafe` stands in `instruction_set` and `product` alone: loads and stores of vectors, each behind a check of its
 //! bounds.
 
+pub mod activation;
 mod axis;
-pub mod convolution;
+pub mod channel;
+mod convolution;
 mod correlation;
+pub mod coupling;
 mod instruction_set;
+mod math;
 mod product;
 mod tile;
 mod view;

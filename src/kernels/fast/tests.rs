@@ -139,6 +139,105 @@ proptest! {
     }
 }
 
+/// Shapes of a field, large ones among them, and the layouts of four tensors.
+fn fields() -> impl Strategy<Value = ([usize; 5], [usize; 4])> {
+    let shape = (1usize..4, 1usize..9, 1usize..3, 1usize..9, 1usize..40).prop_map(|(n, c, d, h, w)| [n, c, d, h, w]);
+    let shape = prop_oneof![30 => shape, 1 => Just([2, 5, 1, 240, 250])];
+    (shape, proptest::array::uniform4(0usize..5))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn activations_equal_the_portable_ones((shape, layouts) in fields(), slope in 0.0..1.0) {
+        let (u, dy) = (field(shape, layouts[0], 0), field(shape, layouts[1], 1));
+        for set in InstructionSet::available() {
+            use super::activation::{LeakyRelu, LeakyReluPull, Silu, SiluPull, map, map_with};
+            use portable::activation::{leaky_relu, leaky_relu_pull, silu, silu_pull};
+            let (u64, dy64) = (wide(&u), wide(&dy));
+            let slope32 = slope as f32;
+            let pairs = [
+                (map(set, u.clone(), LeakyRelu(slope32)), leaky_relu(u64.clone(), slope)),
+                (map_with(set, dy.clone(), &u, LeakyReluPull(slope32)), leaky_relu_pull(u64.clone(), dy64.clone(), slope)),
+                (map(set, u.clone(), Silu), silu(u64.clone())),
+                (map_with(set, dy.clone(), &u, SiluPull), silu_pull(u64, dy64)),
+            ];
+            for (fast, expected) in pairs {
+                prop_assert!(difference(&fast.expect("floats"), &expected) < TOLERANCE);
+            }
+        }
+        // What is shared is not overwritten.
+        prop_assert!(difference(&u, &wide(&field(shape, layouts[0], 0))) == 0.0);
+    }
+
+    #[test]
+    fn couplings_equal_the_portable_ones((shape, layouts) in fields(), bound in 0.5f64..4.0) {
+        use super::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
+        use portable::coupling as reference;
+        let [x, dx, a, t] = std::array::from_fn(|i| field(shape, layouts[i], i as u64));
+        let d: Tensor<1> = random([shape[0]], 5);
+        let [x64, dx64, a64, t64] = [&x, &dx, &a, &t].map(wide);
+        let d64 = wide(&d);
+        for set in InstructionSet::available() {
+            let ([y], log_det) = couple(set, Forward, &x, None, &a, &t, bound).expect("floats");
+            let (expected, expected_log_det) = reference::affine_forward(x64.clone(), a64.clone(), t64.clone(), bound);
+            prop_assert!(difference(&y, &expected) < TOLERANCE);
+            prop_assert!(difference(&log_det, &expected_log_det) < 1e-4);
+            let ([y], log_det) = couple(set, Inverse, &x, None, &a, &t, bound).expect("floats");
+            let (expected, expected_log_det) = reference::affine_inverse(x64.clone(), a64.clone(), t64.clone(), bound);
+            prop_assert!(difference(&y, &expected) < TOLERANCE);
+            prop_assert!(difference(&log_det, &expected_log_det) < 1e-4);
+            let gradients = Some((&dx, &d));
+            let ([p, q, r], _) = couple(set, ForwardPull, &x, gradients, &a, &t, bound).expect("floats");
+            let (x64, a64, t64, dx64) = (x64.clone(), a64.clone(), t64.clone(), dx64.clone());
+            let expected = reference::affine_forward_vjp(x64.clone(), dx64.clone(), &d64, a64.clone(), t64.clone(), bound);
+            for (fast, expected) in [(&p, &expected.0), (&q, &expected.1), (&r, &expected.2)] {
+                prop_assert!(difference(fast, expected) < TOLERANCE);
+            }
+            let ([p, q, r], _) = couple(set, InversePull, &x, gradients, &a, &t, bound).expect("floats");
+            let expected = reference::affine_inverse_vjp(x64, dx64, &d64, a64, t64, bound);
+            for (fast, expected) in [(&p, &expected.0), (&q, &expected.1), (&r, &expected.2)] {
+                prop_assert!(difference(fast, expected) < TOLERANCE);
+            }
+        }
+    }
+
+    #[test]
+    fn operations_on_channels_equal_the_portable_ones((shape, layouts) in fields(), count in 1usize..5) {
+        use super::channel::*;
+        use portable::channel as reference;
+        let x = field(shape, layouts[0], 0);
+        let (factor, shift): (Tensor<1>, Tensor<1>) = (random([shape[1]], 1), random([shape[1]], 2));
+        let vectors: Tensor<2> = random([count, shape[1]], 3);
+        let order: Vec<usize> = (0..count).rev().collect();
+        let x64 = wide(&x);
+        for set in InstructionSet::available() {
+            // Sums are compared at the scale of their terms.
+            let terms = (x64.clone().abs().sum().into_scalar::<f64>()).max(1.0);
+            let scale = |sums: Tensor<1>| wide(&sums) / terms;
+            let sums = (channel_sums(set, &x).expect("floats"), reference::channel_sums(x64.clone()));
+            let error = (scale(sums.0) - sums.1 / terms).abs().max().into_scalar::<f64>();
+            prop_assert!(error < 1e-6);
+            let sums = (sample_sums(set, &x).expect("floats"), reference::sample_sums(x64.clone()));
+            let error = (scale(sums.0) - sums.1 / terms).abs().max().into_scalar::<f64>();
+            prop_assert!(error < 1e-6);
+            let scaled = scale_and_shift(set, x.clone(), Some(&factor), None).expect("floats");
+            prop_assert!(difference(&scaled, &reference::scale_channels(x64.clone(), wide(&factor))) < TOLERANCE);
+            let shifted = scale_and_shift(set, x.clone(), None, Some(&shift)).expect("floats");
+            prop_assert!(difference(&shifted, &reference::shift_channels(x64.clone(), wide(&shift))) < TOLERANCE);
+            let reflected = reflect(set, x.clone(), &vectors, &order).expect("floats");
+            let expected = reference::reflect(x64.clone(), wide(&vectors), order.iter().copied());
+            prop_assert!(difference(&reflected, &expected) < TOLERANCE);
+        }
+        // One channel has one reflection, whatever the vector: the gradient is zero.
+        prop_assume!(shape[1] > 1);
+        let dw: Tensor<2> = random([shape[1], shape[1]], 4);
+        let gradients = reflection_gradients(&vectors, &dw).expect("floats");
+        prop_assert!(difference(&gradients, &reference::reflection_gradients(wide(&vectors), wide(&dw))) < TOLERANCE);
+    }
+}
+
 /// Large enough to be cut into many pieces, in every way there is.
 fn large() -> Vec<Case> {
     let same = [Pad::NONE, Pad::Zeros([1, 1]), Pad::Periodic(1)];

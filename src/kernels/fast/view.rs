@@ -1,7 +1,7 @@
 //! Between tensors of the flex device and slices.
 
 use burn::backend::flex::{FlexTensor, Layout};
-use burn::backend::{BackendTensor, DispatchTensorKind, Flex};
+use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind, Flex};
 use burn::tensor::{Bytes, DType, Tensor};
 
 use crate::kernels::Field;
@@ -62,6 +62,8 @@ impl Planes {
         };
         let first = tensor.layout().start_offset();
         let [batch_stride, channel_stride] = strides;
+        let channel_stride = if channels == 1 { 0 } else { channel_stride };
+        let batch_stride = if batch == 1 { 0 } else { batch_stride };
         Some(Self { tensor, batch, channels, extent: [d, h, w], first, batch_stride, channel_stride })
     }
 
@@ -78,6 +80,10 @@ impl Planes {
         self.first + sample * self.batch_stride + channel * self.channel_stride
     }
 
+    pub fn channel_stride(&self) -> usize {
+        self.channel_stride
+    }
+
     pub fn plane(&self, sample: usize, channel: usize) -> &[f32] {
         &self.storage()[self.offset(sample, channel)..][..self.pixels()]
     }
@@ -90,4 +96,48 @@ fn strides(tensor: &FlexTensor, [d, h, w]: [usize; 3]) -> Option<[usize; 2]> {
     let fits = contiguous.iter().zip(&strides[2..]).all(|(&(n, expected), &s)| n == 1 || s == expected as isize);
     let positive = |i: usize| usize::try_from(strides[i]).ok();
     if fits { Some([positive(0)?, positive(1)?]) } else { None }
+}
+
+/// A tensor whose values may be overwritten: its own where nobody shares them, else a copy.
+pub struct Owned<const D: usize> {
+    tensor: FlexTensor,
+}
+
+impl<const D: usize> Owned<D> {
+    /// # Errors
+    /// The tensor itself, where it is not one of f32 on the flex device, or tracked by autodiff.
+    pub fn of(x: Tensor<D>) -> Result<Self, Tensor<D>> {
+        let DispatchTensor { kind, autodiff } = x.into_dispatch();
+        match kind {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => {
+                let layout = tensor.layout();
+                let whole = layout.is_contiguous()
+                    && layout.start_offset() == 0
+                    && layout.num_elements() == tensor.storage::<f32>().len();
+                let unique = whole && tensor.is_unique();
+                let tensor = if unique { tensor } else { copy(&tensor) };
+                Ok(Self { tensor })
+            }
+            kind => Err(Tensor::from_dispatch(DispatchTensor { kind, autodiff })),
+        }
+    }
+
+    pub fn get(&mut self) -> &mut [f32] {
+        self.tensor.storage_mut::<f32>()
+    }
+
+    pub fn into_tensor(self) -> Tensor<D> {
+        Tensor::from_primitive::<Flex>(self.tensor)
+    }
+}
+
+fn copy(tensor: &FlexTensor) -> FlexTensor {
+    let layout = tensor.layout();
+    match layout.contiguous_offsets() {
+        Some((first, end)) => {
+            let values = tensor.storage::<f32>()[first..end].to_vec();
+            FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(layout.shape().clone()), DType::F32)
+        }
+        None => tensor.to_contiguous(),
+    }
 }

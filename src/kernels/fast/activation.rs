@@ -1,0 +1,112 @@
+//! Pointwise nonlinearities and what they do to a gradient, in one pass and in place where the tensor is owned.
+
+use rayon::prelude::*;
+
+use super::instruction_set::{InstructionSet, Kernel, Simd};
+use super::math::sigmoid;
+use super::view::{Owned, Values};
+use crate::kernels::Field;
+
+/// Entries beyond which a pass is shared among threads, and the entries of a share.
+const SHARE: usize = 1 << 18;
+
+/// A number from one or two others.
+pub trait Pointwise: Copy + Send + Sync {
+    fn value<S: Simd>(self, x: f32, u: f32) -> f32;
+}
+
+/// x, or `slope` x below zero; see [`crate::kernels::leaky_relu`].
+#[derive(Clone, Copy)]
+pub struct LeakyRelu(pub f32);
+
+impl Pointwise for LeakyRelu {
+    #[inline(always)]
+    fn value<S: Simd>(self, x: f32, _: f32) -> f32 {
+        if x > 0.0 { x } else { self.0 * x }
+    }
+}
+
+/// ∂L/∂u from ∂L/∂y; see [`crate::kernels::leaky_relu_pull`].
+#[derive(Clone, Copy)]
+pub struct LeakyReluPull(pub f32);
+
+impl Pointwise for LeakyReluPull {
+    #[inline(always)]
+    fn value<S: Simd>(self, dy: f32, u: f32) -> f32 {
+        if u > 0.0 { dy } else { self.0 * dy }
+    }
+}
+
+/// x · sigmoid(x).
+#[derive(Clone, Copy)]
+pub struct Silu;
+
+impl Pointwise for Silu {
+    #[inline(always)]
+    fn value<S: Simd>(self, x: f32, _: f32) -> f32 {
+        x * sigmoid::<S>(x)
+    }
+}
+
+/// With s = sigmoid(u), ∂L/∂u = ∂L/∂y · s (1 + u (1 − s)).
+#[derive(Clone, Copy)]
+pub struct SiluPull;
+
+impl Pointwise for SiluPull {
+    #[inline(always)]
+    fn value<S: Simd>(self, dy: f32, u: f32) -> f32 {
+        let s = sigmoid::<S>(u);
+        dy * S::fused(u * (1.0 - s), s, s)
+    }
+}
+
+/// `f` of every entry of x.
+///
+/// # Errors
+/// The tensor itself, where it is none of these.
+pub fn map(set: InstructionSet, x: Field, f: impl Pointwise) -> Result<Field, Field> {
+    let mut x = Owned::of(x)?;
+    each(x.get(), None, |x, _| set.run(Pass { x, u: None, f }));
+    Ok(x.into_tensor())
+}
+
+/// `f` of every entry of x and the entry of u at its place.
+///
+/// # Errors
+/// The tensor x, where one is none of these.
+pub fn map_with(set: InstructionSet, x: Field, u: &Field, f: impl Pointwise) -> Result<Field, Field> {
+    let Some(u) = Values::of(u) else {
+        return Err(x);
+    };
+    let mut x = Owned::of(x)?;
+    each(x.get(), Some(u.get()), |x, u| set.run(Pass { x, u, f }));
+    Ok(x.into_tensor())
+}
+
+fn each(x: &mut [f32], u: Option<&[f32]>, pass: impl Fn(&mut [f32], Option<&[f32]>) + Sync) {
+    if x.len() < 2 * SHARE {
+        return pass(x, u);
+    }
+    x.par_chunks_mut(SHARE).enumerate().for_each(|(i, x)| {
+        let u = u.map(|u| &u[i * SHARE..][..x.len()]);
+        pass(x, u);
+    });
+}
+
+struct Pass<'a, F> {
+    x: &'a mut [f32],
+    u: Option<&'a [f32]>,
+    f: F,
+}
+
+impl<F: Pointwise> Kernel for Pass<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        match self.u {
+            None => self.x.iter_mut().for_each(|x| *x = self.f.value::<S>(*x, 0.0)),
+            Some(u) => self.x.iter_mut().zip(u).for_each(|(x, &u)| *x = self.f.value::<S>(*x, u)),
+        }
+    }
+}

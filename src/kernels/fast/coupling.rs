@@ -1,0 +1,156 @@
+//! The affine coupling in one pass over the pixels; the formulas are those of the portable version.
+
+use rayon::prelude::*;
+
+use super::instruction_set::{InstructionSet, Kernel, Simd};
+use super::math::{exp, sum, tanh};
+use super::view::{Planes, Values, tensor};
+use crate::kernels::{Field, PerSample};
+
+/// Entries beyond which samples are shared among threads.
+const LARGE: usize = 1 << 17;
+
+/// What a pass computes at a pixel: R results from its input x, the gradient there, ℓ and its slope in a, the shift t,
+/// and the gradient of the sample's log-determinant.
+pub trait Map<const R: usize>: Copy + Send + Sync {
+    /// The log-determinant is this times Σ ℓ.
+    const SIGN: f32;
+    fn at<S: Simd>(self, x: f32, dx: f32, l: f32, slope: f32, t: f32, d: f32) -> [f32; R];
+}
+
+/// y of x.
+#[derive(Clone, Copy)]
+pub struct Forward;
+
+/// x of y.
+#[derive(Clone, Copy)]
+pub struct Inverse;
+
+/// x, x̄ and ā of y and ȳ.
+#[derive(Clone, Copy)]
+pub struct ForwardPull;
+
+/// y, ȳ and ā of x and x̄.
+#[derive(Clone, Copy)]
+pub struct InversePull;
+
+impl Map<1> for Forward {
+    const SIGN: f32 = 1.0;
+
+    #[inline(always)]
+    fn at<S: Simd>(self, x: f32, _: f32, l: f32, _: f32, t: f32, _: f32) -> [f32; 1] {
+        [S::fused(x, exp::<S>(l), t)]
+    }
+}
+
+impl Map<1> for Inverse {
+    const SIGN: f32 = -1.0;
+
+    #[inline(always)]
+    fn at<S: Simd>(self, y: f32, _: f32, l: f32, _: f32, t: f32, _: f32) -> [f32; 1] {
+        [(y - t) * exp::<S>(-l)]
+    }
+}
+
+impl Map<3> for ForwardPull {
+    const SIGN: f32 = 1.0;
+
+    #[inline(always)]
+    fn at<S: Simd>(self, y: f32, dy: f32, l: f32, slope: f32, t: f32, d: f32) -> [f32; 3] {
+        let (scale, u) = (exp::<S>(l), y - t);
+        [u / scale, dy * scale, S::fused(dy, u, d) * slope]
+    }
+}
+
+impl Map<3> for InversePull {
+    const SIGN: f32 = -1.0;
+
+    #[inline(always)]
+    fn at<S: Simd>(self, x: f32, dx: f32, l: f32, slope: f32, t: f32, d: f32) -> [f32; 3] {
+        let scale = exp::<S>(l);
+        [S::fused(x, scale, t), dx / scale, -S::fused(dx, x, d) * slope]
+    }
+}
+
+/// A map of fields of one shape: its results, and the log-determinant. `None` for tensors of other kinds.
+pub fn couple<M: Map<R>, const R: usize>(
+    set: InstructionSet,
+    map: M,
+    x: &Field,
+    gradients: Option<(&Field, &PerSample)>,
+    a: &Field,
+    t: &Field,
+    bound: f64,
+) -> Option<([Field; R], PerSample)> {
+    let shape = x.dims();
+    let (x, a, t) = (Planes::of(x)?, Planes::of(a)?, Planes::of(t)?);
+    let gradients = match gradients {
+        Some((dx, d)) => Some((Planes::of(dx)?, Values::of(d)?)),
+        None => None,
+    };
+    let (pixels, size) = (x.pixels(), x.channels * x.pixels());
+    let mut results: [Vec<f32>; R] = core::array::from_fn(|_| vec![0.0; x.batch * size]);
+    let mut rest = results.each_mut().map(|values| &mut values[..]);
+    let samples: Vec<[&mut [f32]; R]> = (0..x.batch).map(|_| take(&mut rest, size)).collect();
+    let one = |(sample, mut results): (usize, [&mut [f32]; R])| -> f32 {
+        let mut logs = vec![0.0; pixels];
+        let d = gradients.as_ref().map_or(0.0, |(_, d)| d.get()[sample]);
+        let dx = gradients.as_ref().map_or(&x, |(dx, _)| dx);
+        let channels = (0..x.channels).map(|channel| {
+            let [x, dx, a, t] = [&x, dx, &a, &t].map(|planes| planes.plane(sample, channel));
+            let results = take(&mut results, pixels);
+            set.run(Pass { map, x, dx, a, t, d, bound: bound as f32, logs: &mut logs, results })
+        });
+        M::SIGN * channels.sum::<f32>()
+    };
+    let log_det: Vec<f32> = if x.batch * size > LARGE {
+        samples.into_par_iter().enumerate().map(one).collect()
+    } else {
+        samples.into_iter().enumerate().map(one).collect()
+    };
+    Some((results.map(|values| tensor(values, shape)), tensor(log_det, [shape[0]])))
+}
+
+/// The first entries of every slice; the rest stays.
+fn take<'a, const R: usize>(slices: &mut [&'a mut [f32]; R], length: usize) -> [&'a mut [f32]; R] {
+    slices.each_mut().map(|slice| {
+        let (first, rest) = core::mem::take(slice).split_at_mut(length);
+        *slice = rest;
+        first
+    })
+}
+
+/// One plane; returns Σ ℓ.
+struct Pass<'a, M, const R: usize> {
+    map: M,
+    x: &'a [f32],
+    dx: &'a [f32],
+    a: &'a [f32],
+    t: &'a [f32],
+    d: f32,
+    bound: f32,
+    logs: &'a mut [f32],
+    results: [&'a mut [f32]; R],
+}
+
+impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f32 {
+        let Pass { map, x, dx, a, t, d, bound, logs, results } = self;
+        let n = logs.len();
+        let (x, dx, a, t) = (&x[..n], &dx[..n], &a[..n], &t[..n]);
+        let mut results = results.map(|values| &mut values[..n]);
+        let inverse = 1.0 / bound;
+        for i in 0..n {
+            let h = tanh::<S>(a[i] * inverse);
+            logs[i] = h * bound;
+            let values = map.at::<S>(x[i], dx[i], logs[i], S::fused(-h, h, 1.0), t[i], d);
+            for (result, value) in results.iter_mut().zip(values) {
+                result[i] = value;
+            }
+        }
+        sum::<S>(logs)
+    }
+}
