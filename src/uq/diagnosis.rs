@@ -19,14 +19,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// Every metric there is, and what it means.
-pub const METRICS: [(&str, &str); 15] = [
+pub const METRICS: [(&str, &str); 14] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
-    ),
-    (
-        "nll_gain_over_shuffled",
-        "How much denser the truth is under the posterior of its own observation than under another's; zero if observations are ignored.",
     ),
     ("latent_norm", "Mean squared latent code of the truths, per dimension; one if the posterior is exact."),
     (

@@ -31,7 +31,7 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
     refuse("hidden = 8", "hidden = 100000", &["hidden = 100000", "8192"]);
     refuse("shape = [8, 8]", "shape = [100000, 100000]", &["shape", "[100000, 100000]", "too large"]);
     refuse("validation_pairs = 16", "validation_pairs = 9000000000000", &["training.validation_pairs", "a million"]);
-    refuse("coverage_90 = { least = 2.0 }", "covrage_90 = { least = 2.0 }", &["covrage_90", "coverage_90", "line 49"]);
+    refuse("coverage_90 = { least = 2.0 }", "covrage_90 = { least = 2.0 }", &["covrage_90", "coverage_90", "line 50"]);
     refuse("latent_norm = { least = 0.1", "latent_norm = { least = 20.1", &["latent_norm", "the least first"]);
     refuse("[quick.training]\nsteps", "[quick.training]\nstep", &["[quick]", "step"]);
     let path = problem(dir.path(), &[]);
