@@ -1,4 +1,4 @@
-//! The portable kernels against loops written from their definitions, and against each other as adjoints.
+//! The kernels against loops written from their definitions, and against each other as adjoints.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use posteria::flow::standard_normal;
@@ -99,6 +99,37 @@ proptest! {
         let dw = convolve_weight_adjoint(x, dy, [depth.1, height.1, width.1], padding);
         prop_assert_eq!(dw.dims(), weight.dims());
         prop_assert!(close(dot(&dw, &weight), whole));
+    }
+
+    /// Single precision runs on the fast kernels, double precision on the portable ones.
+    #[test]
+    fn single_precision_is_double_precision_rounded(
+        batch in 1usize..4, inputs in 1usize..30, outputs in 1usize..30,
+        flat in any::<bool>(), depth in axis(), height in axis(), width in axis(),
+    ) {
+        let depth = if flat { (1, 1, Pad::NONE) } else { depth };
+        let padding = [depth.2, height.2, width.2];
+        let [x, weight] = [
+            random([batch, inputs, depth.0, height.0, width.0], 0),
+            random([outputs, inputs, depth.1, height.1, width.1], 1),
+        ];
+        let y = convolve(x.clone(), weight.clone(), None, padding);
+        let dy = random(y.dims(), 2);
+        let extent = [depth.0, height.0, width.0];
+        let dx = convolve_input_adjoint(extent, weight.clone(), dy.clone(), padding);
+        let dw = convolve_weight_adjoint(x.clone(), dy.clone(), [depth.1, height.1, width.1], padding);
+        let [x, weight, dy] = [x, weight, dy].map(|t| t.cast(DType::F32));
+        let pairs = [
+            (y, convolve(x.clone(), weight.clone(), None, padding)),
+            (dx, convolve_input_adjoint(extent, weight, dy.clone(), padding)),
+            (dw, convolve_weight_adjoint(x, dy, [depth.1, height.1, width.1], padding)),
+        ];
+        for (double, single) in pairs {
+            prop_assert_eq!(single.dtype(), DType::F32);
+            let (double, single) = (values(&double), values(&single.cast(DType::F64)));
+            let largest = double.iter().fold(0f64, |m, v| m.max(v.abs()));
+            prop_assert!(double.iter().zip(single).all(|(a, b)| (a - b).abs() <= 1e-5 * largest.max(1e-3)));
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub fn sample_sums(set: InstructionSet, x: &Field) -> Option<PerSample> {
 /// Every sample of x, and what is done with it.
 fn each_sample(x: &mut [f32], size: usize, f: impl Fn(&mut [f32]) + Sync) {
     if x.len() > LARGE {
-        x.par_chunks_mut(size).for_each(|sample| f(sample));
+        x.par_chunks_mut(size).for_each(&f);
     } else {
         x.chunks_mut(size).for_each(f);
     }

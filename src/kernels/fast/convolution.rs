@@ -13,12 +13,12 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::SMALL;
 use super::axis::{Axis, runs};
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::product::{Rows, SLACK, Steps};
 use super::tile::{Block, Geometry};
 use super::view::{Planes, Values, tensor};
-use super::SMALL;
 use crate::kernels::{Field, Padding};
 
 /// Bytes of a tile, at most: it stays in the second cache.
@@ -38,7 +38,7 @@ pub fn convolve(
     bias: Option<&Tensor<1>>,
     padding: &Padding,
 ) -> Option<Field> {
-    let [outputs, inputs, kernel @ ..] = weight.dims();
+    let [outputs, inputs, kernel @ ..] = nonempty(weight)?;
     let axes = axes(&x.dims()[2..], kernel, padding)?;
     let taps = kernel.iter().product::<usize>();
     let bias = match bias {
@@ -46,7 +46,8 @@ pub fn convolve(
         None => None,
     };
     let (source, weight) = (Planes::of(x)?, Values::of(weight)?);
-    let weight = Weight { values: weight.get(), inputs, outputs, output: inputs * taps, input: taps, taps, reversed: false };
+    let weight =
+        Weight { values: weight.get(), inputs, outputs, output: inputs * taps, input: taps, taps, reversed: false };
     Some(run(set, &source, &weight, bias.as_ref().map(Values::get), axes))
 }
 
@@ -58,7 +59,7 @@ pub fn convolve_input_adjoint(
     dy: &Field,
     padding: &Padding,
 ) -> Option<Field> {
-    let [outputs, inputs, kernel @ ..] = weight.dims();
+    let [outputs, inputs, kernel @ ..] = nonempty(weight)?;
     let axes = adjoint(axes(&extent, kernel, padding)?)?;
     let taps = kernel.iter().product::<usize>();
     let (source, weight) = (Planes::of(dy)?, Values::of(weight)?);
@@ -72,6 +73,10 @@ pub fn convolve_input_adjoint(
         reversed: true,
     };
     Some(run(set, &source, &weight, None, axes))
+}
+
+fn nonempty(weight: &Field) -> Option<[usize; 5]> {
+    Some(weight.dims()).filter(|dims| !dims.contains(&0))
 }
 
 /// The three axes of a convolution.
@@ -108,6 +113,7 @@ impl Weight<'_> {
     }
 }
 
+/// The map of a source.
 fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32]>, axes: [Axis; 3]) -> Field {
     let [depth, rows, width] = axes.map(|axis| axis.output);
     let mut y = vec![0.0; source.batch * weight.outputs * depth * rows * width];

@@ -133,8 +133,7 @@ impl Sum<'_> {
         let pixels = |block: &Block| block.rows.len() * width;
         if self.in_place {
             let at = |planes: &Planes, block: &Block| planes.offset(block.sample, 0) + first(block);
-            let runs: Vec<Run> =
-                blocks.iter().map(|b| Run { x: at(x, b), g: at(g, b), length: pixels(b) }).collect();
+            let runs: Vec<Run> = blocks.iter().map(|b| Run { x: at(x, b), g: at(g, b), length: pixels(b) }).collect();
             let (x_offsets, g_offsets) = (offsets(x), offsets(g));
             let (x, g) = (x.storage(), g.storage());
             set.run(Dots { x, x_offsets: &x_offsets, g, g_offsets: &g_offsets, runs: &runs, sums });
@@ -168,11 +167,7 @@ impl Sum<'_> {
             let runs: Vec<Run> = (0..blocks.len())
                 .map(|i| Run {
                     x: i * size,
-                    g: if even {
-                        g.offset(blocks[i].sample, 0) + first(&blocks[i])
-                    } else {
-                        i * g.channels * longest
-                    },
+                    g: if even { g.offset(blocks[i].sample, 0) + first(&blocks[i]) } else { i * g.channels * longest },
                     length: pixels(&blocks[i]).next_multiple_of(SLACK),
                 })
                 .collect();

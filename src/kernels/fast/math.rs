@@ -30,7 +30,7 @@ pub fn exp<S: Simd>(x: f32) -> f32 {
 pub fn tanh<S: Simd>(x: f32) -> f32 {
     let z = x * x;
     let mut p = -5.704_988_7e-3;
-    for c in [2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
+    for c in [2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
         p = S::fused(p, z, c);
     }
     let small = S::fused(p * z, x, x);

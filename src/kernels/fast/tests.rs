@@ -262,18 +262,21 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| -> Vec<Vec<f64>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| {
-            large().into_iter().flat_map(|Case { x: shape, outputs, kernel, padding, .. }| {
-                let set = InstructionSet::best();
-                let (x, weight) = (random(shape, 0), {
-                    let [kd, kh, kw] = kernel;
-                    random([outputs, shape[1], kd, kh, kw], 1)
-                });
-                let y = super::convolve(set, &x, &weight, None, &padding).expect("floats");
-                let extent = [shape[2], shape[3], shape[4]];
-                let dx = super::convolve_input_adjoint(set, extent, &weight, &y, &padding).expect("floats");
-                let dw = super::convolve_weight_adjoint(set, &x, &y, kernel, &padding).expect("floats");
-                [values(&y), values(&dx), values(&dw)]
-            }).collect()
+            large()
+                .into_iter()
+                .flat_map(|Case { x: shape, outputs, kernel, padding, .. }| {
+                    let set = InstructionSet::best();
+                    let (x, weight) = (random(shape, 0), {
+                        let [kd, kh, kw] = kernel;
+                        random([outputs, shape[1], kd, kh, kw], 1)
+                    });
+                    let y = super::convolve(set, &x, &weight, None, &padding).expect("floats");
+                    let extent = [shape[2], shape[3], shape[4]];
+                    let dx = super::convolve_input_adjoint(set, extent, &weight, &y, &padding).expect("floats");
+                    let dw = super::convolve_weight_adjoint(set, &x, &y, kernel, &padding).expect("floats");
+                    [values(&y), values(&dx), values(&dw)]
+                })
+                .collect()
         })
     };
     let one = run(1);

@@ -49,10 +49,13 @@ pub struct Planes {
 }
 
 impl Planes {
-    /// Without a copy where the planes are contiguous.
+    /// Without a copy where the planes are contiguous. An empty field is left to others.
     pub fn of(x: &Field) -> Option<Self> {
         let mut tensor = flex(x)?;
         let [batch, channels, d, h, w] = x.dims();
+        if x.dims().contains(&0) {
+            return None;
+        }
         let strides = match strides(&tensor, [d, h, w]) {
             Some(strides) => strides,
             None => {
