@@ -16,10 +16,15 @@ pub struct Inspect {
 
 impl Inspect {
     pub fn execute(self) -> Result {
+        let mut first = None;
         for path in self.paths {
-            output::print(&describe(&path)?);
+            match describe(&path) {
+                Ok(text) => output::print(&text),
+                // The others are still described; the first error is the command's.
+                Err(error) => first = first.or(Some(error)),
+            }
         }
-        Ok(Ended::Done)
+        first.map_or(Ok(Ended::Done), Err)
     }
 }
 

@@ -115,8 +115,11 @@ fn dataset(out: &mut String, source: &Source, name: &str) -> Result<()> {
             line(out, format!("  {attribute}: {}", value.lines().next().unwrap_or_default()));
         }
     }
-    if hdf::is_numeric(&data) {
-        range(out, &source.rows(name)?)?;
+    // One dataset that holds nothing that could be read says so, and the others are still described.
+    if hdf::is_numeric(&data)
+        && let Err(e) = source.rows(name).and_then(|rows| range(out, &rows))
+    {
+        line(out, format!("  {e}"));
     }
     Ok(())
 }
