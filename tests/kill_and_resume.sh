@@ -20,10 +20,9 @@ milliseconds=$(( ($(date +%s%N) - start) / 1000000 ))
 for kill in 1 2 3; do
     # Each within the first third of a whole run, so that three of them cannot reach its end.
     moment=$(( milliseconds / 10 + RANDOM * RANDOM % (milliseconds / 5 + 1) ))
-    train killed & pid=$!
+    "$posteria" train "$problem" --out "$folder/killed" 2>/dev/null & pid=$!
     sleep "$(printf '%d.%03d' $((moment / 1000)) $((moment % 1000)))"
-    # The program is the only child of the shell that runs `train`.
-    pkill -KILL -P "$pid" || { echo "kill $kill after $moment ms came too late"; exit 1; }
+    kill -KILL "$pid" 2>/dev/null || { echo "kill $kill after $moment ms came too late"; exit 1; }
     wait "$pid" && { echo "kill $kill after $moment ms did not end the run"; exit 1; }
     [ -d "$folder/killed/checkpoint" ] || { echo "kill $kill after $moment ms came before the first checkpoint"; exit 1; }
     echo "kill $kill after $moment of $milliseconds ms: $(ls "$folder/killed" | tr '\n' ' ')"

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::UqError;
+use super::against_exact::AgainstExact;
 use super::coverage::{Coverage, Pooled};
 use super::ecdf::Bands;
 use super::error_by_uncertainty::{Bin, ence, equal_count};
@@ -130,7 +131,7 @@ pub fn diagnose_model(
     let count = judging.pairs.min(pairs.count());
     let mut seen = Seen::new(judging.draws as u32, judging.seed)?;
     let mut densities = Densities::default();
-    let mut against = exact.map(Against::new);
+    let mut against = exact.map(AgainstExact::new);
     let operator = match model.operator() {
         Some(operator) => Some(operator.build::<f32>(model.x_shape())?),
         None => None,
@@ -388,100 +389,15 @@ fn joined<'a>(parts: impl Iterator<Item = &'a ArrayD<f32>>) -> Result<ArrayD<f32
     concatenate(Axis(0), &views).map_err(|_| UqError::TooFew { what: "pairs", found: 0, needed: 1 })
 }
 
-/// The same pairs under the exact posterior.
-struct Against<'a> {
-    exact: &'a PeriodicGaussian,
-    pairs: usize,
-    /// Σ log p − log q.
-    gap: f64,
-    log_prob: f64,
-    /// ‖m̂ − m‖² and ‖m‖², summed.
-    mean: [f64; 2],
-    /// ‖ŝ − s‖ / ‖s‖, summed.
-    deviation: f64,
-    classical: f64,
-}
-
-impl<'a> Against<'a> {
-    fn new(exact: &'a PeriodicGaussian) -> Self {
-        Against { exact, pairs: 0, gap: 0.0, log_prob: 0.0, mean: [0.0; 2], deviation: 0.0, classical: 0.0 }
-    }
-
-    fn add(&mut self, moments: &Moments, x: &ArrayD<f32>, y: &ArrayD<f32>, log_q: f64) -> Result<(), UqError> {
-        let square = |values: &ArrayD<f64>| values.iter().map(|v| v * v).sum::<f64>();
-        let log_p = self.exact.log_prob(x.view(), y.view())?.sum();
-        let batch = self.exact.mean(y.view())?;
-        let (mean, truth) = (batch.index_axis(Axis(0), 0).to_owned(), x.index_axis(Axis(0), 0).mapv(f64::from));
-        let deviation = self.exact.standard_deviation();
-        self.pairs += 1;
-        self.gap += log_p - log_q;
-        self.log_prob += log_p;
-        self.mean[0] += square(&(moments.mean() - &mean));
-        self.mean[1] += square(&mean);
-        self.deviation += (square(&(moments.standard_deviation() - &deviation)) / square(&deviation)).sqrt();
-        self.classical += square(&(mean - truth));
-        Ok(())
-    }
-
-    fn report(self, metrics: &mut BTreeMap<String, Measured>, unit: &str) {
-        let (pairs, pixels) = (self.pairs as f64, self.exact.pixels() as f64);
-        measure(metrics, "kl_gap_nats", self.gap / pairs, "nat");
-        measure(metrics, "nll_floor_nats_per_dim", -self.log_prob / (pairs * pixels), "nat");
-        measure(metrics, "mean_relative_error", (self.mean[0] / self.mean[1]).sqrt(), "1");
-        measure(metrics, "std_relative_error", self.deviation / pairs, "1");
-        // The mean of the exact posterior of a Gaussian field is the Wiener filter.
-        let unit = if unit.is_empty() { "1" } else { unit };
-        measure(metrics, "rmse_best_classical", (self.classical / (pairs * pixels)).sqrt(), unit);
-    }
-}
-
-fn measure(metrics: &mut BTreeMap<String, Measured>, name: &str, value: f64, unit: &str) {
+/// Keeps a number under its name.
+pub(super) fn measure(metrics: &mut BTreeMap<String, Measured>, name: &str, value: f64, unit: &str) {
     metrics.insert(name.into(), Measured { value, unit: unit.into() });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operator::{Operator, OperatorConfig};
-    use crate::prior::{PeriodicGaussianField, Prior};
     use approx::assert_abs_diff_eq;
-
-    type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-    /// A posterior that is `gap` nats off in density, `shift` standard deviations in the mean and by a factor in the
-    /// deviation is found to be so.
-    #[test]
-    fn the_distance_from_the_exact_posterior_is_what_it_is_made() -> Outcome {
-        let prior = PeriodicGaussianField::new(&[16, 16], 4.0, 2.0)?;
-        let blur = OperatorConfig::CircularBlur { sigma: 1.5 }.convolution(&prior.shape())?.ok_or("no blur")?;
-        let exact = PeriodicGaussian::new(&prior, &blur, 0.05)?;
-        let measured = |gap: f64, shift: f64, factor: f64| -> Result<Vec<f64>, Box<dyn std::error::Error>> {
-            let mut against = Against::new(&exact);
-            for pair in 0..4 {
-                let mut rng = stream(7, Purpose::Prior, pair);
-                let x = prior.sample(&mut rng).insert_axis(Axis(0));
-                let y = blur.apply(x.mapv(f64::from).view())?.mapv(|v| v as f32);
-                let mean = exact.mean(y.view())?.index_axis(Axis(0), 0).to_owned();
-                let draws = exact.sample(y.index_axis(Axis(0), 0), 4000, &mut rng)?;
-                let mut moments = Moments::new(mean.shape());
-                let moved = (draws - &mean) * factor + &mean + shift * exact.expected_rmse();
-                moments.add(moved.view())?;
-                let log_p = exact.log_prob(x.view(), y.view())?[0];
-                against.add(&moments, &x, &y, log_p - gap)?;
-            }
-            let mut metrics = BTreeMap::new();
-            against.report(&mut metrics, "");
-            Ok(["kl_gap_nats", "mean_relative_error", "std_relative_error"].map(|name| metrics[name].value).to_vec())
-        };
-        let right = measured(0.0, 0.0, 1.0)?;
-        assert_abs_diff_eq!(right[0], 0.0, epsilon = 1e-9);
-        assert!(right[1] < 0.03 && right[2] < 0.015, "{right:?}");
-        let wrong = measured(5.0, 0.5, 1.2)?;
-        assert_abs_diff_eq!(wrong[0], 5.0, epsilon = 1e-9);
-        assert!(wrong[1] > 10.0 * right[1], "{wrong:?}");
-        assert_abs_diff_eq!(wrong[2], 0.2, epsilon = 0.02);
-        Ok(())
-    }
 
     #[test]
     fn the_norm_of_latents_is_summed_over_pairs() -> Result<(), UqError> {

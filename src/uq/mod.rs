@@ -5,6 +5,7 @@
 //! within which chance explains the result. [`score`] says how close draws are to the truth, [`verdict`] collects
 //! numbers with what is accepted of them.
 
+mod against_exact;
 pub mod coverage;
 pub mod diagnosis;
 pub mod ecdf;

@@ -185,7 +185,7 @@ fn h5py_opens_every_file_that_a_run_and_stats_write() {
 }
 
 /// `posteria inspect RUN | head -1`, and a full or closed standard error, end no run.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn nobody_listening_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
