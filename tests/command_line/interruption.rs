@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Long enough to be hit in the middle.
 const LONG: [(&str, &str); 3] =
-    [("\nsteps = 40", "\nsteps = 300"), ("validate_every = 10", "validate_every = 30"), ("hidden = 8", "hidden = 16")];
+    [("\nsteps = 40", "\nsteps = 1000"), ("validate_every = 10", "validate_every = 50"), ("hidden = 8", "hidden = 16")];
 
 #[test]
 fn killed_three_times_training_ends_in_the_same_weights() {
