@@ -30,7 +30,8 @@ impl Progress {
         let now = Instant::now();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_position(before);
-            let template = format!("{name:<9} {{bar:30}} {{pos}}/{{len}} {unit}  {{msg}}  {{elapsed}} + {{eta}} left");
+            // What matters most comes first: narrow terminals cut the end off.
+            let template = format!("{name:<9} {{bar:16}} {{pos}}/{{len}} {unit}, {{eta}} left, {{msg}}");
             // A template that does not parse would be seen by the first person to run the program.
             bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.reset_eta();
@@ -84,7 +85,7 @@ impl Progress {
     fn speak(&self, done: u64) {
         let left = self.total.saturating_sub(done) as f64 / self.rate(done).max(1e-9);
         let Self { name, unit, total, message, .. } = self;
-        output::note(&format!("{name:<9} {done}/{total} {unit}  {message}  {} left", duration(left)));
+        output::note(&format!("{name:<9} {done}/{total} {unit}, {} left, {message}", duration(left)));
     }
 }
 

@@ -94,7 +94,7 @@ impl Observer for Watch {
         let progress = self.progress.get_or_insert_with(|| Progress::new("train", "steps", self.steps, done - 1));
         let rate = progress.rate(done) * self.batch as f64;
         let validation = self.validation.map(|v| format!(", validation {v:.4}")).unwrap_or_default();
-        progress.say(format!("loss {nll:.4}{validation}{}  {rate:.0} pairs/s", beside(self.floor)));
+        progress.say(format!("{rate:.0} pairs/s, loss {nll:.4}{validation}{}", beside(self.floor)));
         progress.at(done);
     }
 
