@@ -150,11 +150,15 @@ impl RunFolder {
     /// Keeps other processes from working in this folder until the lock is dropped.
     ///
     /// # Errors
-    /// One is working there.
+    /// One is working there, or the folder is somebody else's.
     pub fn lock(&self) -> Result<File, ProblemError> {
+        if !self.is_ours()? {
+            return Err(ProblemError::Foreign { folder: self.root.clone() });
+        }
         std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
         let path = self.root.join(LOCK);
-        let file = File::create(&path).map_err(|source| system(&path, "create", source))?;
+        let open = File::options().create(true).append(true).open(&path);
+        let file = open.map_err(|source| system(&path, "create", source))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(ProblemError::Busy { folder: self.root.clone() }),

@@ -60,7 +60,7 @@ fn what_is_not_ours_is_left_alone() {
         says(&fail(&["run", text(&path), "--out", text(out)]), &["holds files and is no run", "--out"]);
         says(&fail(&["run", text(&path), "--quick", "--out", text(out)]), &["holds files and is no run"]);
     }
-    assert!(mine.join("figures/thesis.pdf").exists());
+    assert!(mine.join("figures/thesis.pdf").exists() && !mine.join("lock").exists());
     assert_eq!(std::fs::read_to_string(path.join("problem.toml")).unwrap(), crate::PROBLEM);
 
     // Inputs are never outputs, and outputs are plain files.
