@@ -41,7 +41,7 @@ pub fn exists(folder: &Path) -> bool {
     folder.join(SUMS).is_file() || beside(folder, "previous").join(SUMS).is_file()
 }
 
-/// Removes a folder written by [`write`], and what a crash left of it. It is gone at once, or wholly there.
+/// Removes a folder written by [`write()`], and what a crash left of it. It is gone at once, or wholly there.
 pub fn remove(folder: &Path) -> Result<()> {
     let partial = beside(folder, "partial");
     clear(&beside(folder, "previous"))?;

@@ -1,6 +1,6 @@
 //! Does the error grow as the stated uncertainty says? Pixels sorted into bins of uncertainty, and the calibration
-//! errors made of them. With e = μ − x* and s the standard deviation of the draws, E[e²] = s² for an exact posterior,
-//! while E|e| = √(2/π) s = 0.798 s even then: the curve to draw is root mean squares against root mean squares.
+//! errors made of them. With e = μ − x* and s the standard deviation of the draws, E e² = s² for an exact posterior,
+//! while E |e| = √(2/π) s = 0.798 s even then: the curve to draw is root mean squares against root mean squares.
 
 use super::UqError;
 use super::error::{check_enough, check_shape};

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Counts the draws below the truth, entry by entry, while they stream past.
 ///
-/// r = Σ_m 1[θ_m < θ*], plus a uniform 0 … #equal where draws tie with the truth: uniform on 0 … M if truth and draws
+/// r = the number of θ_m < θ*, plus a uniform 0 … #equal where draws tie with the truth: uniform on 0 … M if truth and draws
 /// come from the same distribution. A NaN draw counts as above, which shows as bias.
 #[derive(Clone, Debug)]
 pub struct Ranking {
