@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::math::sum;
+use super::math::Sum;
 use super::view::{Owned, Planes, Values, tensor};
 use crate::kernels::{Field, PerSample};
 
@@ -13,17 +13,6 @@ const LARGE: usize = 1 << 19;
 
 /// Pixels that all reflections are applied to at once.
 const PIXELS: usize = 128;
-
-struct Sum<'a>(&'a [f32]);
-
-impl Kernel for Sum<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self) -> f32 {
-        sum::<S>(self.0)
-    }
-}
 
 /// See [`crate::kernels::channel_sums`].
 pub fn channel_sums(set: InstructionSet, x: &Field) -> Option<Tensor<1>> {
