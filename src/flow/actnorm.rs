@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
 use crate::kernels::{channel_sums, pixels, scale_channels, shift_channels};
 
 /// Scale and shift of each channel, started from data (Kingma and Dhariwal 2018, section 3.1).
@@ -69,28 +69,28 @@ impl Invertible for ActNorm {
         let log_scale = variance.mask_fill(constant, 1.0).log() * -0.5;
         let shift = mean.neg() * log_scale.clone().exp();
         let layer = Self { log_scale: self.log_scale.map(|_| log_scale), shift: self.shift.map(|_| shift) };
-        let (z, _) = layer.forward(x, c);
+        let (z, _) = layer.forward(x, c, &mut Tapes::none());
         (layer, z)
     }
 
-    fn forward(&self, x: Field, _c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = self.log_det(&x);
         (shift_channels(self.scaled(x), self.shift.val()), log_det)
     }
 
-    fn inverse(&self, z: Field, _c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = self.log_det(&z).neg();
         (self.unscaled(shift_channels(z, self.shift.val().neg())), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let n = pixels(&z) as f64;
         let centred = shift_channels(z, self.shift.val().neg());
@@ -102,12 +102,12 @@ impl Invertible for ActNorm {
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let n = pixels(&x) as f64;
         let own = channel_sums(dx.clone() * x.clone());

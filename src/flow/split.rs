@@ -3,6 +3,7 @@ use burn::tensor::Tensor;
 
 use crate::flow::{
     Condition, ConditionGradient, Conditioner, Field, FlowError, Invertible, ParameterGradients, PerSample, Sequence,
+    Tapes,
 };
 
 /// Runs the rest of a network on half of the channels and puts the parts together again (Dinh et al. 2017, section
@@ -63,43 +64,43 @@ impl<N: Conditioner> Invertible for Split<N> {
         (Self { rest }, Tensor::cat(vec![z1, x2], 1))
     }
 
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let (x1, x2) = Self::parts(x);
-        let (z1, log_det) = self.rest.forward(x1, deeper(c));
+        let (z1, log_det) = self.rest.forward(x1, deeper(c), tapes);
         (Tensor::cat(vec![z1, x2], 1), log_det)
     }
 
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let (z1, z2) = Self::parts(z);
-        let (x1, log_det) = self.rest.inverse(z1, deeper(c));
+        let (x1, log_det) = self.rest.inverse(z1, deeper(c), tapes);
         (Tensor::cat(vec![x1, z2], 1), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
         let ((z1, z2), (dz1, dz2)) = (Self::parts(z), Self::parts(dz));
-        let (x1, dx1) = self.rest.forward_vjp(z1, dz1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        let (x1, dx1) = self.rest.forward_vjp((z1, dz1), dlog_det, deeper(c), deeper_mut(dc), dtheta, tapes);
         (Tensor::cat(vec![x1, z2], 1), Tensor::cat(vec![dx1, dz2], 1))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
         let ((x1, x2), (dx1, dx2)) = (Self::parts(x), Self::parts(dx));
-        let (z1, dz1) = self.rest.inverse_vjp(x1, dx1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
+        let (z1, dz1) = self.rest.inverse_vjp((x1, dx1), dlog_det, deeper(c), deeper_mut(dc), dtheta, tapes);
         (Tensor::cat(vec![z1, x2], 1), Tensor::cat(vec![dz1, dx2], 1))
     }
 }

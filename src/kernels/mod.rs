@@ -8,10 +8,14 @@
 //! has depth 1, a trace also height 1, a vector of parameters all three.
 
 mod fast;
+mod network;
 mod padding;
 mod portable;
 mod seam;
+mod transform;
 
+pub use fast::swept::{Direction, Pulled, Swept, SweptTapes};
+pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
 pub use portable::channel::{no_log_det, pixels};
 pub use portable::convolution::{wrap, wrap_adjoint};
@@ -21,6 +25,7 @@ pub use seam::{
     convolve_input_adjoint, convolve_weight_adjoint, gram, leaky_relu, leaky_relu_pull, reflect, reflection_gradients,
     sample_sums, scale_channels, shift_channels, silu, silu_pull,
 };
+pub use transform::Transform;
 
 use burn::tensor::Tensor;
 

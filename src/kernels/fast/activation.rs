@@ -93,10 +93,10 @@ fn each(x: &mut [f32], u: Option<&[f32]>, pass: impl Fn(&mut [f32], Option<&[f32
     });
 }
 
-struct Pass<'a, F> {
-    x: &'a mut [f32],
-    u: Option<&'a [f32]>,
-    f: F,
+pub struct Pass<'a, F> {
+    pub x: &'a mut [f32],
+    pub u: Option<&'a [f32]>,
+    pub f: F,
 }
 
 impl<F: Pointwise> Kernel for Pass<'_, F> {

@@ -20,6 +20,7 @@ pub mod coupling;
 mod instruction_set;
 mod math;
 mod product;
+pub mod swept;
 mod tile;
 mod view;
 

@@ -17,6 +17,11 @@ fn flex<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     }
 }
 
+/// Whether a tensor is one of f32 on the flex device, outside autodiff.
+pub fn is_fast<const D: usize>(x: &Tensor<D>) -> bool {
+    flex(x).is_some()
+}
+
 /// A tensor over these values.
 pub fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     let layout = Layout::contiguous(shape.into());
