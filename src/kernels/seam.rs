@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::fast::activation::{LeakyRelu, LeakyReluPull, Silu, SiluPull, map, map_with};
 use super::fast::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
+use super::fast::sums::{self, Product, SquaredDifference};
 use super::fast::{self, InstructionSet};
 use super::{Field, Padding, PerSample, portable};
 
@@ -44,7 +45,7 @@ pub fn gram(a: Field, b: Field) -> Tensor<2> {
 
 /// Σ over batch and pixels: `[channel]`.
 pub fn channel_sums(x: Field) -> Tensor<1> {
-    match fast::channel::channel_sums(InstructionSet::best(), &x) {
+    match sums::channel_sums(InstructionSet::best(), &x) {
         Some(sums) => sums,
         None => portable::channel::channel_sums(x),
     }
@@ -52,15 +53,39 @@ pub fn channel_sums(x: Field) -> Tensor<1> {
 
 /// Σ over channels and pixels: `[batch]`.
 pub fn sample_sums(x: Field) -> PerSample {
-    match fast::channel::sample_sums(InstructionSet::best(), &x) {
+    match sums::sample_sums(InstructionSet::best(), &x) {
         Some(sums) => sums,
         None => portable::channel::sample_sums(x),
     }
 }
 
+/// Σ over batch and pixels of a·b, for two fields of one shape: `[channel]`.
+pub fn channel_dots(a: &Field, b: &Field) -> Tensor<1> {
+    match sums::channel_dots(InstructionSet::best(), a, b) {
+        Some(dots) => dots,
+        None => portable::channel::channel_dots(a, b),
+    }
+}
+
+/// Σ over channels and pixels of a·b, for two fields of one shape: `[batch]`.
+pub fn sample_dots(a: &Field, b: &Field) -> PerSample {
+    match sums::sample_terms(InstructionSet::best(), a, b, Product) {
+        Some(dots) => dots,
+        None => portable::channel::sample_dots(a, b),
+    }
+}
+
+/// Σ over channels and pixels of (a − b)², for two fields of one shape: `[batch]`.
+pub fn sample_distances(a: &Field, b: &Field) -> PerSample {
+    match sums::sample_terms(InstructionSet::best(), a, b, SquaredDifference) {
+        Some(distances) => distances,
+        None => portable::channel::sample_distances(a, b),
+    }
+}
+
 /// x multiplied by one factor a channel.
 pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
-    match fast::channel::scale_and_shift(InstructionSet::best(), x, Some(&factor), None) {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, Some(&factor), None) {
         Ok(y) => y,
         Err(x) => portable::channel::scale_channels(x, factor),
     }
@@ -68,9 +93,33 @@ pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
 
 /// x plus one number a channel.
 pub fn shift_channels(x: Field, shift: Tensor<1>) -> Field {
-    match fast::channel::scale_and_shift(InstructionSet::best(), x, None, Some(&shift)) {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, None, Some(&shift)) {
         Ok(y) => y,
         Err(x) => portable::channel::shift_channels(x, shift),
+    }
+}
+
+/// factor·x + shift, one of each a channel: `[channel]`.
+pub fn scale_then_shift(x: Field, factor: Tensor<1>, shift: Tensor<1>) -> Field {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, Some(&factor), Some(&shift)) {
+        Ok(y) => y,
+        Err(x) => portable::channel::scale_then_shift(x, factor, shift),
+    }
+}
+
+/// (x + shift)·factor, one of each a channel: `[channel]`.
+pub fn shift_then_scale(x: Field, shift: Tensor<1>, factor: Tensor<1>) -> Field {
+    match fast::channel::shift_then_scale(InstructionSet::best(), x, &shift, &factor) {
+        Ok(y) => y,
+        Err(x) => portable::channel::shift_then_scale(x, shift, factor),
+    }
+}
+
+/// x with its channels from `first` on overwritten by those of `part`, which has all other extents of x.
+pub fn replace_channels(x: Field, first: usize, part: Field) -> Field {
+    match fast::channel::replace_channels(x, first, &part) {
+        Ok(y) => y,
+        Err(x) => portable::channel::replace_channels(x, first, part),
     }
 }
 

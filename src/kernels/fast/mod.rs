@@ -19,7 +19,9 @@ mod correlation;
 pub mod coupling;
 mod instruction_set;
 mod math;
+mod pass;
 mod product;
+pub mod sums;
 mod tile;
 mod view;
 
