@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::fast::activation::{LeakyRelu, LeakyReluPull, Silu, SiluPull, map, map_with};
 use super::fast::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
+use super::fast::squeeze::{squeeze, unsqueeze};
 use super::fast::sums::{self, Product, SquaredDifference};
 use super::fast::{self, InstructionSet};
 use super::{Field, Padding, PerSample, portable};
@@ -216,5 +217,41 @@ pub fn affine_inverse_vjp(
     match couple(InstructionSet::best(), InversePull, &x, Some((&dx, dlog_det)), &a, &t, bound) {
         Some(([y, dy, da], _)) => (y, dy.clone(), da, dy.neg()),
         None => portable::coupling::affine_inverse_vjp(x, dx, dlog_det, a, t, bound),
+    }
+}
+
+/// Polyphase samples: group g = Σ_axis bitₐ·2^(position of the axis) holds the pixels of offset bitₐ on each chosen
+/// axis, the last axis counting fastest. Channels are group-major: all channels of group 0, then of group 1.
+///
+/// `x`: `[batch, c, d, h, w]`, the chosen axes even; result `[batch, c·2^n, …]` with the n chosen axes halved.
+pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
+    match squeeze(InstructionSet::best(), &x, axes, false) {
+        Some(z) => z,
+        None => portable::squeeze::checkerboard(x, axes),
+    }
+}
+
+/// The inverse of [`checkerboard`].
+pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
+    match unsqueeze(InstructionSet::best(), &z, axes, false) {
+        Some(x) => x,
+        None => portable::squeeze::checkerboard_inverse(z, axes),
+    }
+}
+
+/// The orthonormal Haar transform, one level: group g holds averages (bit 0) or differences (bit 1) of neighbours
+/// along each chosen axis, (even ± odd)/√2. Channels as in [`checkerboard`].
+pub fn haar(x: Field, axes: [bool; 3]) -> Field {
+    match squeeze(InstructionSet::best(), &x, axes, true) {
+        Some(z) => z,
+        None => portable::squeeze::haar(x, axes),
+    }
+}
+
+/// The inverse of [`haar`].
+pub fn haar_inverse(z: Field, axes: [bool; 3]) -> Field {
+    match unsqueeze(InstructionSet::best(), &z, axes, true) {
+        Some(x) => x,
+        None => portable::squeeze::haar_inverse(z, axes),
     }
 }

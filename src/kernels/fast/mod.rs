@@ -21,6 +21,7 @@ mod instruction_set;
 mod math;
 mod pass;
 mod product;
+pub mod squeeze;
 pub mod sums;
 mod tile;
 mod view;

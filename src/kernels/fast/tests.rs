@@ -10,6 +10,7 @@ use crate::kernels::{Field, Pad, Padding, portable};
 use crate::random::{Purpose, stream};
 
 mod channels;
+mod squeezes;
 
 /// Relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
