@@ -9,8 +9,9 @@ use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use posteria::flow::standard_normal;
 use posteria::kernels::{
-    Field, Pad, affine_forward, affine_forward_vjp, convolve, convolve_input_adjoint, convolve_weight_adjoint,
-    leaky_relu, leaky_relu_pull, reflect,
+    Field, Pad, affine_forward, affine_forward_vjp, affine_inverse, channel_dots, channel_sums, checkerboard,
+    checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, haar, haar_inverse, leaky_relu,
+    leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
 };
 use posteria::random::{Purpose, stream};
 use rayon::prelude::*;
@@ -118,28 +119,64 @@ fn convolutions(criterion: &mut Criterion) {
     }
 }
 
-/// Passes over one tensor, beside a copy of it.
+/// Passes over tensors of one shape, beside a copy of one. Throughput is in bytes read and written, so that the quotient
+/// of two lines says how a pass compares with moving the same bytes by a copy.
 fn passes(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("pass over 8x64x64x64");
-    let shape = [8, 64, 1, 64, 64];
-    let [x, dx, a, t] = [0, 1, 2, 3].map(|i| random(shape, i));
-    let log_det = Tensor::<1>::ones([8], &Device::flex());
-    let vectors = random([1, 1, 1, 3, 64], 4).reshape([3, 64]);
-    group.throughput(Throughput::Bytes((4 * x.shape().num_elements()) as u64));
-    group.bench_function("copy", |bencher| {
-        let values: Vec<f32> = x.clone().into_data().try_to_vec().expect("floats");
-        bencher.iter(|| black_box(&values).to_vec());
-    });
-    group.bench_function("leaky relu", |bencher| bencher.iter(|| leaky_relu(x.clone(), 0.1)));
-    group.bench_function("its pull", |bencher| bencher.iter(|| leaky_relu_pull(x.clone(), dx.clone(), 0.1)));
-    group.bench_function("affine coupling", |bencher| {
-        bencher.iter(|| affine_forward(x.clone(), a.clone(), t.clone(), 2.0));
-    });
-    group.bench_function("its pull from the output", |bencher| {
-        bencher.iter(|| affine_forward_vjp(x.clone(), dx.clone(), &log_det, a.clone(), t.clone(), 2.0));
-    });
-    group.bench_function("three reflections", |bencher| bencher.iter(|| reflect(x.clone(), vectors.clone(), 0..3)));
-    group.finish();
+    for shape in [[8, 64, 1, 64, 64], [4, 12, 1, 16, 16], [1, 12, 1, 512, 512]] {
+        let [batch, channels, _, h, w] = shape;
+        let mut group = criterion.benchmark_group(format!("pass over {batch}x{channels}x{h}x{w}"));
+        let bytes = (4 * shape.iter().product::<usize>()) as u64;
+        let moved = |reads: u64, writes: u64| Throughput::Bytes((reads + writes) * bytes);
+        let [x, dx, a, t] = [0, 1, 2, 3].map(|i| random(shape, i));
+        let log_det = Tensor::<1>::ones([batch], &Device::flex());
+        let vectors = random([1, 1, 1, 3, channels], 4).reshape([3, channels]);
+        let [factor, shift] =
+            [Tensor::<1>::ones([channels], &Device::flex()), Tensor::zeros([channels], &Device::flex())];
+
+        group.throughput(moved(1, 1));
+        group.bench_function("copy", |bencher| {
+            let values: Vec<f32> = x.clone().into_data().try_to_vec().expect("floats");
+            bencher.iter(|| black_box(&values).to_vec());
+        });
+        group.bench_function("scale and shift", |bencher| {
+            bencher.iter(|| scale_then_shift(x.clone(), factor.clone(), shift.clone()));
+        });
+        group.bench_function("scale and shift in place", |bencher| {
+            let mut x = Some(x.clone() * 1.0);
+            bencher.iter(|| x = x.take().map(|x| scale_then_shift(x, factor.clone(), shift.clone())));
+        });
+        group.bench_function("leaky relu", |bencher| bencher.iter(|| leaky_relu(x.clone(), 0.1)));
+        group.bench_function("silu", |bencher| bencher.iter(|| silu(x.clone())));
+        group.bench_function("three reflections", |bencher| bencher.iter(|| reflect(x.clone(), vectors.clone(), 0..3)));
+        let axes = [false, true, true];
+        group.bench_function("checkerboard", |bencher| bencher.iter(|| checkerboard(x.clone(), axes)));
+        group.bench_function("its inverse", |bencher| bencher.iter(|| checkerboard_inverse(x.clone(), axes)));
+        group.bench_function("haar", |bencher| bencher.iter(|| haar(x.clone(), axes)));
+        group.bench_function("haar inverse", |bencher| bencher.iter(|| haar_inverse(x.clone(), axes)));
+
+        group.throughput(moved(1, 0));
+        group.bench_function("channel sums", |bencher| bencher.iter(|| channel_sums(x.clone())));
+        group.throughput(moved(2, 0));
+        group.bench_function("channel dots", |bencher| bencher.iter(|| channel_dots(&x, &dx)));
+        group.bench_function("sample distances", |bencher| bencher.iter(|| sample_distances(&x, &dx)));
+
+        group.throughput(moved(2, 1));
+        group.bench_function("pull of leaky relu", |bencher| {
+            bencher.iter(|| leaky_relu_pull(x.clone(), dx.clone(), 0.1))
+        });
+        group.throughput(moved(3, 1));
+        group.bench_function("affine coupling", |bencher| {
+            bencher.iter(|| affine_forward(x.clone(), a.clone(), t.clone(), 2.0));
+        });
+        group.bench_function("its inverse from the output", |bencher| {
+            bencher.iter(|| affine_inverse(x.clone(), a.clone(), t.clone(), 2.0));
+        });
+        group.throughput(moved(4, 3));
+        group.bench_function("its pull from the output", |bencher| {
+            bencher.iter(|| affine_forward_vjp(x.clone(), dx.clone(), &log_det, a.clone(), t.clone(), 2.0));
+        });
+        group.finish();
+    }
 }
 
 criterion_group!(kernels, peak, convolutions, passes);
