@@ -3,10 +3,14 @@
 //! Throughput is in multiply-adds (one "element" each). The first group is the ceiling: register-resident fused
 //! multiply-adds on all threads of rayon. A share of the peak is a quotient of two lines of the same run.
 
+#[path = "gradient/peak.rs"]
+mod peak;
+
 use std::hint::black_box;
 
 use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use peak::multiply_adds;
 use posteria::flow::standard_normal;
 use posteria::kernels::{
     Field, Pad, affine_forward, affine_forward_vjp, affine_inverse, channel_dots, channel_sums, checkerboard,
@@ -14,7 +18,6 @@ use posteria::kernels::{
     leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
 };
 use posteria::random::{Purpose, stream};
-use rayon::prelude::*;
 
 /// That of the program.
 #[global_allocator]
@@ -24,63 +27,10 @@ fn random(shape: [usize; 5], index: u64) -> Field {
     standard_normal(shape, &mut stream(3, Purpose::Diagnostic, index), DType::F32, &Device::flex())
 }
 
-/// Steps of each chain of multiply-adds.
-const STEPS: usize = 4096;
-
-/// Twelve independent chains of vectors in registers; multiply-adds done.
-#[cfg(target_arch = "x86_64")]
-fn multiply_adds() -> usize {
-    use std::arch::x86_64::*;
-
-    macro_rules! chains {
-        ($name:ident, $features:literal, $splat:ident, $fma:ident, $lanes:literal) => {
-            #[target_feature(enable = $features)]
-            fn $name() -> usize {
-                let (a, b) = ($splat(black_box(0.999)), $splat(black_box(0.001)));
-                let mut sums = [$splat(black_box(0.5)); 12];
-                for _ in 0..STEPS {
-                    for sum in &mut sums {
-                        *sum = $fma(*sum, a, b);
-                    }
-                }
-                black_box(sums);
-                STEPS * 12 * $lanes
-            }
-        };
-    }
-    chains!(avx512, "avx512f", _mm512_set1_ps, _mm512_fmadd_ps, 16);
-    chains!(avx2, "avx2,fma", _mm256_set1_ps, _mm256_fmadd_ps, 8);
-
-    // SAFETY: each is called where this machine has what it needs.
-    match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
-        (true, _) => unsafe { avx512() },
-        (_, true) => unsafe { avx2() },
-        _ => plain(),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn multiply_adds() -> usize {
-    plain()
-}
-
-fn plain() -> usize {
-    let (a, b) = (black_box(0.999f32), black_box(0.001f32));
-    let mut sums = [black_box(0.5f32); 64];
-    for _ in 0..STEPS {
-        sums.iter_mut().for_each(|sum| *sum = *sum * a + b);
-    }
-    black_box(sums);
-    STEPS * 64
-}
-
 fn peak(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("peak");
-    let tasks = 64 * rayon::current_num_threads();
-    group.throughput(Throughput::Elements((tasks * multiply_adds()) as u64));
-    group.bench_function("multiply-adds", |bencher| {
-        bencher.iter(|| (0..tasks).into_par_iter().map(|_| multiply_adds()).sum::<usize>());
-    });
+    group.throughput(Throughput::Elements(multiply_adds() as u64));
+    group.bench_function("multiply-adds", |bencher| bencher.iter(multiply_adds));
     group.finish();
 }
 
