@@ -2,7 +2,8 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use posteria::flow::{
-    Coupling, Field, FlowError, Glow, LikelihoodGradient, Parameter, cast, map_parameters, parameters, standard_normal,
+    Coupling, Field, FlowError, Glow, LikelihoodGradient, Parameter, Plan, cast, map_parameters, parameters,
+    standard_normal,
 };
 use posteria::prior::{PeriodicGaussianField, Prior};
 use posteria::random::{Purpose, stream};
@@ -40,8 +41,9 @@ impl Subject {
     }
 
     /// The gradient of the likelihood of the batch. Every measurement makes it here.
-    pub fn gradient(&self, _memory: Option<Memory>) -> Result<LikelihoodGradient, FlowError> {
-        self.glow.likelihood_gradient(self.x.clone(), &self.condition, false)
+    pub fn gradient(&self, memory: Option<Memory>) -> Result<LikelihoodGradient, FlowError> {
+        let plan = memory.map_or(Plan::least(), |memory| Plan::within(usize::try_from(memory.0).unwrap_or(usize::MAX)));
+        self.glow.likelihood_gradient(self.x.clone(), &self.condition, false, plan)
     }
 
     /// The same in double precision.

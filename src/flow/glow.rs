@@ -8,6 +8,7 @@ use crate::flow::{
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
     Squeeze, Squeezer, Tapes, Transform, standard_normal, standard_normal_log_density,
 };
+use crate::kernels::{sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -284,7 +285,7 @@ impl<N: Conditioner> Glow<N> {
         let mut parameters = ParameterGradients::new();
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
         let (again, dx) = self.layers.forward_vjp((z.clone(), z), &dlog_det, c, &mut dc, &mut parameters, &mut tapes);
-        let error = (again - x.clone()).square().sum() / x.square().sum();
+        let error = sample_distances(&again, &x).sum() / sample_dots(&x, &x).sum();
         let reconstruction_error = error.sqrt().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
         Ok(LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error })

@@ -14,7 +14,7 @@
 use crate::kernels::Activation;
 use crate::kernels::fast::activation::{LeakyRelu, LeakyReluPull, Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
-use crate::kernels::fast::math::Sum;
+use crate::kernels::fast::math::sum;
 use crate::kernels::fast::product::{Rows, SLACK, Start, Steps};
 use crate::kernels::network::LEAK;
 
@@ -324,6 +324,18 @@ impl<F: Pointwise> Kernel for Map<'_, F> {
     fn run<S: Simd>(self) {
         let f = self.f;
         self.into.iter_mut().zip(self.u).for_each(|(into, &u)| *into = f.value::<S>(u, 0.0));
+    }
+}
+
+/// Σ over a slice.
+struct Sum<'a>(&'a [f32]);
+
+impl Kernel for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f32 {
+        sum::<S>(self.0)
     }
 }
 
