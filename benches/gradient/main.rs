@@ -12,6 +12,7 @@ mod arguments;
 mod clock;
 mod comparison;
 mod contender;
+mod elsewhere;
 mod figure;
 mod fresh;
 mod measure;

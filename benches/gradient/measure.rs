@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Point;
 use crate::clock::Clock;
+use crate::elsewhere::Ticks;
 use crate::precision::gradient_cosine;
 use crate::resident;
 use crate::subject::{Subject, work_gmac};
@@ -32,6 +33,7 @@ pub fn measure(point: &Point) -> anyhow::Result<Value> {
     let reconstruction_error = gradient.reconstruction_error;
     drop(gradient);
 
+    let ticks = Ticks::now();
     let mut clock = Clock::new(point.seconds);
     let gradient_ms = clock.median_ms(|| subject.gradient(point.memory))?;
     let (z, _) = subject.glow.forward(subject.x.clone(), &subject.condition)?;
@@ -39,6 +41,7 @@ pub fn measure(point: &Point) -> anyhow::Result<Value> {
     drop(subject.glow.inverse(z.clone(), &subject.condition)?);
     let inverse_ms = clock.median_ms(|| subject.glow.inverse(z.clone(), &subject.condition))?;
     let peak_gflops = clock.peak_gflops();
+    let elsewhere = ticks.and_then(|ticks| ticks.elsewhere_since()).filter(|_| gradient_ms.is_some());
 
     let (work, count) = (work_gmac(point), subject.parameter_count());
     let share = |units: f64, ms: Option<f64>| Some(2.0 * units * work / (ms? / 1e3) / peak_gflops?);
@@ -61,6 +64,7 @@ pub fn measure(point: &Point) -> anyhow::Result<Value> {
         "gradient_ms": rounded(gradient_ms),
         "forward_ms": rounded(forward_ms),
         "inverse_ms": rounded(inverse_ms),
+        "busy_elsewhere": rounded(elsewhere),
         "reconstruction_error": reconstruction_error,
         "work_gmac": rounded(Some(work)),
         "peak_gflops": rounded(peak_gflops),

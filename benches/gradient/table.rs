@@ -25,7 +25,8 @@ pub fn number(line: &Value, key: &str) -> Option<f64> {
     line.get(key)?.as_f64()
 }
 
-/// Each cell: what was measured, and ours as a multiple of it. The last row is the median of ours.
+/// Each cell: what was measured, and ours as a multiple of it. The last row is the median of ours. Times are worth what
+/// the last column says.
 pub fn table(rows: &[Row]) -> String {
     let headings = QUANTITIES.iter().map(|(_, heading)| format!("{heading} (ours/peer)"));
     let mut cells: Vec<Vec<String>> =
@@ -34,7 +35,10 @@ pub fn table(rows: &[Row]) -> String {
         let mut line = vec![row.contender.library.title().to_string(), row.contender.setup.name().to_string()];
         match row.peer.get("failed").and_then(Value::as_str) {
             Some(reason) => line.push(format!("failed: {reason}")),
-            None => line.extend(QUANTITIES.iter().map(|(key, _)| cell(number(&row.peer, key), number(&row.ours, key)))),
+            None => {
+                line.extend(QUANTITIES.iter().map(|(key, _)| cell(number(&row.peer, key), number(&row.ours, key))));
+                line.push(format!("{}, ours {}", busy(&row.peer), busy(&row.ours)));
+            }
         }
         cells.push(line);
     }
@@ -43,6 +47,7 @@ pub fn table(rows: &[Row]) -> String {
         let values = rows.iter().filter_map(|row| number(&row.ours, key)).collect();
         median(values).map_or("–".into(), |value| format!("{value:.1}"))
     }));
+    ours.push(String::new());
     cells.push(ours);
     aligned(&cells)
 }
@@ -53,6 +58,10 @@ fn cell(peer: Option<f64>, ours: Option<f64>) -> String {
         (Some(peer), None) => format!("{peer:.1} (–)"),
         (None, _) => "–".into(),
     }
+}
+
+fn busy(line: &Value) -> String {
+    number(line, "busy_elsewhere").map_or("–".into(), |share| format!("{:.0} %", 100.0 * share))
 }
 
 /// Columns as wide as their widest cell; a failure may be longer than its column.

@@ -10,6 +10,7 @@ The keys are those of `cargo bench --bench gradient`, which runs this program.
 import argparse
 import gc
 import json
+import os
 import resource
 import statistics
 import sys
@@ -40,6 +41,20 @@ def status(key):
     with open("/proc/self/status") as lines:
         value = next(line for line in lines if line.startswith(key + ":"))
     return int(value.split()[1]) / 1024
+
+
+def ticks():
+    """Processor time of the whole machine and what of it was spent, and the time spent by this process in seconds."""
+    with open("/proc/stat") as lines:
+        fields = [int(field) for field in lines.readline().split()[1:9]]
+    return sum(fields), sum(fields) - fields[3] - fields[4], time.process_time()
+
+
+def elsewhere(before, after):
+    """The share of the machine that other processes took."""
+    machine, busy, own = (b - a for a, b in zip(before, after))
+    others = busy - own * os.sysconf("SC_CLK_TCK")
+    return round(max(others, 0) / machine, 3) if machine else None
 
 
 def forget_peak():
@@ -87,6 +102,7 @@ def measure(a):
     for parameter in s.module.parameters():
         parameter.grad = None
 
+    before = ticks()
     gradient_ms = median_ms(a.seconds, lambda: gradient(s, x))
     forward_ms = inverse_ms = error = None
     if a.seconds > 0:
@@ -108,6 +124,7 @@ def measure(a):
         "gradient_ms": gradient_ms,
         "forward_ms": forward_ms,
         "inverse_ms": inverse_ms,
+        "busy_elsewhere": elsewhere(before, ticks()) if a.seconds > 0 else None,
         "inverse_error": error,
         "torch": torch.__version__,
     }
