@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use crate::kernels::fast::axis::{Axis, runs};
 use crate::kernels::fast::convolution::add_shifted;
+use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::tile::shift;
 
 /// A convolution that keeps the extents of an image: its three axes, and the one that a sweep goes along.
@@ -11,6 +12,7 @@ use crate::kernels::fast::tile::shift;
 /// A *row* is all pixels at one place of that axis; rows of a plane follow each other in memory.
 #[derive(Clone, Copy)]
 pub struct View {
+    set: InstructionSet,
     axes: [Axis; 3],
     along: usize,
 }
@@ -22,8 +24,8 @@ pub fn along(extent: [usize; 3]) -> usize {
 
 impl View {
     /// The axes must have odd kernels, padded alike on both sides.
-    pub fn new(axes: [Axis; 3]) -> Self {
-        Self { axes, along: along(axes.map(|axis| axis.output)) }
+    pub fn new(set: InstructionSet, axes: [Axis; 3]) -> Self {
+        Self { set, axes, along: along(axes.map(|axis| axis.output)) }
     }
 
     /// Rows beyond a row that its convolution sees.
@@ -88,8 +90,9 @@ impl View {
         let width = wide.output;
         self.each_run(rows, self.reversed(tap), window, |first, to, count| {
             if let Some(to) = to {
-                let plane = &mut plane[to * width..][..count * width];
-                add_shifted(wide, kx, &shares[first * width..][..count * width], plane, kept);
+                let rows = &mut plane[to * width..][..count * width];
+                let shares = &shares[first * width..][..count * width];
+                self.set.run(AddShifted { axis: wide, tap: kx, shares, rows, kept });
             }
         });
     }
@@ -146,5 +149,23 @@ impl View {
                 f(first + count - after, None, after);
             }
         });
+    }
+}
+
+/// Adds rows of shares as the outputs see them through a tap.
+struct AddShifted<'a> {
+    axis: &'a Axis,
+    tap: usize,
+    shares: &'a [f32],
+    rows: &'a mut [f32],
+    kept: &'a mut Vec<f32>,
+}
+
+impl Kernel for AddShifted<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        add_shifted(self.axis, self.tap, self.shares, self.rows, self.kept);
     }
 }

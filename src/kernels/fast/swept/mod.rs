@@ -11,6 +11,7 @@ mod sweep;
 mod transform;
 
 use core::ops::Range;
+use std::sync::Mutex;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -22,7 +23,7 @@ use super::view::{Owned, Planes, Values, is_fast, tensor};
 use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Transform};
 use columns::{View, along};
 use network::{Gradients, Layer, Network};
-use sweep::{Sweep, Tape, Unit};
+use sweep::{Sweep, Tape, Unit, Worker};
 pub use transform::Direction;
 
 /// Floats of a hidden layer's chunk: a few of them fit into the second cache of a core.
@@ -172,7 +173,7 @@ impl Swept {
         let network = Network::new(InstructionSet::best(), layers, self.activation, pulled, together * height * row);
         let transform = self.transform;
         let sweep = Sweep { network, transform, direction, backward, rows, row, height, periodic };
-        Job { sweep, bands, together, group, serial }
+        Job { sweep, bands, together, group, serial, idle: Mutex::default() }
     }
 }
 
@@ -249,7 +250,7 @@ impl Parts {
             let pad = if periodic { Pad::Periodic(reach) } else { Pad::Zeros([reach; 2]) };
             Axis::same(self.extent[axis], kernel[axis], pad)
         });
-        let view = View::new(axes);
+        let view = View::new(InstructionSet::best(), axes);
         Layer { weight: weight.get(), bias: bias.get(), inputs, outputs, taps: view.taps(), view }
     }
 }
@@ -264,6 +265,8 @@ struct Job<'a> {
     /// Units of a group.
     group: usize,
     serial: bool,
+    /// Workers whose buffers the next group takes over.
+    idle: Mutex<Vec<Worker>>,
 }
 
 /// What a group of units leaves behind.
@@ -440,11 +443,17 @@ impl Job<'_> {
     }
 
     fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
-        let mut worker = self.sweep.worker();
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut worker = idle.unwrap_or_else(|| self.sweep.worker());
+        worker.gradients = self.sweep.backward.then(|| Gradients::zeros(&self.sweep.network.layers));
         let mut tapes = tapes.into_iter();
         let kept =
             units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
         let tapes = kept.collect();
-        Done { gradients: worker.gradients, tapes }
+        let gradients = worker.gradients.take();
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(worker);
+        }
+        Done { gradients, tapes }
     }
 }

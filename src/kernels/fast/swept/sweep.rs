@@ -50,22 +50,18 @@ pub struct Sweep<'a> {
     pub periodic: bool,
 }
 
-/// A worker's own.
+/// A worker's buffers.
 pub struct Worker {
     scratch: Scratch,
     logs: Vec<f32>,
     slots: Vec<Vec<f32>>,
+    /// What the gradients of the parameters are added to in a backward sweep.
     pub gradients: Option<Gradients>,
 }
 
 impl Sweep<'_> {
     pub fn worker(&self) -> Worker {
-        Worker {
-            scratch: self.network.scratch(self.backward),
-            logs: Vec::new(),
-            slots: Vec::new(),
-            gradients: self.backward.then(|| Gradients::zeros(&self.network.layers)),
-        }
+        Worker { scratch: self.network.scratch(self.backward), logs: Vec::new(), slots: Vec::new(), gradients: None }
     }
 
     fn outputs(&self) -> usize {
