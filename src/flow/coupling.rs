@@ -80,7 +80,7 @@ impl<N: Conditioner> Coupling<N> {
         let tiling = Tiling::new(&self.conditioner, inputs.dims(), tapes.tile_bytes());
         let (active, log_det) = if tiling.is_whole() && self.keeps(&inputs, tapes) {
             let (p, tape) = self.conditioner.apply_taped(Tile::whole(inputs));
-            tapes.push(Some(CouplingTape::Whole(p.clone(), tape)));
+            tapes.push(Some(CouplingTape::Whole(Box::new((p.clone(), tape)))));
             self.transform(direction, active, p)
         } else {
             tapes.push(None::<CouplingTape<N::Tape>>);
@@ -125,7 +125,7 @@ impl<N: Conditioner> Coupling<N> {
         let mut slot = dc.first_mut().filter(|slot| condition.is_some() && slot.is_wanted());
         let (tape, mut whole) = match tapes.pop() {
             Some(CouplingTape::Swept(tape)) => (Some(tape), None),
-            Some(CouplingTape::Whole(p, tape)) => (None, Some((p, tape))),
+            Some(CouplingTape::Whole(kept)) => (None, Some(*kept)),
             None => (None, None),
         };
         if let Some(conditioner) = self.conditioner.as_convolutional()
@@ -185,7 +185,7 @@ impl<N: Conditioner> Coupling<N> {
 enum CouplingTape<T> {
     Swept(SweptTapes),
     /// The transform's parameters, and what the network keeps.
-    Whole(Field, T),
+    Whole(Box<(Field, T)>),
 }
 
 /// What the conditioner reads: x₂ and the condition.

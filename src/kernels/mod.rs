@@ -14,6 +14,7 @@ mod portable;
 mod seam;
 mod transform;
 
+pub use fast::on_workers;
 pub use fast::swept::{Direction, Pulled, Swept, SweptTapes};
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};

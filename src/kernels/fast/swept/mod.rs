@@ -314,7 +314,7 @@ impl Seams {
 }
 
 /// A plane cut into runs of these lengths.
-fn cut<'a>(plane: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a mut [f32]> {
+fn cut(plane: &mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &mut [f32]> {
     let mut rest = plane;
     lengths.map(move |length| {
         let (run, later) = std::mem::take(&mut rest).split_at_mut(length);
