@@ -118,7 +118,7 @@ fn take<'a, const R: usize>(slices: &mut [&'a mut [f32]; R], length: usize) -> [
 }
 
 /// Pixels that are worked on at once: what is known of them stays in the first cache.
-const BLOCK: usize = 1024;
+const BLOCK: usize = 512;
 
 /// One plane of x, of the gradient, of a and of t; returns Σ ℓ.
 struct Pass<'a, M, const R: usize> {
