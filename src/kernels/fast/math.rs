@@ -24,24 +24,25 @@ fn reduced<S: Simd>(x: f32) -> (u32, f32) {
     (shifted.to_bits(), S::fused(q * r, r, r))
 }
 
-/// 2ⁿ x, the bits of [`ROUND`] being shifted out.
+/// 2ⁿ, the bits of [`ROUND`] being shifted out.
 #[inline(always)]
-fn scaled(x: f32, n: u32) -> f32 {
-    f32::from_bits(x.to_bits().wrapping_add(n << 23))
+fn power(n: u32) -> f32 {
+    f32::from_bits(1f32.to_bits().wrapping_add(n << 23))
 }
 
 /// eˣ within 2 ulp; beyond the range of f32 it stays at the ends of the range.
 #[inline(always)]
 pub fn exp<S: Simd>(x: f32) -> f32 {
     let (n, e) = reduced::<S>(x);
-    scaled(e + 1.0, n)
+    let power = power(n);
+    S::fused(power, e, power)
 }
 
 /// tanh x within 3 ulp: with e = e²ˣ − 1, which keeps its digits near zero, it is e / (e + 2).
 #[inline(always)]
 pub fn tanh<S: Simd>(x: f32) -> f32 {
     let (n, e) = reduced::<S>(x + x);
-    let power = scaled(1.0, n);
+    let power = power(n);
     let e = S::fused(power, e, power - 1.0);
     e / (e + 2.0)
 }
@@ -105,6 +106,31 @@ mod tests {
         for set in InstructionSet::available() {
             let [exp, tanh, sigmoid] = set.run(Worst);
             assert!(exp < 2.0 && tanh < 3.0 && sigmoid < 3.0, "{set:?}: {exp} {tanh} {sigmoid}");
+        }
+    }
+
+    struct Of(f32);
+
+    impl Kernel for Of {
+        type Output = [f32; 3];
+
+        #[inline(always)]
+        fn run<S: Simd>(self) -> [f32; 3] {
+            [exp::<S>(self.0), tanh::<S>(self.0), sigmoid::<S>(self.0)]
+        }
+    }
+
+    #[test]
+    fn limits_are_reached_and_no_nan_is_lost() {
+        for set in InstructionSet::available() {
+            let [exp, tanh, sigmoid] = set.run(Of(f32::INFINITY));
+            assert!(exp > 2e38 && tanh == 1.0 && sigmoid == 1.0);
+            let [exp, tanh, sigmoid] = set.run(Of(f32::NEG_INFINITY));
+            assert!(exp < 2e-38 && tanh == -1.0 && sigmoid < 2e-38);
+            // The lowest bits of a NaN may be anything.
+            for bits in [0x7fc0_0000, 0x7fc0_0001, 0xffc0_01ff] {
+                assert!(set.run(Of(f32::from_bits(bits))).iter().all(|value| value.is_nan()));
+            }
         }
     }
 }
