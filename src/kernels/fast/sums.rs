@@ -130,7 +130,11 @@ impl<T: Term> Kernel for Run<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self) -> f64 {
         let Run { a, b, term } = self;
-        a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|(a, b)| block::<S, T>(a, b, term) as f64).sum()
+        let mut sum = 0.0;
+        for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+            sum += block::<S, T>(a, b, term) as f64;
+        }
+        sum
     }
 }
 
