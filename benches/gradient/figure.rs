@@ -57,7 +57,7 @@ pub fn draw(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
             }
             curves.push(curve(library, sweep.key, &lines[before..]));
         }
-        let figure = growth_curve(sweep.axis, ("peak memory of a gradient beside model and batch", "MiB"), &curves)?;
+        let figure = growth_curve(sweep.axis, ("peak memory beyond model and batch", "MiB"), &curves)?;
         for path in figure.write(folder, sweep.name)? {
             println!("{}", path.display());
         }
