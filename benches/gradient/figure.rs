@@ -70,7 +70,7 @@ fn next(library: Library, arguments: &Arguments, point: &Point, smaller: &[Value
     let contender = Contender { library, setup: Setup::Plain };
     let reason = match smaller.last() {
         None => None,
-        Some(last) if last.get("failed").is_some() => Some("so was a smaller one".to_string()),
+        Some(last) if last.get("failed").is_some() => Some("a smaller one failed".to_string()),
         Some(last) => excess(arguments, point, last),
     };
     let Some(reason) = reason else { return measure(contender, arguments, point) };
