@@ -66,13 +66,16 @@ impl<N: Conditioner> Coupling<N> {
         let network = self.conditioner.as_convolutional().map(ConvolutionalConditioner::convolutions);
         let swept = network.and_then(|network| Swept::new(&x, &network, self.transform, condition.as_ref()));
         let x = match swept {
-            Some(swept) => match swept.evaluate(direction, x, tapes.reserve(swept.tape_bytes())) {
-                Ok((z, log_det, tape)) => {
-                    tapes.push(tape.map(CouplingTape::<N::Tape>::Swept));
-                    return (z, log_det);
+            Some(swept) => {
+                let keep = tapes.reserve(swept.tape_bytes());
+                match swept.evaluate(direction, x, keep, &tapes.buffers) {
+                    Ok((z, log_det, tape)) => {
+                        tapes.push(tape.map(CouplingTape::<N::Tape>::Swept));
+                        return (z, log_det);
+                    }
+                    Err(x) => x,
                 }
-                Err(x) => x,
-            },
+            }
             None => x,
         };
         let (active, passive) = self.split(x);
@@ -131,7 +134,7 @@ impl<N: Conditioner> Coupling<N> {
         if let Some(conditioner) = self.conditioner.as_convolutional()
             && let Some(swept) = Swept::new(&state.0, &conditioner.convolutions(), self.transform, condition.as_ref())
         {
-            match swept.pull(direction, state, dlog_det, slot.is_some(), tape) {
+            match swept.pull(direction, state, dlog_det, slot.is_some(), tape, &tapes.buffers) {
                 Ok(pulled) => {
                     conditioner.add_gradients(pulled.layers, dtheta);
                     if let (Some(slot), Some(gradient), Some(c)) = (slot, pulled.condition, c.first()) {

@@ -17,7 +17,7 @@ mod seam;
 mod transform;
 
 pub use fast::on_workers;
-pub use fast::swept::{Direction, Pulled, Swept, SweptTapes};
+pub use fast::swept::{Buffers, Direction, Pulled, Swept, SweptTapes};
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
 pub use portable::channel::{no_log_det, pixels};

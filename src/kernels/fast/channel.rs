@@ -3,13 +3,11 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::pass::{overwrite, parts};
 use super::view::{Owned, Planes, Values, tensor};
 use crate::kernels::Field;
-
-/// Entries beyond which samples are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// Pixels that all reflections are applied to at once.
 const PIXELS: usize = 128;

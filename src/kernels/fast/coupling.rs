@@ -2,13 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::math::{exp, sum, tanh};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, PerSample};
-
-/// Entries beyond which samples are shared among threads.
-const LARGE: usize = 1 << 17;
 
 /// What a pass computes at a pixel: R results from its input x, the gradient there, ℓ and its slope in a, the shift t,
 /// and the gradient of the sample's log-determinant.

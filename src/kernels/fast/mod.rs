@@ -35,6 +35,9 @@ pub use instruction_set::InstructionSet;
 /// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
 const SMALL: usize = 1 << 25;
 
+/// Numbers beyond which a pass over them is shared among threads.
+const LARGE: usize = 1 << 16;
+
 /// `f` of x, on a thread of rayon's pool where x is on the CPU: parallel pieces then start without waking anyone.
 pub fn on_workers<T: Send>(x: Field, f: impl FnOnce(Field) -> T + Send) -> T {
     if view::is_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }

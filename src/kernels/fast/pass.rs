@@ -2,14 +2,12 @@
 
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::view::{Owned, Planes, tensor};
 use crate::kernels::Field;
 
 /// Numbers of a block.
 const BLOCK: usize = 2048;
-
-/// Numbers beyond which blocks are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// x with every block of its numbers overwritten by `f(first, block)`, `first` being the place of its first number: in
 /// place where nobody shares x.

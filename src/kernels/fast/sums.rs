@@ -5,12 +5,10 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::view::{Planes, tensor};
 use crate::kernels::{Field, PerSample};
-
-/// Numbers beyond which planes are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// Pixels of a plane that are summed as one piece of work.
 const PIECE: usize = 1 << 16;

@@ -119,6 +119,13 @@ impl Gradients {
     }
 }
 
+/// Makes a buffer at least so long.
+pub fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
+}
+
 /// The whole network for chunks of up to so many pixels.
 pub struct Network<'a> {
     pub set: InstructionSet,
@@ -191,19 +198,18 @@ impl<'a> Network<'a> {
         slot * self.wide * self.pitch..(slot + 1) * self.wide * self.pitch
     }
 
-    pub fn scratch(&self, backward: bool) -> Scratch {
+    /// Makes the buffers as large as this network needs. What they hold does not matter: of values that were not
+    /// written, none is stored.
+    pub fn fit(&self, scratch: &mut Scratch, backward: bool) {
         let rows = |layer: &Layer, channels: usize| channels * layer.taps.len() * self.pitch + SLACK;
         let (first, last) = (self.first(), self.last());
         let hidden = self.wide * self.pitch + SLACK;
         let (inputs, outputs) = (rows(first, first.inputs), rows(last, last.outputs));
-        Scratch {
-            columns: vec![0.0; if backward { inputs.max(outputs) } else { inputs }],
-            shares: vec![0.0; if backward { outputs.max(rows(first, self.pulled)) } else { outputs }],
-            hidden: vec![0.0; hidden],
-            gradient: vec![0.0; if backward { hidden } else { 0 }],
-            transposed: vec![0.0; if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 }],
-            kept: Vec::new(),
-        }
+        grow(&mut scratch.columns, if backward { inputs.max(outputs) } else { inputs });
+        grow(&mut scratch.shares, if backward { outputs.max(rows(first, self.pulled)) } else { outputs });
+        grow(&mut scratch.hidden, hidden);
+        grow(&mut scratch.gradient, if backward { hidden } else { 0 });
+        grow(&mut scratch.transposed, if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 });
     }
 
     fn transposed_pitch(&self) -> usize {

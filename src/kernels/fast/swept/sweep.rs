@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use super::columns::View;
-use super::network::{Gradients, Network, Scratch};
+use super::network::{Gradients, Network, Scratch, grow};
 use super::transform::{Direction, Run, transform};
 use crate::kernels::Transform;
 
@@ -51,6 +51,7 @@ pub struct Sweep<'a> {
 }
 
 /// A worker's buffers.
+#[derive(Default)]
 pub struct Worker {
     scratch: Scratch,
     logs: Vec<f32>,
@@ -60,8 +61,10 @@ pub struct Worker {
 }
 
 impl Sweep<'_> {
-    pub fn worker(&self) -> Worker {
-        Worker { scratch: self.network.scratch(self.backward), logs: Vec::new(), slots: Vec::new(), gradients: None }
+    /// Makes the buffers of a worker large enough.
+    pub fn fit(&self, worker: &mut Worker) {
+        self.network.fit(&mut worker.scratch, self.backward);
+        worker.gradients = self.backward.then(|| Gradients::zeros(&self.network.layers));
     }
 
     fn outputs(&self) -> usize {
@@ -109,7 +112,8 @@ impl Sweep<'_> {
         let mut waiting: Vec<(Range<usize>, Vec<f32>)> = Vec::new();
         let mut kept = Vec::new();
         for chunk in chunks {
-            let mut slot = worker.slots.pop().unwrap_or_else(|| vec![0.0; self.network.slot()]);
+            let mut slot = worker.slots.pop().unwrap_or_default();
+            grow(&mut slot, self.network.slot());
             self.forward(units, worker, chunk.clone(), &mut slot, &mut parameters, &own);
             for rows in state.made(self.last(), chunk.clone()) {
                 self.transform(units, worker, &mut parameters, rows, &own);
