@@ -235,9 +235,9 @@ pub fn affine_inverse_vjp(
 ///
 /// `x`: `[batch, c, d, h, w]`, the chosen axes even; result `[batch, c·2^n, …]` with the n chosen axes halved.
 pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
-    match squeeze(InstructionSet::best(), &x, axes, false) {
-        Some(z) => z,
-        None => match graph::linear(&x, |x| checkerboard(x, axes), move |dy| checkerboard_inverse(dy, axes)) {
+    match squeeze(InstructionSet::best(), x, axes, false) {
+        Ok(z) => z,
+        Err(x) => match graph::linear(&x, |x| checkerboard(x, axes), move |dy| checkerboard_inverse(dy, axes)) {
             Some(y) => y,
             None => portable::squeeze::checkerboard(x, axes),
         },
@@ -246,9 +246,9 @@ pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
 
 /// The inverse of [`checkerboard`].
 pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
-    match unsqueeze(InstructionSet::best(), &z, axes, false) {
-        Some(x) => x,
-        None => match graph::linear(&z, |z| checkerboard_inverse(z, axes), move |dy| checkerboard(dy, axes)) {
+    match unsqueeze(InstructionSet::best(), z, axes, false) {
+        Ok(x) => x,
+        Err(z) => match graph::linear(&z, |z| checkerboard_inverse(z, axes), move |dy| checkerboard(dy, axes)) {
             Some(y) => y,
             None => portable::squeeze::checkerboard_inverse(z, axes),
         },
@@ -258,9 +258,9 @@ pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
 /// The orthonormal Haar transform, one level: group g holds averages (bit 0) or differences (bit 1) of neighbours
 /// along each chosen axis, (even ± odd)/√2. Channels as in [`checkerboard`].
 pub fn haar(x: Field, axes: [bool; 3]) -> Field {
-    match squeeze(InstructionSet::best(), &x, axes, true) {
-        Some(z) => z,
-        None => match graph::linear(&x, |x| haar(x, axes), move |dy| haar_inverse(dy, axes)) {
+    match squeeze(InstructionSet::best(), x, axes, true) {
+        Ok(z) => z,
+        Err(x) => match graph::linear(&x, |x| haar(x, axes), move |dy| haar_inverse(dy, axes)) {
             Some(y) => y,
             None => portable::squeeze::haar(x, axes),
         },
@@ -269,9 +269,9 @@ pub fn haar(x: Field, axes: [bool; 3]) -> Field {
 
 /// The inverse of [`haar`].
 pub fn haar_inverse(z: Field, axes: [bool; 3]) -> Field {
-    match unsqueeze(InstructionSet::best(), &z, axes, true) {
-        Some(x) => x,
-        None => match graph::linear(&z, |z| haar_inverse(z, axes), move |dy| haar(dy, axes)) {
+    match unsqueeze(InstructionSet::best(), z, axes, true) {
+        Ok(x) => x,
+        Err(z) => match graph::linear(&z, |z| haar_inverse(z, axes), move |dy| haar(dy, axes)) {
             Some(y) => y,
             None => portable::squeeze::haar_inverse(z, axes),
         },

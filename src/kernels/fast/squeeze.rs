@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::view::{Planes, tensor};
+use super::view::{Owned, Planes, tensor};
 use crate::kernels::Field;
 
 /// Entries of a run of rows that is transformed at once: all groups of it stay in the first cache.
@@ -73,56 +73,91 @@ impl Grid {
 }
 
 /// A squeeze to coarse channels; `haar` or a checkerboard.
-pub fn squeeze(set: InstructionSet, x: &Field, halved: [bool; 3], haar: bool) -> Option<Field> {
-    let x = Planes::of(x)?;
+///
+/// # Errors
+/// The tensor itself, where it is none of these or cannot be halved.
+pub fn squeeze(set: InstructionSet, x: Field, halved: [bool; 3], haar: bool) -> Result<Field, Field> {
+    let [batch, channels, extent @ ..] = x.dims();
     let steps = halved.map(|halved| if halved { 2 } else { 1 });
-    if x.extent.iter().zip(steps).any(|(size, step)| !size.is_multiple_of(step)) {
-        return None;
+    if extent.iter().zip(steps).any(|(size, step)| !size.is_multiple_of(step)) {
+        return Err(x);
     }
-    let [d, h, w] = core::array::from_fn(|axis| x.extent[axis] / steps[axis]);
+    let [d, h, w] = core::array::from_fn(|axis| extent[axis] / steps[axis]);
     let grid = Grid::new([d, h, w], halved);
-    let (groups, pixels) = (grid.groups(), grid.pixels());
-    let mut z = vec![0.0; x.batch * x.channels * groups * pixels];
-    let mut channels: Vec<Vec<&mut [f32]>> = (0..x.batch * x.channels).map(|_| Vec::with_capacity(groups)).collect();
-    for (i, plane) in z.chunks_mut(pixels).enumerate() {
-        let (sample, channel) = (i / (groups * x.channels), i % x.channels);
-        channels[sample * x.channels + channel].push(plane);
-    }
-    let one = |(i, coarse): (usize, &mut Vec<&mut [f32]>)| {
-        let fine = x.plane(i / x.channels, i % x.channels);
-        set.run(Squeeze { grid, fine, coarse, haar });
-    };
-    if x.batch * x.channels * x.pixels() > LARGE {
-        channels.par_iter_mut().enumerate().for_each(one);
-    } else {
-        channels.iter_mut().enumerate().for_each(one);
-    }
-    drop(channels);
-    Some(tensor(z, [x.batch, x.channels * groups, d, h, w]))
+    let shape = [batch, channels * grid.groups(), d, h, w];
+    by_sample(x, shape, |fine: &[&[f32]], sample: &mut [f32]| {
+        let mut channels: Vec<Vec<&mut [f32]>> = fine.iter().map(|_| Vec::with_capacity(grid.groups())).collect();
+        for (i, plane) in sample.chunks_mut(grid.pixels()).enumerate() {
+            channels[i % fine.len()].push(plane);
+        }
+        for (fine, coarse) in fine.iter().zip(&mut channels) {
+            set.run(Squeeze { grid, fine, coarse, haar });
+        }
+    })
 }
 
 /// The inverse of [`squeeze`].
-pub fn unsqueeze(set: InstructionSet, z: &Field, halved: [bool; 3], haar: bool) -> Option<Field> {
-    let z = Planes::of(z)?;
-    let grid = Grid::new(z.extent, halved);
+///
+/// # Errors
+/// The tensor itself, where it is none of these or has other channels.
+pub fn unsqueeze(set: InstructionSet, z: Field, halved: [bool; 3], haar: bool) -> Result<Field, Field> {
+    let [batch, channels, extent @ ..] = z.dims();
+    let grid = Grid::new(extent, halved);
     let groups = grid.groups();
-    if !z.channels.is_multiple_of(groups) {
-        return None;
+    if !channels.is_multiple_of(groups) {
+        return Err(z);
     }
-    let channels = z.channels / groups;
-    let mut x = vec![0.0; z.batch * z.channels * z.pixels()];
-    let one = |(i, fine): (usize, &mut [f32])| {
-        let (sample, channel) = (i / channels, i % channels);
-        let coarse: Vec<&[f32]> = (0..groups).map(|group| z.plane(sample, group * channels + channel)).collect();
-        set.run(Unsqueeze { grid, coarse: &coarse, fine, haar });
+    let [d, h, w] = core::array::from_fn(|axis| if halved[axis] { 2 * extent[axis] } else { extent[axis] });
+    by_sample(z, [batch, channels / groups, d, h, w], |coarse: &[&[f32]], sample: &mut [f32]| {
+        let channels = coarse.len() / groups;
+        for (channel, fine) in sample.chunks_mut(groups * grid.pixels()).enumerate() {
+            let coarse: Vec<&[f32]> = (0..groups).map(|group| coarse[group * channels + channel]).collect();
+            set.run(Unsqueeze { grid, coarse: &coarse, fine, haar });
+        }
+    })
+}
+
+/// A field of another shape, each sample of it made by `f` from the planes of the same sample of x: in the place of x,
+/// by way of a copy of one sample, where there are several and nobody else holds x.
+fn by_sample(x: Field, shape: [usize; 5], f: impl Fn(&[&[f32]], &mut [f32]) + Sync) -> Result<Field, Field> {
+    let [batch, channels, extent @ ..] = x.dims();
+    let (pixels, size) = (extent.iter().product::<usize>(), shape[1..].iter().product::<usize>());
+    if size == 0 || batch == 0 {
+        return Err(x);
+    }
+    let shared = match batch {
+        1 => x,
+        _ => match Owned::unshared(x) {
+            Ok(mut x) => {
+                let one = |copy: &mut Vec<f32>, sample: &mut [f32]| {
+                    copy.clear();
+                    copy.extend_from_slice(sample);
+                    f(&copy.chunks(pixels).collect::<Vec<_>>(), sample);
+                };
+                if batch * size > LARGE {
+                    x.get().par_chunks_mut(size).for_each_init(Vec::new, one);
+                } else {
+                    let mut copy = Vec::new();
+                    x.get().chunks_mut(size).for_each(|sample| one(&mut copy, sample));
+                }
+                return Ok(x.into_tensor().reshape(shape));
+            }
+            Err(x) => x,
+        },
     };
-    if x.len() > LARGE {
-        x.par_chunks_mut(groups * z.pixels()).enumerate().for_each(one);
+    let Some(planes) = Planes::of(&shared) else {
+        return Err(shared);
+    };
+    let mut z = vec![0.0; batch * size];
+    let one = |(sample, into): (usize, &mut [f32])| {
+        f(&(0..channels).map(|channel| planes.plane(sample, channel)).collect::<Vec<_>>(), into);
+    };
+    if z.len() > LARGE {
+        z.par_chunks_mut(size).enumerate().for_each(one);
     } else {
-        x.chunks_mut(groups * z.pixels()).enumerate().for_each(one);
+        z.chunks_mut(size).enumerate().for_each(one);
     }
-    let [d, h, w] = core::array::from_fn(|axis| if halved[axis] { 2 * z.extent[axis] } else { z.extent[axis] });
-    Some(tensor(x, [z.batch, channels, d, h, w]))
+    Ok(tensor(z, shape))
 }
 
 /// One fine channel and all its coarse ones.

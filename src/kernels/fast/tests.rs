@@ -278,7 +278,7 @@ fn passes_do_not_depend_on_the_number_of_threads() {
             ];
             let scaled =
                 super::channel::scale_then_shift(set, x.clone(), Some(&factor), Some(&factor)).expect("floats");
-            let squeezed = super::squeeze::squeeze(set, &x, [false, true, true], true).expect("floats");
+            let squeezed = super::squeeze::squeeze(set, x.clone(), [false, true, true], true).expect("floats");
             let vectors = dots.into_iter().flatten().chain([log_det]).map(|v| values(&v));
             results.iter().chain([&scaled, &squeezed]).map(values).chain(vectors).collect()
         })

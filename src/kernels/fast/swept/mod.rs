@@ -35,9 +35,10 @@ const PIXELS: Range<usize> = 64..1024;
 /// Samples below which an image is cut into bands.
 const FEW: usize = 4;
 
-/// Pixels of a group, at least, and groups, at most: each has weight gradients of its own.
-const GROUP: usize = 256;
+/// Groups, at most, and pixels of a group: each has weight gradients of its own, which cost a pass to clear and one to
+/// add up. A quarter of all pixels within these limits.
 const GROUPS: usize = 16;
+const GROUP: Range<usize> = 256..1024;
 
 /// What a forward sweep keeps so that its gradient need not evaluate the network again.
 pub struct SweptTapes(Vec<Vec<Tape>>);
@@ -185,7 +186,8 @@ impl Swept {
             false => FEW.div_ceil(parts.batch).min(rows / (8 * reach).max(2 * height)).max(1),
         };
         let units = parts.batch * bands;
-        let least = GROUP.div_ceil(parts.pixels() / bands).max(units.div_ceil(GROUPS));
+        let pixels = (parts.batch * parts.pixels() / 4).clamp(GROUP.start, GROUP.end);
+        let least = pixels.div_ceil(parts.pixels() / bands).max(units.div_ceil(GROUPS));
         let group = if serial { units } else { least.min(units) };
         let together = if whole { (target / parts.pixels()).clamp(1, group) } else { 1 };
         let network = Network::new(InstructionSet::best(), layers, self.activation, pulled, together * height * row);

@@ -74,6 +74,9 @@ impl Layer<'_> {
     }
 }
 
+/// Numbers that a thread adds up at a time.
+const SHARE: usize = 1 << 14;
+
 /// The gradients of all weights and biases.
 pub struct Gradients {
     /// Of the first layer `[(input, tap)][output]`, of the others `[(output, tap)][input]`.
@@ -90,11 +93,12 @@ impl Gradients {
     }
 
     pub fn add(&mut self, other: &Self) {
-        let pairs = |a: &mut Vec<Vec<f32>>, b: &[Vec<f32>]| {
-            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
-        };
-        pairs(&mut self.weights, &other.weights);
-        pairs(&mut self.biases, &other.biases);
+        let (weights, biases) = (self.weights.iter_mut(), self.biases.iter_mut());
+        for (sum, part) in weights.zip(&other.weights).chain(biases.zip(&other.biases)) {
+            sum.par_chunks_mut(SHARE).zip(part.par_chunks(SHARE)).for_each(|(sum, part)| {
+                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+            });
+        }
     }
 
     /// The gradient of a weight as `[output][input][tap]`.
@@ -105,7 +109,7 @@ impl Gradients {
         }
         let mut weight = vec![0.0; sums.len()];
         let row = layer.inputs * taps;
-        weight.par_chunks_mut(row).with_min_len((1 << 14) / row).enumerate().for_each(|(o, weight)| {
+        weight.par_chunks_mut(row).with_min_len(SHARE / row).enumerate().for_each(|(o, weight)| {
             for (i, weight) in weight.chunks_mut(taps).enumerate() {
                 for (t, weight) in weight.iter_mut().enumerate() {
                     *weight = match first {
