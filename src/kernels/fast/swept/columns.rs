@@ -76,38 +76,48 @@ impl View {
         self.gather(rows, self.reversed(tap), plane, window, into);
     }
 
-    /// `plane[q] += shares[q + tap − before]` for all q of `window` that see a pixel of `rows`.
-    pub fn scatter(
+    /// `plane[q] += Σ_tap shares(tap)[q + tap − before]` for all q of `window` that see a pixel of `rows`.
+    pub fn scatter<'a>(
         &self,
-        rows: Range<usize>,
-        tap: [usize; 3],
-        shares: &[f32],
+        rows: &Range<usize>,
+        shares: impl Fn(usize) -> &'a [f32],
         window: &Range<usize>,
         plane: &mut [f32],
         kept: &mut Vec<f32>,
     ) {
-        let (wide, kx) = (&self.axes[2], tap[2]);
+        let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
+        let wide = &self.axes[2];
         let width = wide.output;
-        self.each_run(rows, self.reversed(tap), window, |first, to, count| {
-            if let Some(to) = to {
+        for (kz, ky) in (0..kd).flat_map(|kz| (0..kh).map(move |ky| (kz, ky))) {
+            let share = |kx: usize| shares((kz * kh + ky) * kw + kx);
+            self.each_run(rows.clone(), self.reversed([kz, ky, 0]), window, |first, to, count| {
+                let Some(to) = to else {
+                    return;
+                };
                 let rows = &mut plane[to * width..][..count * width];
-                let shares = &shares[first * width..][..count * width];
-                self.set.run(AddShifted { axis: wide, tap: kx, shares, rows, kept });
-            }
-        });
+                let part = |kx| &share(kx)[first * width..][..count * width];
+                if kw == 3 {
+                    self.set.run(AddThree { axis: wide, shares: [part(0), part(1), part(2)], rows, kept });
+                } else {
+                    for tap in 0..kw {
+                        self.set.run(AddShifted { axis: wide, tap, shares: part(tap), rows, kept });
+                    }
+                }
+            });
+        }
     }
 
     /// [`scatter`](Self::scatter) as the adjoint sees it.
-    pub fn scatter_adjoint(
+    pub fn scatter_adjoint<'a>(
         &self,
-        rows: Range<usize>,
-        tap: [usize; 3],
-        shares: &[f32],
+        rows: &Range<usize>,
+        shares: impl Fn(usize) -> &'a [f32],
         window: &Range<usize>,
         plane: &mut [f32],
         kept: &mut Vec<f32>,
     ) {
-        self.scatter(rows, self.reversed(tap), shares, window, plane, kept);
+        let last = self.axes.iter().map(|axis| axis.kernel).product::<usize>() - 1;
+        self.scatter(rows, |tap| shares(last - tap), window, plane, kept);
     }
 
     /// Calls `f(first line, its line in the plane, lines)` for runs of lines (of one width) that see consecutive lines.
@@ -167,5 +177,51 @@ impl Kernel for AddShifted<'_> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         add_shifted(self.axis, self.tap, self.shares, self.rows, self.kept);
+    }
+}
+
+/// Adds the shares of all three taps of a row in one pass.
+struct AddThree<'a> {
+    axis: &'a Axis,
+    shares: [&'a [f32]; 3],
+    rows: &'a mut [f32],
+    kept: &'a mut Vec<f32>,
+}
+
+impl Kernel for AddThree<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { axis, shares, rows, kept } = self;
+        let width = axis.output;
+        // All rows are added at once; the first and the last pixel of each are put right afterwards.
+        let ends = [0, width - 1];
+        let ends = &ends[..width.min(2)];
+        kept.clear();
+        for &column in ends {
+            let seen: [Option<usize>; 3] = core::array::from_fn(|tap| axis.seen(column, tap));
+            for (i, row) in rows.chunks(width).enumerate() {
+                let mut sum = row[column];
+                for (seen, shares) in seen.iter().zip(&shares) {
+                    sum += seen.map_or(0.0, |seen| shares[i * width + seen]);
+                }
+                kept.push(sum);
+            }
+        }
+        let n = rows.len();
+        if n > 2 {
+            let [before, at, behind] = [&shares[0][..n - 2], &shares[1][1..n - 1], &shares[2][2..n]];
+            let rows = &mut rows[1..n - 1];
+            for i in 0..rows.len() {
+                rows[i] += (before[i] + at[i]) + behind[i];
+            }
+        }
+        let mut kept = kept.iter();
+        for &column in ends {
+            for (row, &kept) in rows.chunks_mut(width).zip(&mut kept) {
+                row[column] = kept;
+            }
+        }
     }
 }

@@ -174,12 +174,11 @@ impl Sweep<'_> {
         let (layer, each, plane) = (self.network.last(), chunk.len() * self.row, own.len() * self.row);
         let Scratch { shares, kept, .. } = scratch;
         let taps = layer.taps.len();
-        for (row, shares) in shares.chunks(self.network.pitch()).take(layer.outputs * taps).enumerate() {
-            let (output, tap) = (row / taps, layer.taps[row % taps]);
-            let planes = parameters.chunks_mut(layer.outputs * plane).zip(shares.chunks(each));
-            for (planes, shares) in planes.take(units.len()) {
-                let plane = &mut planes[output * plane..][..plane];
-                layer.view.scatter(chunk.clone(), tap, shares, own, plane, kept);
+        let pitch = self.network.pitch();
+        for (u, planes) in parameters.chunks_mut(layer.outputs * plane).take(units.len()).enumerate() {
+            for (output, plane) in planes.chunks_mut(plane).enumerate() {
+                let share = |tap| &shares[(output * taps + tap) * pitch + u * each..][..each];
+                layer.view.scatter(&chunk, share, own, plane, kept);
             }
         }
     }
@@ -253,11 +252,10 @@ impl Sweep<'_> {
         let layer = self.network.first();
         let taps = layer.taps.len();
         let Scratch { shares, kept, .. } = scratch;
-        for (row, shares) in shares.chunks(pitch).take(self.network.pulled * taps).enumerate() {
-            let (input, tap) = (row / taps, layer.taps[row % taps]);
-            for (unit, shares) in units.iter_mut().zip(shares.chunks(each)) {
-                let plane = &mut unit.dinputs[input];
-                layer.view.scatter_adjoint(chunk.clone(), tap, shares, &unit.window, plane, kept);
+        for (u, unit) in units.iter_mut().enumerate() {
+            for (input, plane) in unit.dinputs.iter_mut().enumerate() {
+                let share = |tap| &shares[(input * taps + tap) * pitch + u * each..][..each];
+                layer.view.scatter_adjoint(&chunk, share, &unit.window, plane, kept);
             }
         }
     }
