@@ -49,23 +49,28 @@ impl<L: Invertible> Case<L> {
     }
 
     fn in_single_precision(&self) -> Self {
+        self.on(&self.x.device(), DType::F32)
+    }
+
+    /// The same layer with the same numbers on another device, in another type.
+    pub fn on(&self, device: &Device, dtype: DType) -> Self {
         Self {
-            layer: cast(self.layer.clone(), DType::F32),
-            x: self.x.clone().cast(DType::F32),
-            c: self.c.iter().map(|c| c.clone().cast(DType::F32)).collect(),
+            layer: map_parameters(self.layer.clone(), &mut |_, value| on(&value, device, dtype)),
+            x: on(&self.x, device, dtype),
+            c: self.c.iter().map(|c| on(c, device, dtype)).collect(),
         }
     }
 }
 
 /// The two maps, so that every law is written once.
 #[derive(Clone, Copy, Debug)]
-enum Direction {
+pub enum Direction {
     Forward,
     Inverse,
 }
 
 impl Direction {
-    fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
+    pub fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
         match self {
             Direction::Forward => case.layer.forward(x, &case.c),
             Direction::Inverse => case.layer.inverse(x, &case.c),
@@ -74,11 +79,11 @@ impl Direction {
 }
 
 /// Everything a loss ⟨w, output⟩ + ⟨v, log_det⟩ has gradients in.
-struct Gradients {
-    recomputed: Field,
-    x: Field,
-    c: Vec<Field>,
-    parameters: ParameterGradients,
+pub struct Gradients {
+    pub recomputed: Field,
+    pub x: Field,
+    pub c: Vec<Field>,
+    pub parameters: ParameterGradients,
 }
 
 /// The tolerances in double precision.
@@ -278,7 +283,7 @@ fn flattened<L: Invertible>(case: &Case<L>, g: Gradients) -> Vec<f64> {
     if all.is_empty() { values(&g.x) } else { all }
 }
 
-fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: &PerSample) -> Gradients {
+pub fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: &PerSample) -> Gradients {
     let mut dc = vec![GradientSlot::Empty; case.c.len()];
     let mut parameters = ParameterGradients::new();
     let (layer, c) = (&case.layer, &case.c);
@@ -298,7 +303,7 @@ fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: 
 }
 
 /// Random weights of the output and of log_det in the loss.
-fn probes<L: Invertible>(case: &Case<L>, direction: Direction) -> (Field, PerSample) {
+pub fn probes<L: Invertible>(case: &Case<L>, direction: Direction) -> (Field, PerSample) {
     let (z, log_det) = case.layer.forward(case.x.clone(), &case.c);
     let output = match direction {
         Direction::Forward => z,
@@ -318,11 +323,17 @@ fn like<const D: usize>(tensor: &Tensor<D>, values: Vec<f64>) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, tensor.dims()), (&tensor.device(), DType::F64))
 }
 
+/// Converted on the host: not every device has f64.
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    tensor.clone().cast(DType::F64).into_data().try_to_vec().expect("an f64 tensor")
+    tensor.clone().into_data().convert_dtype(DType::F64).try_to_vec().expect("floats")
 }
 
-fn norm(values: &[f64]) -> f64 {
+/// The same numbers on another device, in another type.
+pub fn on<const D: usize>(tensor: &Tensor<D>, device: &Device, dtype: DType) -> Tensor<D> {
+    Tensor::from_data(tensor.clone().into_data().convert_dtype(dtype), (device, dtype))
+}
+
+pub fn norm(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 

@@ -1,0 +1,76 @@
+//! Every layer and network of the table of laws: forward, inverse, and the gradients of both in x, in the condition and in
+//! every parameter.
+
+use burn::tensor::{DType, Device};
+use posteria::flow::{Invertible, parameters};
+
+use crate::judge::{Judge, Kind};
+use crate::laws::{Case, Direction, gradients, on, probes, values};
+use crate::{Found, table};
+
+pub fn check(found: &Found, judge: &mut Judge) {
+    let mut entries = Entries { device: &found.device, judge, count: 0 };
+    table::visit(&Device::flex(), &mut entries);
+    assert!(entries.count >= 30, "the table has shrunk to {} entries", entries.count);
+}
+
+struct Entries<'a> {
+    device: &'a Device,
+    judge: &'a mut Judge,
+    count: usize,
+}
+
+impl table::Visitor for Entries<'_> {
+    fn entry<L: Invertible>(&mut self, name: &str, case: Case<L>) {
+        self.count += 1;
+        self.judge.attempt(name, |judge| maps(name, &case, &case.on(self.device, DType::F32), judge));
+        for direction in [Direction::Forward, Direction::Inverse] {
+            let what = format!("{name}, gradient of {direction:?}");
+            self.judge.attempt(&what, |judge| gradient(&what, direction, &case, self.device, judge));
+        }
+    }
+}
+
+fn maps<L: Invertible>(name: &str, case: &Case<L>, moved: &Case<L>, judge: &mut Judge) {
+    let (z, log_det) = Direction::Forward.apply(case, case.x.clone());
+    let (x, back) = Direction::Inverse.apply(case, z.clone());
+    let (found_z, found_log_det) = Direction::Forward.apply(moved, moved.x.clone());
+    let start = on(&z, &moved.x.device(), DType::F32);
+    let (found_x, found_back) = Direction::Inverse.apply(moved, start);
+    let (round_trip, _) = Direction::Inverse.apply(moved, found_z.clone());
+    for (what, found, expected) in [
+        ("forward", values(&found_z), values(&z)),
+        ("inverse", values(&found_x), values(&x)),
+        ("round trip", values(&round_trip), values(&case.x)),
+        ("log_det", values(&found_log_det), values(&log_det)),
+        ("log_det of the inverse", values(&found_back), values(&back)),
+    ] {
+        judge.compare(Kind::Map, &format!("{name}, {what}"), &found, &expected, 1.0);
+    }
+}
+
+/// A gradient that vanishes, such as that of the reflection of one channel, is held against this.
+const SMALL: f64 = 0.1;
+
+fn gradient<L: Invertible>(name: &str, direction: Direction, case: &Case<L>, device: &Device, judge: &mut Judge) {
+    let (w, v) = probes(case, direction);
+    let expected = gradients(case, direction, &w, &v);
+    let found =
+        gradients(&case.on(device, DType::F32), direction, &on(&w, device, DType::F32), &on(&v, device, DType::F32));
+    let mut compare = |kind, what: &str, found: Vec<f64>, expected: Vec<f64>| {
+        judge.compare(kind, &format!("{name}: {what}"), &found, &expected, SMALL);
+    };
+    compare(Kind::Map, "recomputed input", values(&found.recomputed), values(&expected.recomputed));
+    compare(Kind::Product, "x", values(&found.x), values(&expected.x));
+    for (found, expected) in found.c.iter().zip(&expected.c) {
+        compare(Kind::Product, "condition", values(found), values(expected));
+    }
+    for (parameter, _) in parameters(&case.layer) {
+        match (found.parameters.get(&parameter.id), expected.parameters.get(&parameter.id)) {
+            (Some(found), Some(expected)) => {
+                compare(Kind::Product, &parameter.path, values(found), values(expected));
+            }
+            _ => compare(Kind::Product, &parameter.path, vec![], vec![f64::NAN]),
+        }
+    }
+}
