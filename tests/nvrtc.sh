@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Compiles every kernel that the project launches on CUDA for a Hopper card, on a machine without a GPU: NVRTC is NVIDIA's
 # own, from PyPI; the driver is tests/make_believe_cuda.c, whose card runs nothing. Needs cargo, cc, python3 with venv, and
-# the network; all it makes is under target/. Says how many kernels were compiled and which use tensor cores, and fails
-# where one does not compile. $PROFILE: the cargo profile, `devices` unless said.
+# the network; all it makes is under target/. Fails where a kernel does not compile, or where one that must be true f32
+# (all but the matrix products inside a conditioner) uses tensor cores.
+#
+# $PROFILE: the cargo profile, `devices` unless said; $FEATURES: `cuda` unless said, to share a build with others.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${PROFILE:-devices}
+features=${FEATURES:-cuda}
 here=${CARGO_TARGET_DIR:-target}/nvrtc
 mkdir -p "$here"
 here=$(cd "$here" && pwd)
@@ -17,19 +20,25 @@ if [ ! -e "$here/toolkit/complete" ]; then
     touch "$here/toolkit/complete"
 fi
 cc -O1 -w -shared -fPIC -o "$here/libcuda.so.1" tests/make_believe_cuda.c
-rm -rf "$here/ptx"
-mkdir "$here/ptx"
 
-cargo test --profile "$profile" --features "${FEATURES:-cuda}" --test devices --no-run
-export CUDA_PATH="$here/toolkit/nvidia/cu13" FAKE_CUDA_PTX="$here/ptx" POSTERIA_DEVICES=cuda
-export LD_LIBRARY_PATH="$here:$CUDA_PATH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-cargo test --profile "$profile" --features "${FEATURES:-cuda}" --test devices -- --ignored --test-threads 1 every_kernel
+# The program is run by its path: to cargo, another CUDA_PATH is another build.
+program=$(cargo test --profile "$profile" --features "$features" --test devices --no-run \
+    --message-format json-render-diagnostics | grep -o '"executable":"[^"]*/devices-[^"]*"' | tail -1 | cut -d'"' -f4)
 
-count=$(find "$here/ptx" -name '*.ptx' | wc -l)
-echo "$count kernels compiled by NVRTC for $(grep -h '^\.target' "$here"/ptx/*.ptx | sort -u | tr -d '\n')"
-[ "$count" -gt 100 ] || { echo "these are too few to be all"; exit 1; }
-echo "with tensor cores (TF32: about three digits of each factor):"
-grep -lE 'mma\.sync|wgmma' "$here"/ptx/*.ptx | while read -r kernel; do
-    name=$(grep -oE '\.entry [^(]*' "$kernel" | cut -c8-)
-    echo "  $(basename "$kernel") $(grep -oE '(wmma|wgmma|mma)\.[a-z_0-9.]*' "$kernel" | sort | uniq -c | sort -rn | head -1) ${name:0:100}"
-done
+# launch NAME TEST: the PTX of every kernel that the test launches, in $here/NAME.
+launch() {
+    rm -rf "${here:?}/$1"
+    mkdir "$here/$1"
+    CUDA_PATH="$here/toolkit/nvidia/cu13" FAKE_CUDA_PTX="$here/$1" POSTERIA_DEVICES=cuda \
+        LD_LIBRARY_PATH="$here:$here/toolkit/nvidia/cu13/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" \
+        "$program" --ignored --exact "$2" 2>"$here/$1.log" || { tail -50 "$here/$1.log"; exit 1; }
+    kernels=$(find "$here/$1" -name '*.ptx' | wc -l)
+    products=$({ grep -lE 'mma\.sync|wgmma' "$here/$1"/*.ptx || true; } | wc -l)
+    targets=$(cat "$here/$1"/*.ptx | grep '^\.target' | sort -u | tr '\n' ' ')
+    echo "$1: $kernels kernels compiled by NVRTC for ${targets#.target }, $products of them with tensor cores (TF32)"
+    [ "$kernels" -gt 100 ] || { echo "these are too few to be all"; exit 1; }
+}
+launch exact every_exact_kernel_is_launched
+[ "$products" -eq 0 ] || { echo "none of these may round its factors to TF32"; exit 1; }
+launch all every_kernel_is_launched
+cat "$here"/all/*.ptx | grep -oE '\.entry (matmul|[a-z0-9_]*mma)[a-z_]*' | sort | uniq -c

@@ -5,13 +5,23 @@ use burn::tensor::{DType, Device};
 use posteria::flow::{Invertible, parameters};
 
 use crate::judge::{Judge, Kind};
-use crate::laws::{Case, Direction, gradients, on, probes, values};
+use crate::laws::{Case, Direction, gradients, on, probes, single_precision, values};
 use crate::{Found, table};
 
 pub fn check(found: &Found, judge: &mut Judge) {
     let mut entries = Entries { device: &found.device, judge, count: 0 };
     table::visit(&Device::flex(), &mut entries);
     assert!(entries.count >= 30, "the table has shrunk to {} entries", entries.count);
+}
+
+/// 240 flow steps: a map that is orthogonal only to three digits, or sums that lose some, would leave nothing of the gradient.
+pub fn check_depth(found: &Found, judge: &mut Judge) {
+    let case = table::deep_glow(&Device::flex());
+    judge.attempt("240 steps", |judge| {
+        let (round_trip, cosine) = single_precision(&case, &found.device);
+        judge.compare(Kind::Deep, "240 steps, round trip", &[1.0 + round_trip], &[1.0], 1.0);
+        judge.compare(Kind::Deep, "240 steps, cosine of the gradient with that in f64", &[cosine], &[1.0], 1.0);
+    });
 }
 
 struct Entries<'a> {

@@ -83,21 +83,34 @@ fn every_layer_and_network_is_that_of_the_processor() {
 }
 
 #[test]
+fn a_deep_network_keeps_its_gradient() {
+    on_every_device("a deep network", layers::check_depth);
+}
+
+#[test]
 fn training_and_sampling_are_those_of_the_processor() {
     on_every_device("training and sampling", training::check);
 }
 
 /// For a device that compiles kernels and runs none (`tests/nvrtc.sh`): its numbers mean nothing.
-#[test]
-#[ignore = "meant for a make-believe device"]
-fn every_kernel_is_launched() {
+fn launch(checks: &[fn(&Found, &mut Judge)]) {
     for found in found() {
         let mut judge = Judge::of_launches();
-        for check in [operations::check, layers::check, training::check] {
-            check(&found, &mut judge);
-        }
+        checks.iter().for_each(|check| check(&found, &mut judge));
         let failures: Vec<&str> = judge.failures().collect();
         assert!(failures.is_empty(), "{}: {} failures:\n{}", found.name, failures.len(), failures.join("\n"));
         say(&format!("{}: {} comparisons launched", found.name, judge.count()));
     }
+}
+
+#[test]
+#[ignore = "for a make-believe device"]
+fn every_kernel_is_launched() {
+    launch(&[operations::check, layers::check, layers::check_depth, training::check]);
+}
+
+#[test]
+#[ignore = "for a make-believe device"]
+fn every_exact_kernel_is_launched() {
+    launch(&[operations::check_exact]);
 }

@@ -48,10 +48,6 @@ impl<L: Invertible> Case<L> {
         parameters(&self.layer)[0].1.dtype()
     }
 
-    fn in_single_precision(&self) -> Self {
-        self.on(&self.x.device(), DType::F32)
-    }
-
     /// The same layer with the same numbers on another device, in another type.
     pub fn on(&self, device: &Device, dtype: DType) -> Self {
         Self {
@@ -252,20 +248,21 @@ fn samples_are_independent<L: Invertible>(case: &Case<L>) -> Result<(), String> 
 }
 
 fn single_precision_follows<L: Invertible>(case: &Case<L>) -> Result<(), String> {
-    let (round_trip, cosine) = single_precision(case);
+    let (round_trip, cosine) = single_precision(case, &case.x.device());
     within("f32 round trip", round_trip, 1e-4)?;
     within("1 − cosine of the f32 gradient", 1.0 - cosine, 1e-4)
 }
 
-/// The round trip in f32, and the cosine of all parameter gradients (of x where there are none) with those in f64.
-pub fn single_precision<L: Invertible>(case: &Case<L>) -> (f64, f64) {
-    let single = case.in_single_precision();
+/// The round trip in f32 on a device, and the cosine of all parameter gradients (of x where there are none) with those in
+/// f64.
+pub fn single_precision<L: Invertible>(case: &Case<L>, device: &Device) -> (f64, f64) {
+    let single = case.on(device, DType::F32);
     let (z, _) = single.layer.forward(single.x.clone(), &single.c);
     let (x, _) = single.layer.inverse(z, &single.c);
     let round_trip = relative(&x, &single.x);
     let (w, v) = probes(case, Direction::Forward);
     let reference = flattened(case, gradients(case, Direction::Forward, &w, &v));
-    let (w, v) = (w.cast(DType::F32), v.cast(DType::F32));
+    let (w, v) = (on(&w, device, DType::F32), on(&v, device, DType::F32));
     let found = flattened(&single, gradients(&single, Direction::Forward, &w, &v));
     if norm(&reference) < 1e-9 && norm(&found) < 1e-5 {
         return (round_trip, 1.0); // no parameter has an effect: one channel can only change its sign
