@@ -40,8 +40,9 @@ impl ActNorm {
         scale_channels(x, self.log_scale.val().exp())
     }
 
+    /// By the reciprocal of the very factor of [`scaled`](Self::scaled): some devices round e⁻ˡ otherwise.
     fn unscaled(&self, x: Field) -> Field {
-        scale_channels(x, self.log_scale.val().neg().exp())
+        scale_channels(x, self.log_scale.val().exp().recip())
     }
 
     fn log_det(&self, x: &Field) -> PerSample {
