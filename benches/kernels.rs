@@ -3,17 +3,21 @@
 //! Throughput is in multiply-adds (one "element" each). The first group is the ceiling: register-resident fused
 //! multiply-adds on all threads of rayon. A share of the peak is a quotient of two lines of the same run.
 
+#[path = "gradient/peak.rs"]
+mod peak;
+
 use std::hint::black_box;
 
 use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use peak::multiply_adds;
 use posteria::flow::standard_normal;
 use posteria::kernels::{
-    Field, Pad, affine_forward, affine_forward_vjp, convolve, convolve_input_adjoint, convolve_weight_adjoint,
-    leaky_relu, leaky_relu_pull, reflect,
+    Field, Pad, affine_forward, affine_forward_vjp, affine_inverse, channel_dots, channel_sums, checkerboard,
+    checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, haar, haar_inverse, leaky_relu,
+    leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
 };
 use posteria::random::{Purpose, stream};
-use rayon::prelude::*;
 
 /// That of the program.
 #[global_allocator]
@@ -23,63 +27,10 @@ fn random(shape: [usize; 5], index: u64) -> Field {
     standard_normal(shape, &mut stream(3, Purpose::Diagnostic, index), DType::F32, &Device::flex())
 }
 
-/// Steps of each chain of multiply-adds.
-const STEPS: usize = 4096;
-
-/// Twelve independent chains of vectors in registers; multiply-adds done.
-#[cfg(target_arch = "x86_64")]
-fn multiply_adds() -> usize {
-    use std::arch::x86_64::*;
-
-    macro_rules! chains {
-        ($name:ident, $features:literal, $splat:ident, $fma:ident, $lanes:literal) => {
-            #[target_feature(enable = $features)]
-            fn $name() -> usize {
-                let (a, b) = ($splat(black_box(0.999)), $splat(black_box(0.001)));
-                let mut sums = [$splat(black_box(0.5)); 12];
-                for _ in 0..STEPS {
-                    for sum in &mut sums {
-                        *sum = $fma(*sum, a, b);
-                    }
-                }
-                black_box(sums);
-                STEPS * 12 * $lanes
-            }
-        };
-    }
-    chains!(avx512, "avx512f", _mm512_set1_ps, _mm512_fmadd_ps, 16);
-    chains!(avx2, "avx2,fma", _mm256_set1_ps, _mm256_fmadd_ps, 8);
-
-    // SAFETY: each is called where this machine has what it needs.
-    match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")) {
-        (true, _) => unsafe { avx512() },
-        (_, true) => unsafe { avx2() },
-        _ => plain(),
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn multiply_adds() -> usize {
-    plain()
-}
-
-fn plain() -> usize {
-    let (a, b) = (black_box(0.999f32), black_box(0.001f32));
-    let mut sums = [black_box(0.5f32); 64];
-    for _ in 0..STEPS {
-        sums.iter_mut().for_each(|sum| *sum = *sum * a + b);
-    }
-    black_box(sums);
-    STEPS * 64
-}
-
 fn peak(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("peak");
-    let tasks = 64 * rayon::current_num_threads();
-    group.throughput(Throughput::Elements((tasks * multiply_adds()) as u64));
-    group.bench_function("multiply-adds", |bencher| {
-        bencher.iter(|| (0..tasks).into_par_iter().map(|_| multiply_adds()).sum::<usize>());
-    });
+    group.throughput(Throughput::Elements(multiply_adds() as u64));
+    group.bench_function("multiply-adds", |bencher| bencher.iter(multiply_adds));
     group.finish();
 }
 
@@ -118,28 +69,64 @@ fn convolutions(criterion: &mut Criterion) {
     }
 }
 
-/// Passes over one tensor, beside a copy of it.
+/// Passes over tensors of one shape, beside a copy of one. Throughput is in bytes read and written, so that the quotient
+/// of two lines says how a pass compares with moving the same bytes by a copy.
 fn passes(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("pass over 8x64x64x64");
-    let shape = [8, 64, 1, 64, 64];
-    let [x, dx, a, t] = [0, 1, 2, 3].map(|i| random(shape, i));
-    let log_det = Tensor::<1>::ones([8], &Device::flex());
-    let vectors = random([1, 1, 1, 3, 64], 4).reshape([3, 64]);
-    group.throughput(Throughput::Bytes((4 * x.shape().num_elements()) as u64));
-    group.bench_function("copy", |bencher| {
-        let values: Vec<f32> = x.clone().into_data().try_to_vec().expect("floats");
-        bencher.iter(|| black_box(&values).to_vec());
-    });
-    group.bench_function("leaky relu", |bencher| bencher.iter(|| leaky_relu(x.clone(), 0.1)));
-    group.bench_function("its pull", |bencher| bencher.iter(|| leaky_relu_pull(x.clone(), dx.clone(), 0.1)));
-    group.bench_function("affine coupling", |bencher| {
-        bencher.iter(|| affine_forward(x.clone(), a.clone(), t.clone(), 2.0));
-    });
-    group.bench_function("its pull from the output", |bencher| {
-        bencher.iter(|| affine_forward_vjp(x.clone(), dx.clone(), &log_det, a.clone(), t.clone(), 2.0));
-    });
-    group.bench_function("three reflections", |bencher| bencher.iter(|| reflect(x.clone(), vectors.clone(), 0..3)));
-    group.finish();
+    for shape in [[8, 64, 1, 64, 64], [4, 12, 1, 16, 16], [1, 12, 1, 512, 512]] {
+        let [batch, channels, _, h, w] = shape;
+        let mut group = criterion.benchmark_group(format!("pass over {batch}x{channels}x{h}x{w}"));
+        let bytes = (4 * shape.iter().product::<usize>()) as u64;
+        let moved = |reads: u64, writes: u64| Throughput::Bytes((reads + writes) * bytes);
+        let [x, dx, a, t] = [0, 1, 2, 3].map(|i| random(shape, i));
+        let log_det = Tensor::<1>::ones([batch], &Device::flex());
+        let vectors = random([1, 1, 1, 3, channels], 4).reshape([3, channels]);
+        let [factor, shift] =
+            [Tensor::<1>::ones([channels], &Device::flex()), Tensor::zeros([channels], &Device::flex())];
+
+        group.throughput(moved(1, 1));
+        group.bench_function("copy", |bencher| {
+            let values: Vec<f32> = x.clone().into_data().try_to_vec().expect("floats");
+            bencher.iter(|| black_box(&values).to_vec());
+        });
+        group.bench_function("scale and shift", |bencher| {
+            bencher.iter(|| scale_then_shift(x.clone(), factor.clone(), shift.clone()));
+        });
+        group.bench_function("scale and shift in place", |bencher| {
+            let mut x = Some(x.clone() * 1.0);
+            bencher.iter(|| x = x.take().map(|x| scale_then_shift(x, factor.clone(), shift.clone())));
+        });
+        group.bench_function("leaky relu", |bencher| bencher.iter(|| leaky_relu(x.clone(), 0.1)));
+        group.bench_function("silu", |bencher| bencher.iter(|| silu(x.clone())));
+        group.bench_function("three reflections", |bencher| bencher.iter(|| reflect(x.clone(), vectors.clone(), 0..3)));
+        let axes = [false, true, true];
+        group.bench_function("checkerboard", |bencher| bencher.iter(|| checkerboard(x.clone(), axes)));
+        group.bench_function("its inverse", |bencher| bencher.iter(|| checkerboard_inverse(x.clone(), axes)));
+        group.bench_function("haar", |bencher| bencher.iter(|| haar(x.clone(), axes)));
+        group.bench_function("haar inverse", |bencher| bencher.iter(|| haar_inverse(x.clone(), axes)));
+
+        group.throughput(moved(1, 0));
+        group.bench_function("channel sums", |bencher| bencher.iter(|| channel_sums(x.clone())));
+        group.throughput(moved(2, 0));
+        group.bench_function("channel dots", |bencher| bencher.iter(|| channel_dots(&x, &dx)));
+        group.bench_function("sample distances", |bencher| bencher.iter(|| sample_distances(&x, &dx)));
+
+        group.throughput(moved(2, 1));
+        group.bench_function("pull of leaky relu", |bencher| {
+            bencher.iter(|| leaky_relu_pull(x.clone(), dx.clone(), 0.1))
+        });
+        group.throughput(moved(3, 1));
+        group.bench_function("affine coupling", |bencher| {
+            bencher.iter(|| affine_forward(x.clone(), a.clone(), t.clone(), 2.0));
+        });
+        group.bench_function("its inverse from the output", |bencher| {
+            bencher.iter(|| affine_inverse(x.clone(), a.clone(), t.clone(), 2.0));
+        });
+        group.throughput(moved(4, 3));
+        group.bench_function("its pull from the output", |bencher| {
+            bencher.iter(|| affine_forward_vjp(x.clone(), dx.clone(), &log_det, a.clone(), t.clone(), 2.0));
+        });
+        group.finish();
+    }
 }
 
 criterion_group!(kernels, peak, convolutions, passes);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use posteria::figure::{Content, Figure, Palette, Panel, extent};
+use posteria::flow::Plan;
 use posteria::model::Model;
 use posteria::posterior::stats::Reduction;
 use posteria::problem::{Experiment, ExperimentBatches, Problem, Set, Size};
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok((x, y))
     };
     let training = experiment.problem().training.clone();
-    let task = Task { model, batches, validation: noisy(Set::Validation, 64)?, training };
+    let task = Task { model, batches, validation: noisy(Set::Validation, 64)?, training, plan: Plan::default() };
     std::fs::create_dir_all(&folder)?;
     train(task, &folder, &device, &mut Print { floor: exact.entropy_per_dim() })?;
 

@@ -13,7 +13,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{AdamConfig, Optimizer};
 use burn::tensor::activation::silu;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use posteria::flow::{Adapter, ConditionerShape, Field, FlowError, Glow, GlowConfig, Network, map_parameters};
+use posteria::flow::{Adapter, ConditionerShape, Field, FlowError, Glow, GlowConfig, Network, Plan, map_parameters};
 use posteria::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
 
@@ -66,7 +66,7 @@ fn main() -> Result<(), FlowError> {
     // Of two normals of standard deviations 1 and 0.3; the bend keeps areas.
     let entropy = (2.0 * PI * E).ln() + 0.3f64.ln();
     for step in 0..steps {
-        let gradient = flow.likelihood_gradient(banana(step, batch, &device), &[], false)?;
+        let gradient = flow.likelihood_gradient(banana(step, batch, &device), &[], false, Plan::default())?;
         let rate = 3e-3 * (1.0 - step as f64 / steps as f64);
         flow = map_parameters(flow, &mut |parameter, value| match gradient.parameters.get(&parameter.id) {
             Some(g) => {

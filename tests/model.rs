@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use ndarray::{ArrayD, Axis, IxDyn};
-use posteria::flow::{Border, ConvolutionalConfig, GlowConfig};
+use posteria::flow::{Border, ConvolutionalConfig, GlowConfig, Plan};
 use posteria::model::{ConditionConfig, Model, ModelConfig, ModelError, Source};
 use posteria::operator::OperatorConfig;
 use posteria::random::{Purpose, stream};
@@ -58,7 +58,7 @@ fn densities_are_in_the_units_of_the_file() {
 fn the_gradient_is_that_of_the_density() {
     let model = model(&[Source::Observation, Source::Adjoint], blur(), 1.0);
     let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
-    let gradient = model.gradient(&x, &y).expect("a gradient");
+    let gradient = model.gradient(&x, &y, Plan::default()).expect("a gradient");
     let density = model.log_prob(&x, &y).expect("a density");
     for (nll, log_prob) in gradient.nll.iter().zip(&density) {
         assert!((nll + log_prob).abs() < 1e-3, "{nll} {log_prob}");

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use ndarray::{ArrayD, IxDyn};
-use posteria::flow::{ConvolutionalConfig, GlowConfig};
+use posteria::flow::{ConvolutionalConfig, GlowConfig, Plan};
 use posteria::model::{Model, ModelConfig};
 use posteria::random::{Purpose, stream};
 use posteria::train::{BatchError, Batches, Outcome, Silent, Task, Training, first_pairs, read_log, train};
@@ -46,7 +46,13 @@ fn run(fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Resul
     assert_eq!(x.shape(), [32, 1, 4, 4]);
     let model = Model::new(config, None, &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap().fit(&x, &y).unwrap();
     let validation = whole.batch(1 << 40).unwrap();
-    let task = Task { model, batches: Arc::new(Noisy { fault }), validation, training: training.clone() };
+    let task = Task {
+        model,
+        batches: Arc::new(Noisy { fault }),
+        validation,
+        training: training.clone(),
+        plan: Plan::default(),
+    };
     train(task, folder, &device, &mut Silent).map_err(|e| e.to_string())
 }
 

@@ -5,6 +5,7 @@ mod diagnose;
 mod experiment;
 mod inspect;
 mod interrupt;
+mod memory;
 mod output;
 mod plot;
 mod progress;

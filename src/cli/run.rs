@@ -4,6 +4,7 @@ use posteria::uq::verdict::Diagnostics;
 
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
+use super::memory::MemoryArgument;
 use super::trained::Trained;
 use super::{Ended, Result, diagnose, output, plot, sample, simulate, train};
 
@@ -16,6 +17,8 @@ pub struct Run {
     experiment: ExperimentArguments,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    memory: MemoryArgument,
 }
 
 impl Run {
@@ -26,7 +29,7 @@ impl Run {
             return Ok(Ended::Interrupted);
         }
         if !folder.is_trained()
-            && let Ended::Interrupted = train::model(experiment, folder, &device)?
+            && let Ended::Interrupted = train::model(experiment, folder, &device, self.memory.plan())?
         {
             return Ok(Ended::Interrupted);
         }

@@ -3,12 +3,14 @@ use std::sync::Arc;
 use anyhow::bail;
 use burn::tensor::Device;
 use clap::Args;
+use posteria::flow::Plan;
 use posteria::model::Model;
 use posteria::problem::{Experiment, ExperimentBatches, RunFolder, Set};
 use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Task, first_pairs, train};
 
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
+use super::memory::MemoryArgument;
 use super::progress::Progress;
 use super::{Ended, Result, interrupt, output};
 
@@ -24,6 +26,8 @@ pub struct Train {
     experiment: ExperimentArguments,
     #[command(flatten)]
     device: DeviceArgument,
+    #[command(flatten)]
+    memory: MemoryArgument,
 }
 
 impl Train {
@@ -38,7 +42,7 @@ impl Train {
         if experiment.problem().training.source == PairSource::Stored && !pairs.exists() {
             bail!("no pairs in {}: give `posteria simulate` first", pairs.display());
         }
-        model(experiment, folder, &device)
+        model(experiment, folder, &device, self.memory.plan())
     }
 }
 
@@ -46,7 +50,7 @@ impl Train {
 const ALARMING: f64 = 1e-3;
 
 /// Trains the model of an experiment into its folder.
-pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device) -> Result {
+pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device, plan: Plan) -> Result {
     folder.discard_results()?;
     let (problem, training) = (experiment.problem(), experiment.problem().training.clone());
     let batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
@@ -63,7 +67,7 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device) -> Re
     experiment.add_noise(Set::Validation, 0, &mut y);
     let floor = experiment.exact().map(|exact| exact.entropy_per_dim());
     let mut watch = Watch { progress: None, steps: training.steps, batch: training.batch, floor, validation: None };
-    let task = Task { model, batches, validation: (x, y), training };
+    let task = Task { model, batches, validation: (x, y), training, plan };
     match train(task, folder.root(), device, &mut watch)? {
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
         Outcome::Finished { steps, validation } => {

@@ -33,6 +33,19 @@ impl Ticks {
         Ticks { marks: (0..count).map(mark).collect(), exponent }
     }
 
+    /// Powers of two between two positive values, in either order: every one, or every second, … as `most` ticks allow.
+    pub fn doublings(from: f64, to: f64, most: usize) -> Ticks {
+        let (low, high) = (from.min(to).log2(), from.max(to).log2());
+        if !(low.is_finite() && high.is_finite()) {
+            return Ticks { marks: Vec::new(), exponent: 0 };
+        }
+        let (first, last) = ((low - 1e-6).ceil() as i32, (high + 1e-6).floor() as i32);
+        let step = ((last - first) / most.max(1) as i32 + 1).max(1);
+        let multiples = (first..=last).filter(|power| power % step == 0);
+        let mark = |power| (2f64.powi(power), number(2f64.powi(power)));
+        Ticks { marks: multiples.map(mark).collect(), exponent: 0 }
+    }
+
     /// A name with its unit and the power of ten of the labels: "depth (×10⁻³ m)".
     pub fn name(&self, name: &str, unit: &str) -> String {
         let unit = self.unit(unit);
@@ -116,6 +129,16 @@ mod tests {
             let ticks = Ticks::new(-size, 0.7 * size, 5, false);
             assert!((2..=6).contains(&ticks.marks.len()), "{size}: {ticks:?}");
         }
+    }
+
+    #[test]
+    fn doublings_are_powers_of_two() {
+        let texts = |from, to, most| -> Vec<String> {
+            Ticks::doublings(from, to, most).marks.into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(texts(64.0, 1024.0, 6), ["64", "128", "256", "512", "1024"]);
+        assert_eq!(texts(5000.0, 0.4, 4), ["1", "16", "256", "4096"]);
+        assert!(texts(0.0, 8.0, 4).is_empty() && texts(f64::NAN, 8.0, 4).is_empty());
     }
 
     #[test]

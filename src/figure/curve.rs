@@ -1,10 +1,10 @@
-//! Curves of training and calibration, as PNG and SVG from one drawing.
+//! Curves of training, calibration and growth, as PNG and SVG from one drawing.
 
 use super::FigureError;
 use super::canvas::{Align, Canvas, Stroke, Style};
 use super::colour::drawable;
 use super::encode;
-use super::frame::Side;
+use super::frame::{Scale, Side};
 use super::plot::{Mark, Plot, Series};
 use super::style::{BLUE_BAND, CHANCE, CURVE, GAP, REFERENCE, TITLE, series_colour};
 use crate::train::Entry;
@@ -179,6 +179,34 @@ pub fn error_by_uncertainty(bins: &[Bin], unit: &str) -> Result<Curve, FigureErr
     Ok(Curve::new("", &plot))
 }
 
+/// How positive quantities grow with another: equal ratios are equally long on both axes, so that a power law is a straight
+/// line. The axes are (name, unit); points that are no positive numbers are left out.
+pub fn growth_curve(
+    horizontal: (&str, &str),
+    vertical: (&str, &str),
+    quantities: &[(String, Vec<[f64; 2]>)],
+) -> Result<Curve, FigureError> {
+    let positive = |p: &&[f64; 2]| p.iter().all(|&v| v > 0.0 && v.is_finite());
+    let shown = || quantities.iter().flat_map(|(_, points)| points).filter(positive);
+    if shown().next().is_none() {
+        return Err(empty("growth curve", "give at least one point of positive numbers"));
+    }
+    let side = |k: usize, (name, unit): (&str, &str)| {
+        let [low, high] = shown().fold([f64::INFINITY, 0.0], |[l, h]: [f64; 2], p| [l.min(p[k]), h.max(p[k])]);
+        let margin = (high / low).powf(0.04).max(1.2);
+        Side { scale: Scale::Doubling, ..Side::new([low / margin, high * margin], name, unit) }
+    };
+    let mut series = Vec::new();
+    for (index, (name, points)) in quantities.iter().enumerate() {
+        let (colour, points) = (series_colour(index), points.iter().filter(positive).copied().collect::<Vec<_>>());
+        series.push(line(name, points.clone(), Stroke::new(colour, CURVE)));
+        series.push(Series { name: String::new(), mark: Mark::Dots { points, radius: 1.8 * CURVE, colour } });
+    }
+    let mut vertical = side(1, vertical);
+    vertical.ends.reverse();
+    Ok(Curve::new("", &Plot { size: WIDE, horizontal: side(0, horizontal), vertical, series }))
+}
+
 fn line(name: &str, points: Vec<[f64; 2]>, stroke: Stroke) -> Series {
     Series { name: name.into(), mark: Mark::Line { points, stroke } }
 }
@@ -245,6 +273,16 @@ mod tests {
         let message = training_curve(&[], None).unwrap_err().to_string();
         assert!(message.contains("train first"), "{message}");
         assert!(coverage_curve(&[]).is_err() && error_by_uncertainty(&[Bin::default()], "m").is_err());
+    }
+
+    #[test]
+    fn growth_is_drawn_where_it_is_positive() {
+        let points = vec![[64.0, 20.0], [128.0, 80.0], [256.0, f64::NAN], [512.0, 0.0]];
+        let quantities = [("ours".into(), points), ("other".into(), vec![])];
+        let text = svg(&growth_curve(("image size", "pixels"), ("memory", "MiB"), &quantities).unwrap());
+        contains(&text, &["ours", "other", "image size (pixels)", "memory (MiB)", ">64<", ">32<"]);
+        svg(&growth_curve(("", ""), ("", ""), &[("one".into(), vec![[1.0, 1.0]])]).unwrap());
+        assert!(growth_curve(("", ""), ("", ""), &[("none".into(), vec![[1.0, -1.0]])]).is_err());
     }
 
     #[test]

@@ -6,6 +6,15 @@ use super::encode::text_width;
 use super::style::{FRAME, GAP, LABEL, MESH, RULE, TICK, TICK_LENGTH};
 use crate::io;
 
+/// How values lie along a side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// Equal differences are equally long.
+    Linear,
+    /// Equal ratios are equally long; values are positive.
+    Doubling,
+}
+
 /// One side of a frame: which values it spans, and what they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Side {
@@ -15,11 +24,12 @@ pub struct Side {
     pub unit: String,
     /// Only whole numbers have a meaning.
     pub whole: bool,
+    pub scale: Scale,
 }
 
 impl Side {
     pub fn new(ends: [f64; 2], name: &str, unit: &str) -> Self {
-        Self { ends, name: name.into(), unit: unit.into(), whole: false }
+        Self { ends, name: name.into(), unit: unit.into(), whole: false, scale: Scale::Linear }
     }
 
     /// The side of an image: the coordinates of the centres of the first and last pixel lie half a pixel inside.
@@ -33,11 +43,18 @@ impl Side {
 
     /// Where a value lies, 0 at the first end, 1 at the second.
     fn share(&self, value: f64) -> f64 {
-        (value - self.ends[0]) / (self.ends[1] - self.ends[0])
+        let [value, from, to] = [value, self.ends[0], self.ends[1]].map(|v| match self.scale {
+            Scale::Linear => v,
+            Scale::Doubling => v.log2(),
+        });
+        (value - from) / (to - from)
     }
 
     fn ticks(&self, most: usize) -> Ticks {
-        Ticks::new(self.ends[0], self.ends[1], most, self.whole)
+        match self.scale {
+            Scale::Linear => Ticks::new(self.ends[0], self.ends[1], most, self.whole),
+            Scale::Doubling => Ticks::doublings(self.ends[0], self.ends[1], most),
+        }
     }
 }
 
@@ -211,6 +228,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn doublings_are_equally_long() {
+        let side = Side { scale: Scale::Doubling, ..Side::new([4.0, 64.0], "depth", "") };
+        assert_eq!([4.0, 8.0, 16.0, 64.0].map(|value| side.share(value)), [0.0, 0.25, 0.5, 1.0]);
+        assert!(!side.share(0.0).is_finite());
     }
 
     #[test]

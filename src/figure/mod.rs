@@ -22,7 +22,7 @@ mod statistics;
 mod style;
 
 pub use colour::{Palette, extent, symmetric_extent};
-pub use curve::{Curve, coverage_curve, ecdf_difference, error_by_uncertainty, training_curve};
+pub use curve::{Curve, coverage_curve, ecdf_difference, error_by_uncertainty, growth_curve, training_curve};
 pub use error::FigureError;
 pub use maps::{Content, Figure, Line, Panel};
 pub use posterior::posterior_figures;

@@ -1,8 +1,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
-use crate::kernels::{channel_sums, pixels, scale_channels, shift_channels};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
+use crate::kernels::{channel_dots, channel_sums, pixels, scale_channels, scale_then_shift, shift_then_scale};
 
 /// Scale and shift of each channel, started from data (Kingma and Dhariwal 2018, section 3.1).
 ///
@@ -11,7 +11,7 @@ use crate::kernels::{channel_sums, pixels, scale_channels, shift_channels};
 /// The scale is kept as its logarithm, so that it is positive and never divided by. From z and z̄ = ∂L/∂z,
 /// δ = ∂L/∂log_det:
 ///
-///   x = e⁻ˡ (z − b),   x̄ = eˡ z̄,   l̄ = Σ z̄ (z − b) + n Σ_samples δ,   b̄ = Σ z̄,
+///   x = e⁻ˡ (z − b),   x̄ = eˡ z̄,   l̄ = eˡ Σ z̄ x + n Σ_samples δ,   b̄ = Σ z̄,
 ///
 /// and for the inverse map, from x, x̄ and δ of its own log_det = −n Σ l:
 ///
@@ -36,13 +36,21 @@ impl ActNorm {
         }
     }
 
-    fn scaled(&self, x: Field) -> Field {
-        scale_channels(x, self.log_scale.val().exp())
+    fn scale(&self) -> Tensor<1> {
+        self.log_scale.val().exp()
     }
 
-    /// By the reciprocal of the very factor of [`scaled`](Self::scaled): some devices round e⁻ˡ otherwise.
-    fn unscaled(&self, x: Field) -> Field {
-        scale_channels(x, self.log_scale.val().exp().recip())
+    /// The reciprocal of the very factor of the forward map: some devices round e⁻ˡ otherwise.
+    fn inverse_scale(&self) -> Tensor<1> {
+        self.scale().recip()
+    }
+
+    fn apply(&self, x: Field) -> Field {
+        scale_then_shift(x, self.scale(), self.shift.val())
+    }
+
+    fn apply_inverse(&self, z: Field) -> Field {
+        shift_then_scale(z, self.shift.val().neg(), self.inverse_scale())
     }
 
     fn log_det(&self, x: &Field) -> PerSample {
@@ -63,58 +71,58 @@ impl Invertible for ActNorm {
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
         let count = (x.dims()[0] * pixels(&x)) as f64;
         let mean = channel_sums(x.clone()) / count;
-        let centred = shift_channels(x.clone(), mean.clone().neg());
-        let variance = channel_sums(centred.square()) / count;
+        let centred = shift_then_scale(x.clone(), mean.clone().neg(), mean.ones_like());
+        let variance = channel_dots(&centred, &centred) / count;
         let floor = (mean.clone().square() + variance.clone()) * (CONSTANT * CONSTANT);
         let constant = variance.clone().lower_equal(floor);
         let log_scale = variance.mask_fill(constant, 1.0).log() * -0.5;
         let shift = mean.neg() * log_scale.clone().exp();
         let layer = Self { log_scale: self.log_scale.map(|_| log_scale), shift: self.shift.map(|_| shift) };
-        let (z, _) = layer.forward(x, c);
+        let (z, _) = layer.forward(x, c, &mut Tapes::none());
         (layer, z)
     }
 
-    fn forward(&self, x: Field, _c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = self.log_det(&x);
-        (shift_channels(self.scaled(x), self.shift.val()), log_det)
+        (self.apply(x), log_det)
     }
 
-    fn inverse(&self, z: Field, _c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = self.log_det(&z).neg();
-        (self.unscaled(shift_channels(z, self.shift.val().neg())), log_det)
+        (self.apply_inverse(z), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let n = pixels(&z) as f64;
-        let centred = shift_channels(z, self.shift.val().neg());
-        let own = channel_sums(dz.clone() * centred.clone());
+        let x = self.apply_inverse(z);
+        let own = channel_dots(&dz, &x) * self.scale();
         dtheta.add(&self.log_scale, own + dlog_det.clone().sum() * n);
         dtheta.add(&self.shift, channel_sums(dz.clone()));
-        (self.unscaled(centred), self.scaled(dz))
+        (x, scale_channels(dz, self.scale()))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let n = pixels(&x) as f64;
-        let own = channel_sums(dx.clone() * x.clone());
+        let own = channel_dots(&dx, &x);
         dtheta.add(&self.log_scale, (own + dlog_det.clone().sum() * n).neg());
-        let dz = self.unscaled(dx);
+        let dz = scale_channels(dx, self.inverse_scale());
         dtheta.add(&self.shift, channel_sums(dz.clone()).neg());
-        (shift_channels(self.scaled(x), self.shift.val()), dz)
+        (self.apply(x), dz)
     }
 }

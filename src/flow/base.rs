@@ -5,14 +5,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::flow::{Field, PerSample};
-use crate::kernels::sample_sums;
+use crate::kernels::sample_dots;
 
 /// log N(z; 0, I) of each sample, in nats: −½(‖z‖² + n log 2π) with n entries a sample.
 pub fn standard_normal_log_density(z: Field) -> PerSample {
     let [_, channels, d, h, w] = z.dims();
     let entries = (channels * d * h * w) as f64;
     let constant = entries * (2.0 * std::f64::consts::PI).ln();
-    (sample_sums(z.square()) + constant) * -0.5
+    (sample_dots(&z, &z) + constant) * -0.5
 }
 
 /// Independent standard normal numbers of the given shape, drawn on the host so that they are the same on any device.

@@ -1,6 +1,6 @@
 use burn::module::{Module, ModuleDisplay};
 
-use crate::flow::{Field, ParameterGradients};
+use crate::flow::{Border, ConvolutionalConditioner, Field, ParameterGradients};
 
 /// What lies beyond one side of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,25 @@ pub struct ConditionerShape {
 /// The network inside a coupling. It need not be invertible and is differentiated by itself.
 pub trait Conditioner: Module + ModuleDisplay {
     /// What [`apply_taped`](Conditioner::apply_taped) keeps for [`pull`](Conditioner::pull).
-    type Tape;
+    type Tape: Send + 'static;
 
     /// How many pixels it sees around an output pixel on each axis; `None`: it sees everything and is never tiled.
     fn reach(&self) -> Option<[usize; 3]>;
+
+    /// How it continues an image beyond its border.
+    fn border(&self) -> Border {
+        Border::Zeros
+    }
+
+    /// Bytes of a tape for each pixel; `None` where nobody knows: it is never kept, and its network is never tiled.
+    fn tape_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    /// The network, where it is made of convolutions: the kernels know how to sweep these.
+    fn as_convolutional(&self) -> Option<&ConvolutionalConditioner> {
+        None
+    }
 
     /// The output on a tile.
     fn apply(&self, tile: Tile) -> Field;

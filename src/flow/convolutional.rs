@@ -5,59 +5,15 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::base::tensor;
-use crate::flow::{Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile};
-use crate::kernels::{
-    Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint, leaky_relu, leaky_relu_pull,
-    silu, silu_pull,
+use crate::flow::{
+    Activation, Border, Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile,
 };
-
-/// The nonlinearity between two convolutions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// max(u, 0).
-    Relu,
-    /// Slope 0.1 below zero.
-    #[default]
-    LeakyRelu,
-    /// u · sigmoid(u).
-    Silu,
-}
-
-const LEAK: f64 = 0.1;
+use crate::kernels::{
+    Convolutions, Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint,
+};
 
 /// Standard deviation of a weight times √(fan in): keeps the variance through rectifiers (He et al. 2015).
 const GAIN: f64 = std::f64::consts::SQRT_2;
-
-impl Activation {
-    fn apply(self, u: Field) -> Field {
-        match self {
-            Activation::Relu => leaky_relu(u, 0.0),
-            Activation::LeakyRelu => leaky_relu(u, LEAK),
-            Activation::Silu => silu(u),
-        }
-    }
-
-    /// ∂L/∂u from ∂L/∂activation(u).
-    fn pull(self, u: Field, dy: Field) -> Field {
-        match self {
-            Activation::Relu => leaky_relu_pull(u, dy, 0.0),
-            Activation::LeakyRelu => leaky_relu_pull(u, dy, LEAK),
-            Activation::Silu => silu_pull(u, dy),
-        }
-    }
-}
-
-/// How an image goes on beyond its border, for a convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Border {
-    /// With zeros, which also tell the network where the border is.
-    #[default]
-    Zeros,
-    /// With its other side: for unknowns and operators on a periodic grid.
-    Periodic,
-}
 
 /// Settings of a [`ConvolutionalConditioner`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,6 +154,22 @@ pub struct ConvolutionalConditioner {
     border: Border,
 }
 
+impl ConvolutionalConditioner {
+    /// The network as the kernels know it.
+    pub(super) fn convolutions(&self) -> Convolutions {
+        let layers = self.layers.iter().map(|layer| (layer.weight.val(), layer.bias.val())).collect();
+        Convolutions { layers, activation: self.activation, border: self.border }
+    }
+
+    /// Adds gradients of the weights and biases of [`convolutions`](Self::convolutions).
+    pub(super) fn add_gradients(&self, gradients: Vec<(Field, Tensor<1>)>, dtheta: &mut ParameterGradients) {
+        for (layer, (weight, bias)) in self.layers.iter().zip(gradients) {
+            dtheta.add(&layer.weight, weight);
+            dtheta.add(&layer.bias, bias);
+        }
+    }
+}
+
 /// The input, the values before each nonlinearity, and where the border was.
 pub struct ConvolutionalTape {
     x: Field,
@@ -213,6 +185,19 @@ impl Conditioner for ConvolutionalConditioner {
             let reach = layer.reach();
             core::array::from_fn(|axis| sum[axis] + reach[axis])
         }))
+    }
+
+    fn border(&self) -> Border {
+        self.border
+    }
+
+    fn tape_bytes(&self) -> Option<usize> {
+        let values: usize = self.layers.iter().map(|layer| layer.bias.val().dims()[0]).sum();
+        Some(values * size_of::<f32>())
+    }
+
+    fn as_convolutional(&self) -> Option<&ConvolutionalConditioner> {
+        Some(self)
     }
 
     fn apply(&self, tile: Tile) -> Field {

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
-    Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Sequence, Split,
-    Squeeze, Squeezer, Transform, standard_normal, standard_normal_log_density,
+    Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
+    Squeeze, Squeezer, Tapes, Transform, standard_normal, standard_normal_log_density,
 };
+use crate::kernels::{sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -237,13 +238,13 @@ impl<N: Conditioner> Glow<N> {
     /// (z, log|det ∂z/∂x|) of x.
     pub fn forward(&self, x: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&x, c)?;
-        Ok(self.layers.forward(x, c))
+        Ok(self.layers.forward(x, c, &mut Tapes::none()))
     }
 
     /// (x, log|det ∂x/∂z|) of z.
     pub fn inverse(&self, z: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&z, c)?;
-        Ok(self.layers.inverse(z, c))
+        Ok(self.layers.inverse(z, c, &mut Tapes::none()))
     }
 
     /// log q(x|c) of each sample, in nats.
@@ -266,40 +267,41 @@ impl<N: Conditioner> Glow<N> {
         self.inverse(z, c).map(|(x, _)| x)
     }
 
-    /// Σ −log q(x|c) over the batch and its gradient. The gradient in the condition costs more and is made only where
-    /// `condition_wanted`.
+    /// Σ −log q(x|c) over the batch and its gradient, with as much memory as the plan grants. The gradient in the
+    /// condition costs more and is made only where `condition_wanted`.
     pub fn likelihood_gradient(
         &self,
         x: Field,
         c: &Condition,
         condition_wanted: bool,
+        plan: Plan,
     ) -> Result<LikelihoodGradient, FlowError> {
         self.check_fields(&x, c)?;
-        let (z, log_det) = self.layers.forward(x.clone(), c);
+        let mut tapes = Tapes::new(plan);
+        let (z, log_det) = self.layers.forward(x.clone(), c, &mut tapes);
         let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
         let slot = if condition_wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc = vec![slot; c.len()];
         let mut parameters = ParameterGradients::new();
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
-        let (again, dx) = self.layers.forward_vjp(z.clone(), z, &dlog_det, c, &mut dc, &mut parameters);
-        let error = (again - x.clone()).square().sum() / x.square().sum();
+        let (again, dx) = self.layers.forward_vjp((z.clone(), z), &dlog_det, c, &mut dc, &mut parameters, &mut tapes);
+        let error = sample_distances(&again, &x).sum() / sample_dots(&x, &x).sum();
         let reconstruction_error = error.sqrt().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
         Ok(LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error })
     }
 
-    /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from x,
-    /// ∂L/∂x and ∂L/∂log_det.
+    /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from
+    /// (x, ∂L/∂x) and ∂L/∂log_det.
     pub fn inverse_gradient(
         &self,
-        x: Field,
-        dx: Field,
+        x: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut [GradientSlot],
         dtheta: &mut ParameterGradients,
     ) -> Result<Field, FlowError> {
-        self.check_fields(&x, c)?;
-        Ok(self.layers.inverse_vjp(x, dx, dlog_det, c, dc, dtheta).1)
+        self.check_fields(&x.0, c)?;
+        Ok(self.layers.inverse_vjp(x, dlog_det, c, dc, dtheta, &mut Tapes::none()).1)
     }
 }

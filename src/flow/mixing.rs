@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::flow::base::tensor;
-use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
 use crate::kernels::{gram, no_log_det, reflect, reflection_gradients};
 
 /// An orthogonal 1×1 convolution: a product of Householder reflections over the channels.
@@ -50,28 +50,28 @@ impl Invertible for ChannelMixing {
     }
 
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
-        let (z, _) = self.forward(x, c);
+        let (z, _) = self.forward(x, c, &mut Tapes::none());
         (self, z)
     }
 
-    fn forward(&self, x: Field, _c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = no_log_det(&x);
         (self.apply(x), log_det)
     }
 
-    fn inverse(&self, z: Field, _c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = no_log_det(&z);
         (self.apply_transposed(z), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         _dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let x = self.apply_transposed(z);
         let dw = gram(dz.clone(), x.clone());
@@ -81,12 +81,12 @@ impl Invertible for ChannelMixing {
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         _dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         let z = self.apply(x);
         let dw = gram(z.clone(), dx.clone());

@@ -25,14 +25,16 @@ mod parameters;
 mod sequence;
 mod split;
 mod squeeze;
+mod tapes;
+mod tiles;
 
-pub use crate::kernels::{Field, PerSample};
+pub use crate::kernels::{Activation, Border, Field, PerSample, Transform};
 pub use actnorm::ActNorm;
 pub use adapter::{Adapter, Network};
 pub use base::{standard_normal, standard_normal_log_density};
 pub use conditioner::{Conditioner, ConditionerShape, Edge, Tile};
-pub use convolutional::{Activation, Border, ConvolutionalConditioner, ConvolutionalConfig};
-pub use coupling::{Coupling, Transform};
+pub use convolutional::{ConvolutionalConditioner, ConvolutionalConfig};
+pub use coupling::Coupling;
 pub use error::FlowError;
 pub use glow::{ConditionalGlow, Glow, GlowConfig, LikelihoodGradient};
 pub use gradient::{ConditionGradient, GradientSlot, ParameterGradients};
@@ -41,6 +43,7 @@ pub use parameters::{Parameter, cast, map_parameters, parameters};
 pub use sequence::{Layer, Sequence};
 pub use split::Split;
 pub use squeeze::{Squeeze, Squeezer};
+pub use tapes::{Plan, Tapes};
 
 use burn::module::Module;
 
@@ -62,32 +65,33 @@ pub trait Invertible: Module {
     /// Sets what starts from data, such as ActNorm's scale and shift, from one batch, and returns z with it.
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field);
 
-    /// (z, log|det ∂z/∂x|) of x.
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample);
+    /// (z, log|det ∂z/∂x|) of x. What its gradient may use again goes to `tapes`.
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample);
 
-    /// (x, log|det ∂x/∂z|) of z.
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample);
+    /// (x, log|det ∂x/∂z|) of z. What its gradient may use again goes to `tapes`.
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample);
 
-    /// Gradient of the forward map: from its output z, ∂L/∂z and ∂L/∂log_det to (x, ∂L/∂x). The gradients of the
-    /// parameters and of the conditions are added to `dtheta` and `dc`.
+    /// Gradient of the forward map: from its output and ∂L/∂output, and ∂L/∂log_det, to the input and ∂L/∂input, in
+    /// the same buffers where nobody else holds them. The gradients of the parameters and of the conditions are added
+    /// to `dtheta` and `dc`; `tapes` are those of the forward map, or none.
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        z: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field);
 
-    /// Gradient of the inverse map: from its output x, ∂L/∂x and ∂L/∂log_det (of the inverse) to (z, ∂L/∂z).
+    /// Gradient of the inverse map: from (x, ∂L/∂x) and ∂L/∂log_det of the inverse to (z, ∂L/∂z).
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        x: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field);
 }

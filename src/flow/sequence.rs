@@ -2,7 +2,7 @@ use burn::module::Module;
 
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, ConditionGradient, Conditioner, Coupling, Field, FlowError, Invertible,
-    ParameterGradients, PerSample, Split, Squeeze,
+    ParameterGradients, PerSample, Split, Squeeze, Tapes,
 };
 use crate::kernels::no_log_det;
 
@@ -52,36 +52,36 @@ impl<N: Conditioner> Invertible for Layer<N> {
         }
     }
 
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
-        each!(self, layer => layer.forward(x, c))
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+        each!(self, layer => layer.forward(x, c, tapes))
     }
 
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
-        each!(self, layer => layer.inverse(z, c))
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+        each!(self, layer => layer.inverse(z, c, tapes))
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        z: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        each!(self, layer => layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta))
+        each!(self, layer => layer.forward_vjp(z, dlog_det, c, dc, dtheta, tapes))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        x: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        each!(self, layer => layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta))
+        each!(self, layer => layer.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes))
     }
 }
 
@@ -114,43 +114,43 @@ impl<N: Conditioner> Invertible for Sequence<N> {
         (Self { layers }, z)
     }
 
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let none = no_log_det(&x);
         self.layers.iter().fold((x, none), |(x, sum), layer| {
-            let (z, log_det) = layer.forward(x, c);
+            let (z, log_det) = layer.forward(x, c, tapes);
             (z, sum + log_det)
         })
     }
 
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let none = no_log_det(&z);
         self.layers.iter().rev().fold((z, none), |(z, sum), layer| {
-            let (x, log_det) = layer.inverse(z, c);
+            let (x, log_det) = layer.inverse(z, c, tapes);
             (x, sum + log_det)
         })
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        z: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        self.layers.iter().rev().fold((z, dz), |(z, dz), layer| layer.forward_vjp(z, dz, dlog_det, c, dc, dtheta))
+        self.layers.iter().rev().fold(z, |z, layer| layer.forward_vjp(z, dlog_det, c, dc, dtheta, tapes))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        x: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        self.layers.iter().fold((x, dx), |(x, dx), layer| layer.inverse_vjp(x, dx, dlog_det, c, dc, dtheta))
+        self.layers.iter().fold(x, |x, layer| layer.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes))
     }
 }

@@ -1,9 +1,10 @@
 use burn::module::Module;
-use burn::tensor::Tensor;
 
 use crate::flow::{
     Condition, ConditionGradient, Conditioner, Field, FlowError, Invertible, ParameterGradients, PerSample, Sequence,
+    Tapes,
 };
+use crate::kernels::replace_channels;
 
 /// Runs the rest of a network on half of the channels and puts the parts together again (Dinh et al. 2017, section
 /// 3.6), so that a multi-scale network is a layer like any other.
@@ -22,10 +23,9 @@ impl<N: Conditioner> Split<N> {
         Self { rest }
     }
 
-    fn parts(x: Field) -> (Field, Field) {
-        let channels = x.dims()[1];
-        let first = channels.div_ceil(2);
-        (x.clone().narrow(1, 0, first), x.narrow(1, first, channels - first))
+    /// The part that goes on; the other stays where it is in x.
+    fn part(x: &Field) -> Field {
+        x.clone().narrow(1, 0, x.dims()[1].div_ceil(2))
     }
 }
 
@@ -58,48 +58,45 @@ impl<N: Conditioner> Invertible for Split<N> {
     }
 
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
-        let (x1, x2) = Self::parts(x);
-        let (rest, z1) = self.rest.initialize(x1, deeper(c));
-        (Self { rest }, Tensor::cat(vec![z1, x2], 1))
+        let (rest, z1) = self.rest.initialize(Self::part(&x), deeper(c));
+        (Self { rest }, replace_channels(x, 0, z1))
     }
 
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
-        let (x1, x2) = Self::parts(x);
-        let (z1, log_det) = self.rest.forward(x1, deeper(c));
-        (Tensor::cat(vec![z1, x2], 1), log_det)
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+        let (z1, log_det) = self.rest.forward(Self::part(&x), deeper(c), tapes);
+        (replace_channels(x, 0, z1), log_det)
     }
 
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
-        let (z1, z2) = Self::parts(z);
-        let (x1, log_det) = self.rest.inverse(z1, deeper(c));
-        (Tensor::cat(vec![x1, z2], 1), log_det)
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+        let (x1, log_det) = self.rest.inverse(Self::part(&z), deeper(c), tapes);
+        (replace_channels(z, 0, x1), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        let ((z1, z2), (dz1, dz2)) = (Self::parts(z), Self::parts(dz));
-        let (x1, dx1) = self.rest.forward_vjp(z1, dz1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
-        (Tensor::cat(vec![x1, z2], 1), Tensor::cat(vec![dx1, dz2], 1))
+        let parts = (Self::part(&z), Self::part(&dz));
+        let (x1, dx1) = self.rest.forward_vjp(parts, dlog_det, deeper(c), deeper_mut(dc), dtheta, tapes);
+        (replace_channels(z, 0, x1), replace_channels(dz, 0, dx1))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
-        let ((x1, x2), (dx1, dx2)) = (Self::parts(x), Self::parts(dx));
-        let (z1, dz1) = self.rest.inverse_vjp(x1, dx1, dlog_det, deeper(c), deeper_mut(dc), dtheta);
-        (Tensor::cat(vec![z1, x2], 1), Tensor::cat(vec![dz1, dx2], 1))
+        let parts = (Self::part(&x), Self::part(&dx));
+        let (z1, dz1) = self.rest.inverse_vjp(parts, dlog_det, deeper(c), deeper_mut(dc), dtheta, tapes);
+        (replace_channels(x, 0, z1), replace_channels(dx, 0, dz1))
     }
 }

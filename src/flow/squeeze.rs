@@ -1,7 +1,7 @@
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample};
+use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
 use crate::kernels::{checkerboard, checkerboard_inverse, haar, haar_inverse, no_log_det};
 
 /// How resolution is traded for channels.
@@ -102,36 +102,36 @@ impl Invertible for Squeeze {
         (self, z)
     }
 
-    fn forward(&self, x: Field, _c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = no_log_det(&x);
         (self.apply(x), log_det)
     }
 
-    fn inverse(&self, z: Field, _c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = no_log_det(&z);
         (self.apply_inverse(z), log_det)
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        (z, dz): (Field, Field),
         _dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         _dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         (self.apply_inverse(z), self.apply_inverse(dz))
     }
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        (x, dx): (Field, Field),
         _dlog_det: &PerSample,
         _c: &Condition,
         _dc: &mut ConditionGradient,
         _dtheta: &mut ParameterGradients,
+        _tapes: &mut Tapes,
     ) -> (Field, Field) {
         (self.apply(x), self.apply(dx))
     }

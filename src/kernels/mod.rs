@@ -8,19 +8,24 @@
 //! has depth 1, a trace also height 1, a vector of parameters all three.
 
 mod fast;
+mod network;
 mod padding;
 mod portable;
 mod seam;
+mod transform;
 
+pub use fast::swept::{Direction, Pulled, Swept, SweptTapes};
+pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
 pub use portable::channel::{no_log_det, pixels};
 pub use portable::convolution::{wrap, wrap_adjoint};
-pub use portable::squeeze::{checkerboard, checkerboard_inverse, haar, haar_inverse};
 pub use seam::{
-    affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_sums, convolve,
-    convolve_input_adjoint, convolve_weight_adjoint, gram, leaky_relu, leaky_relu_pull, reflect, reflection_gradients,
-    sample_sums, scale_channels, shift_channels, silu, silu_pull,
+    affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_dots, channel_sums, checkerboard,
+    checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar, haar_inverse,
+    leaky_relu, leaky_relu_pull, reflect, reflection_gradients, replace_channels, sample_distances, sample_dots,
+    sample_sums, scale_channels, scale_then_shift, shift_channels, shift_then_scale, silu, silu_pull,
 };
+pub use transform::Transform;
 
 use burn::tensor::Tensor;
 

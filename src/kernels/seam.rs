@@ -4,6 +4,8 @@ use burn::tensor::Tensor;
 
 use super::fast::activation::{LeakyRelu, LeakyReluPull, Silu, SiluPull, map, map_with};
 use super::fast::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
+use super::fast::squeeze::{squeeze, unsqueeze};
+use super::fast::sums::{self, Product, SquaredDifference};
 use super::fast::{self, InstructionSet};
 use super::{Field, Padding, PerSample, portable};
 
@@ -44,7 +46,7 @@ pub fn gram(a: Field, b: Field) -> Tensor<2> {
 
 /// Σ over batch and pixels: `[channel]`.
 pub fn channel_sums(x: Field) -> Tensor<1> {
-    match fast::channel::channel_sums(InstructionSet::best(), &x) {
+    match sums::channel_sums(InstructionSet::best(), &x) {
         Some(sums) => sums,
         None => portable::channel::channel_sums(x),
     }
@@ -52,15 +54,39 @@ pub fn channel_sums(x: Field) -> Tensor<1> {
 
 /// Σ over channels and pixels: `[batch]`.
 pub fn sample_sums(x: Field) -> PerSample {
-    match fast::channel::sample_sums(InstructionSet::best(), &x) {
+    match sums::sample_sums(InstructionSet::best(), &x) {
         Some(sums) => sums,
         None => portable::channel::sample_sums(x),
     }
 }
 
+/// Σ over batch and pixels of a·b, for two fields of one shape: `[channel]`.
+pub fn channel_dots(a: &Field, b: &Field) -> Tensor<1> {
+    match sums::channel_dots(InstructionSet::best(), a, b) {
+        Some(dots) => dots,
+        None => portable::channel::channel_dots(a, b),
+    }
+}
+
+/// Σ over channels and pixels of a·b, for two fields of one shape: `[batch]`.
+pub fn sample_dots(a: &Field, b: &Field) -> PerSample {
+    match sums::sample_terms(InstructionSet::best(), a, b, Product) {
+        Some(dots) => dots,
+        None => portable::channel::sample_dots(a, b),
+    }
+}
+
+/// Σ over channels and pixels of (a − b)², for two fields of one shape: `[batch]`.
+pub fn sample_distances(a: &Field, b: &Field) -> PerSample {
+    match sums::sample_terms(InstructionSet::best(), a, b, SquaredDifference) {
+        Some(distances) => distances,
+        None => portable::channel::sample_distances(a, b),
+    }
+}
+
 /// x multiplied by one factor a channel.
 pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
-    match fast::channel::scale_and_shift(InstructionSet::best(), x, Some(&factor), None) {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, Some(&factor), None) {
         Ok(y) => y,
         Err(x) => portable::channel::scale_channels(x, factor),
     }
@@ -68,9 +94,33 @@ pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
 
 /// x plus one number a channel.
 pub fn shift_channels(x: Field, shift: Tensor<1>) -> Field {
-    match fast::channel::scale_and_shift(InstructionSet::best(), x, None, Some(&shift)) {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, None, Some(&shift)) {
         Ok(y) => y,
         Err(x) => portable::channel::shift_channels(x, shift),
+    }
+}
+
+/// factor·x + shift, one of each a channel: `[channel]`.
+pub fn scale_then_shift(x: Field, factor: Tensor<1>, shift: Tensor<1>) -> Field {
+    match fast::channel::scale_then_shift(InstructionSet::best(), x, Some(&factor), Some(&shift)) {
+        Ok(y) => y,
+        Err(x) => portable::channel::scale_then_shift(x, factor, shift),
+    }
+}
+
+/// (x + shift)·factor, one of each a channel: `[channel]`.
+pub fn shift_then_scale(x: Field, shift: Tensor<1>, factor: Tensor<1>) -> Field {
+    match fast::channel::shift_then_scale(InstructionSet::best(), x, &shift, &factor) {
+        Ok(y) => y,
+        Err(x) => portable::channel::shift_then_scale(x, shift, factor),
+    }
+}
+
+/// x with its channels from `first` on overwritten by those of `part`, which has all other extents of x.
+pub fn replace_channels(x: Field, first: usize, part: Field) -> Field {
+    match fast::channel::replace_channels(x, first, &part) {
+        Ok(y) => y,
+        Err(x) => portable::channel::replace_channels(x, first, part),
     }
 }
 
@@ -167,5 +217,41 @@ pub fn affine_inverse_vjp(
     match couple(InstructionSet::best(), InversePull, &x, Some((&dx, dlog_det)), &a, &t, bound) {
         Some(([y, dy, da], _)) => (y, dy.clone(), da, dy.neg()),
         None => portable::coupling::affine_inverse_vjp(x, dx, dlog_det, a, t, bound),
+    }
+}
+
+/// Polyphase samples: group g = Σ_axis bitₐ·2^(position of the axis) holds the pixels of offset bitₐ on each chosen
+/// axis, the last axis counting fastest. Channels are group-major: all channels of group 0, then of group 1.
+///
+/// `x`: `[batch, c, d, h, w]`, the chosen axes even; result `[batch, c·2^n, …]` with the n chosen axes halved.
+pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
+    match squeeze(InstructionSet::best(), &x, axes, false) {
+        Some(z) => z,
+        None => portable::squeeze::checkerboard(x, axes),
+    }
+}
+
+/// The inverse of [`checkerboard`].
+pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
+    match unsqueeze(InstructionSet::best(), &z, axes, false) {
+        Some(x) => x,
+        None => portable::squeeze::checkerboard_inverse(z, axes),
+    }
+}
+
+/// The orthonormal Haar transform, one level: group g holds averages (bit 0) or differences (bit 1) of neighbours
+/// along each chosen axis, (even ± odd)/√2. Channels as in [`checkerboard`].
+pub fn haar(x: Field, axes: [bool; 3]) -> Field {
+    match squeeze(InstructionSet::best(), &x, axes, true) {
+        Some(z) => z,
+        None => portable::squeeze::haar(x, axes),
+    }
+}
+
+/// The inverse of [`haar`].
+pub fn haar_inverse(z: Field, axes: [bool; 3]) -> Field {
+    match unsqueeze(InstructionSet::best(), &z, axes, true) {
+        Some(x) => x,
+        None => portable::squeeze::haar_inverse(z, axes),
     }
 }

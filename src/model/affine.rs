@@ -3,7 +3,7 @@ use ndarray::{ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Field;
-use crate::kernels::{pixels, scale_channels, shift_channels};
+use crate::kernels::{pixels, scale_then_shift, shift_then_scale};
 
 /// u = (x − shift) / scale for each channel; log|∂u/∂x| = −n Σ log scale for n pixels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,13 +41,13 @@ impl Affine {
         let shift = self.shift.iter().map(|s| -s);
         let factor = self.scale.iter().map(|s| 1.0 / s);
         let (shift, factor) = (channels(shift, &x), channels(factor, &x));
-        scale_channels(shift_channels(x, shift), factor)
+        shift_then_scale(x, shift, factor)
     }
 
     /// x of u, `[batch, channel, …]`.
     pub fn undo(&self, u: Field) -> Field {
         let (shift, factor) = (channels(self.shift.iter().copied(), &u), channels(self.scale.iter().copied(), &u));
-        shift_channels(scale_channels(u, factor), shift)
+        scale_then_shift(u, factor, shift)
     }
 
     /// log|∂u/∂x|, the same for every sample.

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::flow::{
-    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, map_parameters, parameters, standard_normal,
+    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, Plan, map_parameters, parameters, standard_normal,
     standard_normal_log_density,
 };
 use crate::io::{Grid, Provenance, Quantity};
@@ -197,14 +197,14 @@ impl Model {
     }
 
     /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
-    pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Gradient, ModelError> {
+    pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>, plan: Plan) -> Result<Gradient, ModelError> {
         same_batch(x, y)?;
         let x = self.x_field(x)?;
         let log_det = self.description.unknown.log_det(&x);
         let u = self.description.unknown.apply(x);
         let c = self.condition(y)?;
         let LikelihoodGradient { nll, parameters, reconstruction_error, .. } =
-            self.flow.likelihood_gradient(u, &c, false)?;
+            self.flow.likelihood_gradient(u, &c, false, plan)?;
         Ok(Gradient {
             nll: self.per_pair(nll, -log_det)?,
             parameters: parameters.scale(1.0 / self.dimension() as f64),

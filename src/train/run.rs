@@ -5,7 +5,7 @@ use std::thread;
 use burn::tensor::Device;
 use ndarray::{ArrayD, Axis};
 
-use crate::flow::ParameterGradients;
+use crate::flow::{ParameterGradients, Plan};
 use crate::io::folder;
 use crate::model::{Gradient, Model};
 use crate::train::batches::{Batch, prefetch};
@@ -65,6 +65,8 @@ pub struct Task {
     pub validation: (ArrayD<f32>, ArrayD<f32>),
     /// How it is trained.
     pub training: Training,
+    /// The memory of a step's gradient.
+    pub plan: Plan,
 }
 
 /// Trains a model into the folder `run`, from the checkpoint there where there is one.
@@ -75,7 +77,7 @@ pub struct Task {
 /// # Errors
 /// Data that cannot be read, a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
 pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
-    let Task { model: fresh, batches, validation, training } = task;
+    let Task { model: fresh, batches, validation, training, plan } = task;
     training.validate()?;
     let checkpoint = run.join("checkpoint");
     let mut state = if folder::exists(&checkpoint) {
@@ -96,7 +98,7 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
             };
             TrainError::NotFinite { step: batch.step + 1, what, kept }
         };
-        let gradient = gradient_in_lanes(&state.model, &batch, training.lanes)?;
+        let gradient = gradient_in_lanes(&state.model, &batch, training.lanes, plan)?;
         let pairs = batch.x.shape()[0] as f64;
         let nll = gradient.nll.iter().sum::<f64>() / (pairs * state.model.dimension() as f64);
         let parameters = gradient.parameters.scale(1.0 / pairs);
@@ -136,7 +138,7 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
 }
 
 /// The gradient of a batch, its parts computed in parallel and added up in order.
-fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize) -> Result<Gradient, TrainError> {
+fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize, plan: Plan) -> Result<Gradient, TrainError> {
     let pairs = batch.x.shape()[0];
     let part = |array: &ArrayD<f32>, lane: usize| {
         let range = lane * pairs / lanes..(lane + 1) * pairs / lanes;
@@ -144,8 +146,10 @@ fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize) -> Result<Gradi
     };
     let parts: Vec<_> = (0..lanes).map(|lane| (model.clone(), part(&batch.x, lane), part(&batch.y, lane))).collect();
     let gradients: Vec<Result<Gradient, _>> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            parts.into_iter().map(|(model, x, y)| scope.spawn(move || model.gradient(&x, &y))).collect();
+        let threads: Vec<_> = parts
+            .into_iter()
+            .map(|(model, x, y)| scope.spawn(move || model.gradient(&x, &y, plan.shared(lanes))))
+            .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     let mut sum = Gradient { nll: Vec::new(), parameters: ParameterGradients::new(), reconstruction_error: 0.0 };

@@ -2,10 +2,10 @@
 //! every parameter.
 
 use burn::tensor::{DType, Device};
-use posteria::flow::{Invertible, parameters};
+use posteria::flow::{Invertible, Plan, parameters};
 
 use crate::judge::{Judge, Kind};
-use crate::laws::{Case, Direction, gradients, on, probes, single_precision, values};
+use crate::laws::{Case, Direction, gradients_within, on, probes, single_precision, values};
 use crate::{Found, table};
 
 pub fn check(found: &Found, judge: &mut Judge) {
@@ -35,8 +35,13 @@ impl table::Visitor for Entries<'_> {
         self.count += 1;
         self.judge.attempt(name, |judge| maps(name, &case, &case.on(self.device, DType::F32), judge));
         for direction in [Direction::Forward, Direction::Inverse] {
-            let what = format!("{name}, gradient of {direction:?}");
-            self.judge.attempt(&what, |judge| gradient(&what, direction, &case, self.device, judge));
+            for plan in [Plan::least(), Plan::within(1 << 30)] {
+                let what = format!(
+                    "{name}, gradient of {direction:?}{}",
+                    if plan == Plan::least() { "" } else { ", tapes kept" }
+                );
+                self.judge.attempt(&what, |judge| gradient(&what, plan, direction, &case, self.device, judge));
+            }
         }
     }
 }
@@ -62,11 +67,18 @@ fn maps<L: Invertible>(name: &str, case: &Case<L>, moved: &Case<L>, judge: &mut 
 /// A gradient that vanishes, such as that of the reflection of one channel, is held against this.
 const SMALL: f64 = 0.1;
 
-fn gradient<L: Invertible>(name: &str, direction: Direction, case: &Case<L>, device: &Device, judge: &mut Judge) {
+fn gradient<L: Invertible>(
+    name: &str,
+    plan: Plan,
+    direction: Direction,
+    case: &Case<L>,
+    device: &Device,
+    judge: &mut Judge,
+) {
     let (w, v) = probes(case, direction);
-    let expected = gradients(case, direction, &w, &v);
-    let found =
-        gradients(&case.on(device, DType::F32), direction, &on(&w, device, DType::F32), &on(&v, device, DType::F32));
+    let expected = gradients_within(Plan::least(), case, direction, &w, &v);
+    let (moved, w, v) = (case.on(device, DType::F32), on(&w, device, DType::F32), on(&v, device, DType::F32));
+    let found = gradients_within(plan, &moved, direction, &w, &v);
     let mut compare = |kind, what: &str, found: Vec<f64>, expected: Vec<f64>| {
         judge.compare(kind, &format!("{name}: {what}"), &found, &expected, SMALL);
     };

@@ -3,10 +3,11 @@
 use burn::tensor::{DType, Device, Tensor};
 use posteria::flow::standard_normal;
 use posteria::kernels::{
-    Field, Pad, Padding, affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_sums,
-    checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar,
-    haar_inverse, leaky_relu, leaky_relu_pull, no_log_det, reflect, reflection_gradients, sample_sums, scale_channels,
-    shift_channels, silu, silu_pull, wrap, wrap_adjoint,
+    Field, Pad, Padding, affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_dots,
+    channel_sums, checkerboard, checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram,
+    haar, haar_inverse, leaky_relu, leaky_relu_pull, no_log_det, reflect, reflection_gradients, replace_channels,
+    sample_distances, sample_dots, sample_sums, scale_channels, scale_then_shift, shift_channels, shift_then_scale,
+    silu, silu_pull, wrap, wrap_adjoint,
 };
 use posteria::random::{Purpose, stream};
 
@@ -89,9 +90,22 @@ fn on_channels(shape: [usize; 5], entries: &mut Vec<Entry>) {
     exact("leaky_relu_pull", |s, shape| values(&leaky_relu_pull(s.field(shape, 0), s.field(shape, 1), 0.1)));
     exact("silu", |s, shape| values(&silu(s.field(shape, 0))));
     exact("silu_pull", |s, shape| values(&silu_pull(s.field(shape, 0), s.field(shape, 1))));
+    exact("scale_then_shift", |s, shape| {
+        values(&scale_then_shift(s.field(shape, 0), s.vector(shape[1], 1), s.vector(shape[1], 2)))
+    });
+    exact("shift_then_scale", |s, shape| {
+        values(&shift_then_scale(s.field(shape, 0), s.vector(shape[1], 1), s.vector(shape[1], 2)))
+    });
+    exact("replace_channels", |s, shape| {
+        let part = s.field(shape, 1).narrow(1, 1, shape[1] - 1);
+        values(&replace_channels(s.field(shape, 0), 1, part))
+    });
     // Squares: sums that do not cancel.
     exact("channel_sums", |s, shape| values(&channel_sums(s.field(shape, 0).square())));
     exact("sample_sums", |s, shape| values(&sample_sums(s.field(shape, 0).square())));
+    exact("channel_dots", |s, shape| values(&channel_dots(&s.field(shape, 0), &s.field(shape, 0))));
+    exact("sample_dots", |s, shape| values(&sample_dots(&s.field(shape, 0), &s.field(shape, 0))));
+    exact("sample_distances", |s, shape| values(&sample_distances(&s.field(shape, 0), &s.field(shape, 1))));
     exact("gram", |s, shape| {
         let x = s.field(shape, 0);
         values(&gram(x.clone() + s.field(shape, 1), x))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 use ndarray::{ArrayD, Axis, IxDyn};
-use posteria::flow::{Border, ConvolutionalConfig, GlowConfig};
+use posteria::flow::{Border, ConvolutionalConfig, GlowConfig, Plan};
 use posteria::model::{Draws, Model, ModelConfig};
 use posteria::random::{Purpose, stream};
 use posteria::train::{
@@ -90,7 +90,7 @@ fn steps(device: &Device) -> Result<Trained, String> {
     let mut losses = Vec::new();
     for step in 0..STEPS {
         let (x, y) = Noisy.batch(step).map_err(|e| e.to_string())?;
-        let gradient = model.gradient(&x, &y).map_err(|e| e.to_string())?;
+        let gradient = model.gradient(&x, &y, Plan::default()).map_err(|e| e.to_string())?;
         losses.push(gradient.nll.iter().sum::<f64>() / x.len() as f64);
         let norm = match Optimiser::norm(&model, &gradient.parameters).map_err(|e| e.to_string())? {
             Norm::Finite(norm) => norm,
@@ -129,6 +129,7 @@ fn run(device: &Device) -> Result<Vec<f64>, String> {
         batches: Arc::new(Noisy),
         validation: validation.clone(),
         training: Training { lanes: 2, ..settings() },
+        plan: Plan::default(),
     };
     train(task, folder.path(), device, &mut Silent).map_err(|e| e.to_string())?;
     let model = Model::load(&folder.path().join("model"), device).map_err(|e| e.to_string())?;

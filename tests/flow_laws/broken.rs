@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use posteria::flow::{
     Condition, ConditionGradient, ConvolutionalConditioner, Field, FlowError, Glow, GlowConfig, GradientSlot,
-    Invertible, ParameterGradients, PerSample, parameters,
+    Invertible, ParameterGradients, PerSample, Tapes, parameters,
 };
 use posteria::random::{Purpose, stream};
 
@@ -63,9 +63,9 @@ impl Invertible for Broken {
         (Self { network, ..self }, z)
     }
 
-    fn forward(&self, x: Field, c: &Condition) -> (Field, PerSample) {
+    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let mean = x.clone().mean_dim(0) * 1e-3;
-        let (z, log_det) = self.network.forward(x, c);
+        let (z, log_det) = self.network.forward(x, c, tapes);
         match self.fault {
             Fault::LogDetOff => (z, log_det * 1.001),
             Fault::SamplesMixed => (z + mean, log_det),
@@ -73,26 +73,26 @@ impl Invertible for Broken {
         }
     }
 
-    fn inverse(&self, z: Field, c: &Condition) -> (Field, PerSample) {
+    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let z = if self.fault == Fault::InverseOff { z * (1.0 + 1e-8) } else { z };
-        let (x, log_det) = self.network.inverse(z, c);
+        let (x, log_det) = self.network.inverse(z, c, tapes);
         if self.fault == Fault::InverseLogDetOff { (x, log_det * 1.001) } else { (x, log_det) }
     }
 
     fn forward_vjp(
         &self,
-        z: Field,
-        dz: Field,
+        z: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
         let lost = dlog_det.clone() * 0.0;
         let dlog_det = if self.fault == Fault::LogDetGradientLost { &lost } else { dlog_det };
         let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
         let dc = if self.fault == Fault::ConditionGradientLost { &mut unwanted[..] } else { dc };
-        let (x, dx) = self.network.forward_vjp(z, dz, dlog_det, c, dc, dtheta);
+        let (x, dx) = self.network.forward_vjp(z, dlog_det, c, dc, dtheta, tapes);
         match self.fault {
             Fault::ParameterLost(which) => self.spoil(dtheta, which, 0.0),
             Fault::ParameterOff(which) => self.spoil(dtheta, which, 1.01),
@@ -109,18 +109,18 @@ impl Invertible for Broken {
 
     fn inverse_vjp(
         &self,
-        x: Field,
-        dx: Field,
+        x: (Field, Field),
         dlog_det: &PerSample,
         c: &Condition,
         dc: &mut ConditionGradient,
         dtheta: &mut ParameterGradients,
+        tapes: &mut Tapes,
     ) -> (Field, Field) {
         let lost = dlog_det.clone() * 0.0;
         let dlog_det = if self.fault == Fault::InverseLogDetGradientLost { &lost } else { dlog_det };
         let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
         let dc = if self.fault == Fault::InverseConditionGradientLost { &mut unwanted[..] } else { dc };
-        let (z, dz) = self.network.inverse_vjp(x, dx, dlog_det, c, dc, dtheta);
+        let (z, dz) = self.network.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes);
         match self.fault {
             Fault::InverseParameterOff(which) => self.spoil(dtheta, which, 1.01),
             Fault::InverseParameterLost(which) => self.spoil(dtheta, which, 0.0),

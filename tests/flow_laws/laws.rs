@@ -3,7 +3,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::Mat;
 use posteria::flow::{
-    Field, GradientSlot, Invertible, ParameterGradients, PerSample, cast, map_parameters, parameters, standard_normal,
+    Field, GradientSlot, Invertible, ParameterGradients, PerSample, Plan, Tapes, cast, map_parameters, parameters,
+    standard_normal,
 };
 use posteria::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -68,8 +69,8 @@ pub enum Direction {
 impl Direction {
     pub fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
         match self {
-            Direction::Forward => case.layer.forward(x, &case.c),
-            Direction::Inverse => case.layer.inverse(x, &case.c),
+            Direction::Forward => case.layer.forward(x, &case.c, &mut Tapes::none()),
+            Direction::Inverse => case.layer.inverse(x, &case.c, &mut Tapes::none()),
         }
     }
 }
@@ -100,7 +101,7 @@ impl Laws {
     pub fn check<L: Invertible>(&self, case: &Case<L>) -> Result<(), String> {
         let shapes: Vec<[usize; 5]> = case.c.iter().map(|c| c.dims()).collect();
         let shape = case.layer.output_shape(case.x.dims(), &shapes).map_err(|e| e.to_string())?;
-        let (z, _) = case.layer.forward(case.x.clone(), &case.c);
+        let (z, _) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
         if z.dims() != shape {
             return Err(format!("output_shape says {shape:?}, forward gives {:?}", z.dims()));
         }
@@ -114,8 +115,8 @@ impl Laws {
     }
 
     fn round_trip<L: Invertible>(&self, case: &Case<L>) -> Result<(), String> {
-        let (z, forward) = case.layer.forward(case.x.clone(), &case.c);
-        let (x, inverse) = case.layer.inverse(z, &case.c);
+        let (z, forward) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
+        let (x, inverse) = case.layer.inverse(z, &case.c, &mut Tapes::none());
         let error = relative(&x, &case.x);
         let log_det = norm(&values(&(forward.clone() + inverse))) / (1.0 + norm(&values(&forward)));
         within("round trip", error, self.round_trip)?;
@@ -133,7 +134,7 @@ impl Laws {
             let at = |step: f64| {
                 let mut moved = x.clone();
                 (0..batch).for_each(|b| moved[b * n + j] += step);
-                values(&case.layer.forward(like(&case.x, moved), &case.c).0)
+                values(&case.layer.forward(like(&case.x, moved), &case.c, &mut Tapes::none()).0)
             };
             let (far_up, up, down, far_down) = (at(2.0 * h), at(h), at(-h), at(-2.0 * h));
             for (b, jacobian) in jacobians.iter_mut().enumerate() {
@@ -143,7 +144,7 @@ impl Laws {
                 }
             }
         }
-        let log_det = values(&case.layer.forward(case.x.clone(), &case.c).1);
+        let log_det = values(&case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none()).1);
         for (b, jacobian) in jacobians.iter().enumerate() {
             let numerical = jacobian.determinant().abs().ln();
             within(
@@ -200,7 +201,7 @@ impl Laws {
     fn start<L: Invertible>(&self, case: &Case<L>, direction: Direction) -> Field {
         match direction {
             Direction::Forward => case.x.clone(),
-            Direction::Inverse => case.layer.forward(case.x.clone(), &case.c).0,
+            Direction::Inverse => case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none()).0,
         }
     }
 
@@ -235,11 +236,11 @@ impl Laws {
 /// A sample alone gives what it gives in a batch.
 fn samples_are_independent<L: Invertible>(case: &Case<L>) -> Result<(), String> {
     let batch = case.x.dims()[0];
-    let (z, log_det) = case.layer.forward(case.x.clone(), &case.c);
+    let (z, log_det) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
     for b in 0..batch {
         let alone = |field: &Field| field.clone().narrow(0, b, 1);
         let c: Vec<Field> = case.c.iter().map(alone).collect();
-        let (one, one_log_det) = case.layer.forward(alone(&case.x), &c);
+        let (one, one_log_det) = case.layer.forward(alone(&case.x), &c, &mut Tapes::none());
         within("a sample alone", relative(&one, &alone(&z)), 1e-12)?;
         let difference = (one_log_det - log_det.clone().narrow(0, b, 1)).abs().into_scalar::<f64>();
         within("log_det of a sample alone", difference, 1e-10)?;
@@ -257,8 +258,8 @@ fn single_precision_follows<L: Invertible>(case: &Case<L>) -> Result<(), String>
 /// f64.
 pub fn single_precision<L: Invertible>(case: &Case<L>, device: &Device) -> (f64, f64) {
     let single = case.on(device, DType::F32);
-    let (z, _) = single.layer.forward(single.x.clone(), &single.c);
-    let (x, _) = single.layer.inverse(z, &single.c);
+    let (z, _) = single.layer.forward(single.x.clone(), &single.c, &mut Tapes::none());
+    let (x, _) = single.layer.inverse(z, &single.c, &mut Tapes::none());
     let round_trip = relative(&x, &single.x);
     let (w, v) = probes(case, Direction::Forward);
     let reference = flattened(case, gradients(case, Direction::Forward, &w, &v));
@@ -280,19 +281,30 @@ fn flattened<L: Invertible>(case: &Case<L>, g: Gradients) -> Vec<f64> {
     if all.is_empty() { values(&g.x) } else { all }
 }
 
-pub fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: &PerSample) -> Gradients {
+fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: &PerSample) -> Gradients {
+    gradients_within(Plan::least(), case, direction, w, v)
+}
+
+pub fn gradients_within<L: Invertible>(
+    plan: Plan,
+    case: &Case<L>,
+    direction: Direction,
+    w: &Field,
+    v: &PerSample,
+) -> Gradients {
+    let mut tapes = Tapes::new(plan);
     let mut dc = vec![GradientSlot::Empty; case.c.len()];
     let mut parameters = ParameterGradients::new();
     let (layer, c) = (&case.layer, &case.c);
     let (recomputed, x) = match direction {
         Direction::Forward => {
-            let (z, _) = layer.forward(case.x.clone(), c);
-            layer.forward_vjp(z, w.clone(), v, c, &mut dc, &mut parameters)
+            let (z, _) = layer.forward(case.x.clone(), c, &mut tapes);
+            layer.forward_vjp((z, w.clone()), v, c, &mut dc, &mut parameters, &mut tapes)
         }
         Direction::Inverse => {
-            let (z, _) = layer.forward(case.x.clone(), c);
-            let (x, _) = layer.inverse(z, c);
-            layer.inverse_vjp(x, w.clone(), v, c, &mut dc, &mut parameters)
+            let (z, _) = layer.forward(case.x.clone(), c, &mut Tapes::none());
+            let (x, _) = layer.inverse(z, c, &mut tapes);
+            layer.inverse_vjp((x, w.clone()), v, c, &mut dc, &mut parameters, &mut tapes)
         }
     };
     let c = dc.into_iter().zip(c).map(|(slot, c)| slot.into_sum().unwrap_or_else(|| c.zeros_like())).collect();
@@ -301,7 +313,7 @@ pub fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field,
 
 /// Random weights of the output and of log_det in the loss.
 pub fn probes<L: Invertible>(case: &Case<L>, direction: Direction) -> (Field, PerSample) {
-    let (z, log_det) = case.layer.forward(case.x.clone(), &case.c);
+    let (z, log_det) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
     let output = match direction {
         Direction::Forward => z,
         Direction::Inverse => case.x.clone(),

@@ -8,7 +8,7 @@ mod table;
 
 use burn::tensor::{DType, Device};
 use laws::{Case, Laws};
-use posteria::flow::Invertible;
+use posteria::flow::{Invertible, Tapes};
 
 /// Runs every law on every entry and gathers what fails.
 struct All {
@@ -41,7 +41,7 @@ fn single_precision_holds_at_240_steps() {
     let at = |value: f64| {
         let active = x.clone().narrow(1, 0, 6).full_like(value);
         let x = burn::tensor::Tensor::cat(vec![active, x.clone().narrow(1, 6, 6)], 1);
-        layer.forward(x, &[]).0.narrow(1, 0, 6)
+        layer.forward(x, &[], &mut Tapes::none()).0.narrow(1, 0, 6)
     };
     let log_scale = laws::values(&(at(1.0) - at(0.0)).log());
     let rms = (log_scale.iter().map(|l| l * l).sum::<f64>() / log_scale.len() as f64).sqrt();
@@ -70,7 +70,7 @@ fn a_start_from_data_normalises_it() {
     let constant = Tensor::full([4, 1, 1, 5, 6], 7.0, (&device, DType::F64));
     let x = Tensor::cat(vec![case.x.clone().narrow(1, 0, 2) * 3.0 + 5.0, constant], 1);
     let (layer, z) = case.layer.initialize(x.clone(), &[]);
-    let (again, log_det) = layer.forward(x, &[]);
+    let (again, log_det) = layer.forward(x, &[], &mut Tapes::none());
     assert_eq!(laws::values(&again), laws::values(&z));
     assert!(laws::values(&log_det)[0].is_finite());
     for (channel, variance) in [(0, 1.0), (1, 1.0), (2, 0.0)] {

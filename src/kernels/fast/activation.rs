@@ -1,14 +1,10 @@
 //! Pointwise nonlinearities and what they do to a gradient, in one pass and in place where the tensor is owned.
 
-use rayon::prelude::*;
-
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::math::sigmoid;
-use super::view::{Owned, Values};
+use super::pass::overwrite;
+use super::view::Values;
 use crate::kernels::Field;
-
-/// Entries beyond which a pass is shared among threads, and the entries of a share.
-const SHARE: usize = 1 << 18;
 
 /// A number from one or two others.
 pub trait Pointwise: Copy + Send + Sync {
@@ -65,9 +61,7 @@ impl Pointwise for SiluPull {
 /// # Errors
 /// The tensor itself, where it is none of these.
 pub fn map(set: InstructionSet, x: Field, f: impl Pointwise) -> Result<Field, Field> {
-    let mut x = Owned::of(x)?;
-    each(x.get(), None, |x, _| set.run(Pass { x, u: None, f }));
-    Ok(x.into_tensor())
+    overwrite(x, |_, x| set.run(Pass { x, u: None, f }))
 }
 
 /// `f` of every entry of x and the entry of u at its place.
@@ -78,25 +72,16 @@ pub fn map_with(set: InstructionSet, x: Field, u: &Field, f: impl Pointwise) -> 
     let Some(u) = Values::of(u) else {
         return Err(x);
     };
-    let mut x = Owned::of(x)?;
-    each(x.get(), Some(u.get()), |x, u| set.run(Pass { x, u, f }));
-    Ok(x.into_tensor())
+    overwrite(x, |first, x| {
+        let u = Some(&u.get()[first..][..x.len()]);
+        set.run(Pass { x, u, f });
+    })
 }
 
-fn each(x: &mut [f32], u: Option<&[f32]>, pass: impl Fn(&mut [f32], Option<&[f32]>) + Sync) {
-    if x.len() < 2 * SHARE {
-        return pass(x, u);
-    }
-    x.par_chunks_mut(SHARE).enumerate().for_each(|(i, x)| {
-        let u = u.map(|u| &u[i * SHARE..][..x.len()]);
-        pass(x, u);
-    });
-}
-
-struct Pass<'a, F> {
-    x: &'a mut [f32],
-    u: Option<&'a [f32]>,
-    f: F,
+pub struct Pass<'a, F> {
+    pub x: &'a mut [f32],
+    pub u: Option<&'a [f32]>,
+    pub f: F,
 }
 
 impl<F: Pointwise> Kernel for Pass<'_, F> {

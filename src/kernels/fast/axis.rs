@@ -29,6 +29,12 @@ impl Axis {
         })
     }
 
+    /// The axis of a convolution with an odd kernel that keeps its extent, padded by half the kernel on both sides.
+    pub fn same(size: usize, kernel: usize, pad: Pad) -> Self {
+        let periodic = matches!(pad, Pad::Periodic(_));
+        Self { source: size, output: size, kernel, before: (kernel / 2) as isize, periodic }
+    }
+
     /// The adjoint is a convolution with the reversed kernel: where the forward map reads i = q + k − before, it reads
     /// q = i + k' − (K − 1 − before) with k' = K − 1 − k. A periodic axis must keep its extent for that.
     pub fn adjoint(self) -> Option<Self> {

@@ -1,12 +1,12 @@
-//! Sums over channels and samples, scales and shifts of channels, and reflections over the channels.
+//! Scales and shifts of channels, their replacement, and reflections over the channels.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::math::Sum;
+use super::pass::{overwrite, parts, write};
 use super::view::{Owned, Planes, Values, tensor};
-use crate::kernels::{Field, PerSample};
+use crate::kernels::Field;
 
 /// Entries beyond which samples are shared among threads.
 const LARGE: usize = 1 << 19;
@@ -14,23 +14,120 @@ const LARGE: usize = 1 << 19;
 /// Pixels that all reflections are applied to at once.
 const PIXELS: usize = 128;
 
-/// See [`crate::kernels::channel_sums`].
-pub fn channel_sums(set: InstructionSet, x: &Field) -> Option<Tensor<1>> {
-    let x = Planes::of(x)?;
-    let one = |c: usize| (0..x.batch).map(|b| set.run(Sum(x.plane(b, c)))).sum::<f32>();
-    let sums: Vec<f32> = if x.batch * x.channels * x.pixels() > LARGE {
-        (0..x.channels).into_par_iter().map(one).collect()
-    } else {
-        (0..x.channels).map(one).collect()
-    };
-    Some(tensor(sums, [x.channels]))
+/// factor·x + shift, one of each a channel.
+///
+/// # Errors
+/// The tensor x, where one is none of these.
+pub fn scale_then_shift(
+    set: InstructionSet,
+    x: Field,
+    factor: Option<&Tensor<1>>,
+    shift: Option<&Tensor<1>>,
+) -> Result<Field, Field> {
+    affine(set, x, factor, shift, false)
 }
 
-/// See [`crate::kernels::sample_sums`].
-pub fn sample_sums(set: InstructionSet, x: &Field) -> Option<PerSample> {
-    let x = Planes::of(x)?;
-    let one = |b: usize| (0..x.channels).map(|c| set.run(Sum(x.plane(b, c)))).sum::<f32>();
-    Some(tensor((0..x.batch).map(one).collect(), [x.batch]))
+/// (x + shift)·factor, one of each a channel.
+///
+/// # Errors
+/// The tensor x, where one is none of these.
+pub fn shift_then_scale(set: InstructionSet, x: Field, shift: &Tensor<1>, factor: &Tensor<1>) -> Result<Field, Field> {
+    affine(set, x, Some(factor), Some(shift), true)
+}
+
+fn affine(
+    set: InstructionSet,
+    x: Field,
+    factor: Option<&Tensor<1>>,
+    shift: Option<&Tensor<1>>,
+    shift_first: bool,
+) -> Result<Field, Field> {
+    let [_, channels, d, h, w] = x.dims();
+    let coefficients = |values: Option<&Tensor<1>>, missing: f32| match values {
+        Some(values) => {
+            Values::of(values).map(|values| values.get().to_vec()).filter(|values| values.len() == channels)
+        }
+        None => Some(vec![missing; channels]),
+    };
+    let (Some(factors), Some(shifts)) = (coefficients(factor, 1.0), coefficients(shift, 0.0)) else {
+        return Err(x);
+    };
+    overwrite(x, |first, block| {
+        set.run(Affine { block, first, pixels: d * h * w, factors: &factors, shifts: &shifts, shift_first });
+    })
+}
+
+/// A block whose first number has place `first` in its field.
+struct Affine<'a> {
+    block: &'a mut [f32],
+    first: usize,
+    pixels: usize,
+    factors: &'a [f32],
+    shifts: &'a [f32],
+    shift_first: bool,
+}
+
+impl Kernel for Affine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let mut block = self.block;
+        for (plane, _, length) in parts(self.first, block.len(), self.pixels) {
+            let (part, rest) = core::mem::take(&mut block).split_at_mut(length);
+            let channel = plane % self.factors.len();
+            let (factor, shift) = (self.factors[channel], self.shifts[channel]);
+            if self.shift_first {
+                part.iter_mut().for_each(|x| *x = (*x + shift) * factor);
+            } else {
+                part.iter_mut().for_each(|x| *x = S::fused(*x, factor, shift));
+            }
+            block = rest;
+        }
+    }
+}
+
+/// x with its channels from `first` on overwritten by those of `part`; see [`crate::kernels::replace_channels`].
+///
+/// # Errors
+/// The tensor x, where one is none of f32 on the flex device, or tracked by autodiff.
+pub fn replace_channels(x: Field, first: usize, part: &Field) -> Result<Field, Field> {
+    let Some(part) = Planes::of(part) else {
+        return Err(x);
+    };
+    let [batch, channels, extent @ ..] = x.dims();
+    let (pixels, replaced) = (part.pixels(), first..first + part.channels);
+    if part.batch != batch || part.extent != extent || replaced.end > channels {
+        return Err(x);
+    }
+    let x = match Owned::unshared(x) {
+        Ok(mut x) => {
+            for (sample, x) in x.get().chunks_mut(channels * pixels).enumerate() {
+                let x = &mut x[first * pixels..][..part.channels * pixels];
+                x.chunks_mut(pixels).enumerate().for_each(|(c, x)| x.copy_from_slice(part.plane(sample, c)));
+            }
+            return Ok(x.into_tensor());
+        }
+        Err(x) => x,
+    };
+    let Some(kept) = Planes::of(&x) else {
+        return Err(x);
+    };
+    let values = write(batch * channels * pixels, |start, block| {
+        let mut block = block;
+        for (plane, pixel, length) in parts(start, block.len(), pixels) {
+            let (into, rest) = core::mem::take(&mut block).split_at_mut(length);
+            let (sample, channel) = (plane / channels, plane % channels);
+            let plane = if replaced.contains(&channel) {
+                part.plane(sample, channel - first)
+            } else {
+                kept.plane(sample, channel)
+            };
+            into.copy_from_slice(&plane[pixel..][..length]);
+            block = rest;
+        }
+    });
+    Ok(tensor(values, x.dims()))
 }
 
 /// Every sample of x, and what is done with it.
@@ -39,55 +136,6 @@ fn each_sample(x: &mut [f32], size: usize, f: impl Fn(&mut [f32]) + Sync) {
         x.par_chunks_mut(size).for_each(&f);
     } else {
         x.chunks_mut(size).for_each(f);
-    }
-}
-
-/// factor·x + shift, one of each a channel.
-///
-/// # Errors
-/// The tensor x, where one is none of these.
-pub fn scale_and_shift(
-    set: InstructionSet,
-    x: Field,
-    factor: Option<&Tensor<1>>,
-    shift: Option<&Tensor<1>>,
-) -> Result<Field, Field> {
-    let values = |v: Option<&Tensor<1>>| v.map(Values::of);
-    let (factor, shift) = match (values(factor), values(shift)) {
-        (Some(None), _) | (_, Some(None)) => return Err(x),
-        (factor, shift) => (factor.flatten(), shift.flatten()),
-    };
-    let [_, channels, d, h, w] = x.dims();
-    let pixels = d * h * w;
-    let mut x = Owned::of(x)?;
-    each_sample(x.get(), channels * pixels, |sample| {
-        for (c, plane) in sample.chunks_mut(pixels).enumerate() {
-            let factor = factor.as_ref().map(|v| v.get()[c]);
-            let shift = shift.as_ref().map(|v| v.get()[c]);
-            set.run(Affine { plane, factor, shift });
-        }
-    });
-    Ok(x.into_tensor())
-}
-
-struct Affine<'a> {
-    plane: &'a mut [f32],
-    factor: Option<f32>,
-    shift: Option<f32>,
-}
-
-impl Kernel for Affine<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let (factor, shift) = (self.factor, self.shift);
-        match (factor, shift) {
-            (Some(factor), None) => self.plane.iter_mut().for_each(|x| *x *= factor),
-            (None, Some(shift)) => self.plane.iter_mut().for_each(|x| *x += shift),
-            (Some(factor), Some(shift)) => self.plane.iter_mut().for_each(|x| *x = S::fused(*x, factor, shift)),
-            (None, None) => {}
-        }
     }
 }
 

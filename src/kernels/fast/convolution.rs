@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::SMALL;
 use super::axis::{Axis, runs};
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::product::{Rows, SLACK, Steps};
+use super::product::{Rows, SLACK, Start, Steps};
 use super::tile::{Block, Geometry};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, Padding};
@@ -253,7 +253,8 @@ impl<'a> Map<'a> {
 
     fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {
         let (a, steps) = (self.weight.values, &self.steps);
-        self.set.run(Rows { a, rows: &self.rows[rows], steps, bias, b, base, outputs });
+        let start = bias.map_or(Start::Zero, Start::Bias);
+        self.set.run(Rows { a, rows: &self.rows[rows], steps, start, b, base, outputs });
     }
 
     fn in_place(&self, block: &Block, outputs: &mut [&mut [f32]]) {
@@ -324,7 +325,7 @@ impl Kernel for Gather<'_, '_> {
 
 /// Adds rows as the outputs see them through tap `k`; source and output are of one width.
 #[inline(always)]
-fn add_shifted(axis: &Axis, k: usize, source: &[f32], rows: &mut [f32], kept: &mut Vec<f32>) {
+pub fn add_shifted(axis: &Axis, k: usize, source: &[f32], rows: &mut [f32], kept: &mut Vec<f32>) {
     let (width, inside) = (axis.output, axis.interior(k));
     let outside = || (0..inside.start).chain(inside.end..width);
     // All rows are added at once; what passes the end of a row is put right afterwards.

@@ -35,6 +35,8 @@ pub trait Simd: Copy {
     fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The sum of all entries.
     fn sum(vector: Self::Vector) -> f32;
+    /// A square of as many rows and columns as there are lanes: `into[c * to + r] = from[r * pitch + c]`.
+    fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize);
 
     /// a·b + c of numbers, in one rounding where that is one instruction.
     #[inline(always)]
@@ -129,6 +131,13 @@ impl Simd for Plain {
     fn sum(v: [f32; 8]) -> f32 {
         ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
     }
+
+    #[inline(always)]
+    fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize) {
+        for (c, row) in into.chunks_mut(to).take(8).enumerate() {
+            row[..8].iter_mut().enumerate().for_each(|(r, value)| *value = from[r * pitch + c]);
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -156,7 +165,7 @@ mod x86 {
     /// The operations of one set, from its intrinsics.
     macro_rules! simd {
         ($set:ident, $vector:ty, $lanes:literal, $many:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
-         $sum:expr) => {
+         $sum:expr, $transpose:ident) => {
             // SAFETY (of all blocks here): a type of this module reaches a kernel only through the function above
             // that enables its instructions; loads and stores stay inside a slice of checked length.
             impl Simd for $set {
@@ -197,6 +206,15 @@ mod x86 {
                 fn sum(vector: $vector) -> f32 {
                     unsafe { $sum(vector) }
                 }
+
+                #[inline(always)]
+                fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize) {
+                    let rows = core::array::from_fn(|r| Self::load(&from[r * pitch..]));
+                    let columns = unsafe { $transpose(rows) };
+                    for (c, column) in columns.into_iter().enumerate() {
+                        Self::store(column, &mut into[c * to..]);
+                    }
+                }
             }
         };
     }
@@ -210,11 +228,79 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
-        _mm512_reduce_add_ps
+        _mm512_reduce_add_ps,
+        transpose16
     );
-    simd!(Avx2, __m256, 8, false, _mm256_set1_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_fmadd_ps, |v| {
-        let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
-        let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
-        _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
-    });
+    simd!(
+        Avx2,
+        __m256,
+        8,
+        false,
+        _mm256_set1_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_fmadd_ps,
+        |v| {
+            let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+            let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
+        },
+        transpose8
+    );
+
+    /// Pairs of rows, then pairs of pairs are interleaved within each 128 bits; lane L of `quads[4g + c]` then holds
+    /// column 4L + c of rows 4g to 4g + 3, and whole lanes are exchanged.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transpose16(r: [__m512; 16]) -> [__m512; 16] {
+        let mut quads = r;
+        for g in (0..16).step_by(4) {
+            let (a, b) = (_mm512_unpacklo_ps(r[g], r[g + 1]), _mm512_unpackhi_ps(r[g], r[g + 1]));
+            let (c, d) = (_mm512_unpacklo_ps(r[g + 2], r[g + 3]), _mm512_unpackhi_ps(r[g + 2], r[g + 3]));
+            let [a, b, c, d] = [a, b, c, d].map(|v| _mm512_castps_pd(v));
+            let pairs = [
+                _mm512_unpacklo_pd(a, c),
+                _mm512_unpackhi_pd(a, c),
+                _mm512_unpacklo_pd(b, d),
+                _mm512_unpackhi_pd(b, d),
+            ];
+            quads[g..g + 4].copy_from_slice(&pairs.map(|v| _mm512_castpd_ps(v)));
+        }
+        let mut columns = r;
+        for c in 0..4 {
+            let even = |a, b| _mm512_shuffle_f32x4::<0x88>(a, b);
+            let odd = |a, b| _mm512_shuffle_f32x4::<0xdd>(a, b);
+            let (upper, lower) = ((quads[c], quads[4 + c]), (quads[8 + c], quads[12 + c]));
+            let (a, b) = (even(upper.0, upper.1), even(lower.0, lower.1));
+            (columns[c], columns[8 + c]) = (even(a, b), odd(a, b));
+            let (a, b) = (odd(upper.0, upper.1), odd(lower.0, lower.1));
+            (columns[4 + c], columns[12 + c]) = (even(a, b), odd(a, b));
+        }
+        columns
+    }
+
+    /// As [`transpose16`], with two lanes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn transpose8(r: [__m256; 8]) -> [__m256; 8] {
+        let mut quads = r;
+        for g in [0, 4] {
+            let (a, b) = (_mm256_unpacklo_ps(r[g], r[g + 1]), _mm256_unpackhi_ps(r[g], r[g + 1]));
+            let (c, d) = (_mm256_unpacklo_ps(r[g + 2], r[g + 3]), _mm256_unpackhi_ps(r[g + 2], r[g + 3]));
+            let [a, b, c, d] = [a, b, c, d].map(|v| _mm256_castps_pd(v));
+            let pairs = [
+                _mm256_unpacklo_pd(a, c),
+                _mm256_unpackhi_pd(a, c),
+                _mm256_unpacklo_pd(b, d),
+                _mm256_unpackhi_pd(b, d),
+            ];
+            quads[g..g + 4].copy_from_slice(&pairs.map(|v| _mm256_castpd_ps(v)));
+        }
+        let mut columns = r;
+        for c in 0..4 {
+            columns[c] = _mm256_permute2f128_ps::<0x20>(quads[c], quads[4 + c]);
+            columns[4 + c] = _mm256_permute2f128_ps::<0x31>(quads[c], quads[4 + c]);
+        }
+        columns
+    }
 }

@@ -19,7 +19,11 @@ mod correlation;
 pub mod coupling;
 mod instruction_set;
 mod math;
+mod pass;
 mod product;
+pub mod squeeze;
+pub mod sums;
+pub mod swept;
 mod tile;
 mod view;
 

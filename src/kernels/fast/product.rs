@@ -31,15 +31,25 @@ impl Steps {
     }
 }
 
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    Zero,
+    /// One number a row.
+    Bias(&'a [f32]),
+    /// What the outputs hold.
+    Outputs,
+}
+
 /// A product with as many rows as there are outputs.
 pub struct Rows<'a, 'o> {
     pub a: &'a [f32],
     /// The offset of each row in a.
     pub rows: &'a [usize],
     pub steps: &'a Steps,
-    /// One number a row.
-    pub bias: Option<&'a [f32]>,
-    /// For p from 0 to the length of the outputs, b must go on for [`SLACK`] floats where that is below [`SLACK`].
+    pub start: Start<'a>,
+    /// For p from 0 to the length of the outputs, b must go on for [`SLACK`] floats where that is below [`SLACK`], and
+    /// to a multiple of [`SLACK`] where outputs are added to.
     pub b: &'a [f32],
     pub base: usize,
     /// One slice a row, all of one length.
@@ -56,8 +66,12 @@ impl Kernel for Rows<'_, '_> {
         let mut p = 0;
         while p < length {
             let count = (length - p).div_ceil(S::LANES).min(vectors);
-            // The last block begins earlier, where it can, rather than end beyond the run.
-            let start = p.min(length.saturating_sub(count * S::LANES));
+            // The last block begins earlier, where it can, rather than end beyond the run. What is added to outputs is
+            // added once.
+            let start = match self.start {
+                Start::Outputs => p,
+                Start::Zero | Start::Bias(_) => p.min(length.saturating_sub(count * S::LANES)),
+            };
             let mut row = 0;
             let mut panels = self.rows.len().div_ceil(ROWS);
             while row < self.rows.len() {
@@ -94,8 +108,14 @@ impl Rows<'_, '_> {
     fn block<S: Simd, const M: usize, const V: usize>(&mut self, row: usize, start: usize) {
         let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..self.steps.reach[0] + 1]);
         let b = &self.b[self.base + start..][..self.steps.reach[1] + V * S::LANES];
-        let mut sums: [[S::Vector; V]; M] =
-            core::array::from_fn(|m| [S::splat(self.bias.map_or(0.0, |bias| bias[row + m])); V]);
+        let mut sums: [[S::Vector; V]; M] = match self.start {
+            Start::Zero => [[S::splat(0.0); V]; M],
+            Start::Bias(bias) => core::array::from_fn(|m| [S::splat(bias[row + m]); V]),
+            Start::Outputs => core::array::from_fn(|m| {
+                let output = &self.outputs[row + m][start..];
+                core::array::from_fn(|v| load_part::<S>(output, v * S::LANES))
+            }),
+        };
         for &[at, from] in &self.steps.offsets {
             // SAFETY: `from` is at most reach[1], and b has V vectors beyond that; `at` is at most reach[0], and each
             // row has one entry beyond that. Both by the slices cut above.
@@ -123,6 +143,18 @@ impl Rows<'_, '_> {
             }
         }
     }
+}
+
+/// The entries from `offset` on, with zeros beyond the end.
+#[inline(always)]
+fn load_part<S: Simd>(values: &[f32], offset: usize) -> S::Vector {
+    let values = &values[offset..];
+    if values.len() >= S::LANES {
+        return S::load(values);
+    }
+    let mut all = [0.0; SLACK];
+    all[..values.len()].copy_from_slice(values);
+    S::load(&all)
 }
 
 /// A stretch of pixels: where it begins in x and in g. Its length is a multiple of [`SLACK`].

@@ -9,6 +9,9 @@ use super::InstructionSet;
 use crate::kernels::{Field, Pad, Padding, portable};
 use crate::random::{Purpose, stream};
 
+mod channels;
+mod squeezes;
+
 /// Relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
 
@@ -207,40 +210,6 @@ proptest! {
                 prop_assert!(difference(fast, expected, 1) < TOLERANCE);
             }
         }
-    }
-
-    #[test]
-    fn operations_on_channels_equal_the_portable_ones((shape, layouts) in fields(), count in 1usize..5) {
-        use super::channel::*;
-        use portable::channel as reference;
-        let x = field(shape, layouts[0], 0);
-        let (factor, shift): (Tensor<1>, Tensor<1>) = (random([shape[1]], 1), random([shape[1]], 2));
-        let vectors: Tensor<2> = random([count, shape[1]], 3);
-        let order: Vec<usize> = (0..count).rev().collect();
-        let x64 = wide(&x);
-        for set in InstructionSet::available() {
-            // Sums are compared at the scale of their terms.
-            let terms = (x64.clone().abs().sum().into_scalar::<f64>()).max(1.0);
-            let scale = |sums: Tensor<1>| wide(&sums) / terms;
-            let sums = (channel_sums(set, &x).expect("floats"), reference::channel_sums(x64.clone()));
-            let error = (scale(sums.0) - sums.1 / terms).abs().max().into_scalar::<f64>();
-            prop_assert!(error < 1e-6);
-            let sums = (sample_sums(set, &x).expect("floats"), reference::sample_sums(x64.clone()));
-            let error = (scale(sums.0) - sums.1 / terms).abs().max().into_scalar::<f64>();
-            prop_assert!(error < 1e-6);
-            let scaled = scale_and_shift(set, x.clone(), Some(&factor), None).expect("floats");
-            prop_assert!(difference(&scaled, &reference::scale_channels(x64.clone(), wide(&factor)), 1) < TOLERANCE);
-            let shifted = scale_and_shift(set, x.clone(), None, Some(&shift)).expect("floats");
-            prop_assert!(difference(&shifted, &reference::shift_channels(x64.clone(), wide(&shift)), 1) < TOLERANCE);
-            let reflected = reflect(set, x.clone(), &vectors, &order).expect("floats");
-            let expected = reference::reflect(x64.clone(), wide(&vectors), order.iter().copied());
-            prop_assert!(difference(&reflected, &expected, 1) < TOLERANCE);
-        }
-        // One channel has one reflection, whatever the vector: the gradient is zero.
-        prop_assume!(shape[1] > 1);
-        let dw: Tensor<2> = random([shape[1], shape[1]], 4);
-        let gradients = reflection_gradients(&vectors, &dw).expect("floats");
-        prop_assert!(difference(&gradients, &reference::reflection_gradients(wide(&vectors), wide(&dw)), shape[1]) < TOLERANCE);
     }
 }
 

@@ -94,7 +94,7 @@ impl Geometry {
 }
 
 /// Rows of the source as the outputs see them through tap `k`.
-fn shift(axis: &Axis, k: usize, source: &[f32], rows: &mut [f32]) {
+pub fn shift(axis: &Axis, k: usize, source: &[f32], rows: &mut [f32]) {
     let (width, inside) = (axis.output, axis.interior(k));
     let outside = (0..inside.start).chain(inside.end..width);
     if axis.source == width {

@@ -4,6 +4,7 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind, Flex};
 use burn::tensor::{Bytes, DType, Tensor};
 
+use super::pass::parts;
 use crate::kernels::Field;
 
 /// The tensor behind, where it is one of f32 on the flex device, outside autodiff.
@@ -15,6 +16,11 @@ fn flex<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
         }
         _ => None,
     }
+}
+
+/// Whether a tensor is one of f32 on the flex device, outside autodiff.
+pub fn is_fast<const D: usize>(x: &Tensor<D>) -> bool {
+    flex(x).is_some()
 }
 
 /// A tensor over these values.
@@ -93,6 +99,16 @@ impl Planes {
     pub fn plane(&self, sample: usize, channel: usize) -> &[f32] {
         &self.storage()[self.offset(sample, channel)..][..self.pixels()]
     }
+
+    /// Copies the values from place `first` on, all channels of a sample after each other.
+    pub fn copy(&self, first: usize, into: &mut [f32]) {
+        let mut into = into;
+        for (plane, pixel, length) in parts(first, into.len(), self.pixels()) {
+            let (part, rest) = core::mem::take(&mut into).split_at_mut(length);
+            part.copy_from_slice(&self.plane(plane / self.channels, plane % self.channels)[pixel..][..length]);
+            into = rest;
+        }
+    }
 }
 
 /// Strides of batch and channel, where the planes are contiguous. The stride of an axis of extent 1 says nothing.
@@ -113,17 +129,20 @@ impl<const D: usize> Owned<D> {
     /// # Errors
     /// The tensor itself, where it is not one of f32 on the flex device, or tracked by autodiff.
     pub fn of(x: Tensor<D>) -> Result<Self, Tensor<D>> {
+        Self::unshared(x).or_else(|x| match flex(&x) {
+            Some(tensor) => Ok(Self { tensor: copy(&tensor) }),
+            None => Err(x),
+        })
+    }
+
+    /// Never a copy.
+    ///
+    /// # Errors
+    /// The tensor itself, where others share it, or it is none of these.
+    pub fn unshared(x: Tensor<D>) -> Result<Self, Tensor<D>> {
         let DispatchTensor { kind, autodiff } = x.into_dispatch();
         match kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => {
-                let layout = tensor.layout();
-                let whole = layout.is_contiguous()
-                    && layout.start_offset() == 0
-                    && layout.num_elements() == tensor.storage::<f32>().len();
-                let unique = whole && tensor.is_unique();
-                let tensor = if unique { tensor } else { copy(&tensor) };
-                Ok(Self { tensor })
-            }
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if is_unshared(&tensor) => Ok(Self { tensor }),
             kind => Err(Tensor::from_dispatch(DispatchTensor { kind, autodiff })),
         }
     }
@@ -135,6 +154,16 @@ impl<const D: usize> Owned<D> {
     pub fn into_tensor(self) -> Tensor<D> {
         Tensor::from_primitive::<Flex>(self.tensor)
     }
+}
+
+/// Whether a tensor of f32 is all of its storage, and nobody else's.
+fn is_unshared(tensor: &FlexTensor) -> bool {
+    let layout = tensor.layout();
+    tensor.dtype() == DType::F32
+        && layout.is_contiguous()
+        && layout.start_offset() == 0
+        && layout.num_elements() == tensor.storage::<f32>().len()
+        && tensor.is_unique()
 }
 
 fn copy(tensor: &FlexTensor) -> FlexTensor {

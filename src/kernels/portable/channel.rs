@@ -28,6 +28,21 @@ fn sums<const N: usize>(x: Field, axes: [usize; N]) -> Field {
     axes.into_iter().fold(x, |x, axis| if x.dims()[axis] == 1 { x } else { x.sum_dim(axis) })
 }
 
+/// Σ over batch and pixels of a·b: `[channel]`.
+pub fn channel_dots(a: &Field, b: &Field) -> Tensor<1> {
+    channel_sums(a.clone() * b.clone())
+}
+
+/// Σ over channels and pixels of a·b: `[batch]`.
+pub fn sample_dots(a: &Field, b: &Field) -> PerSample {
+    sample_sums(a.clone() * b.clone())
+}
+
+/// Σ over channels and pixels of (a − b)²: `[batch]`.
+pub fn sample_distances(a: &Field, b: &Field) -> PerSample {
+    sample_sums((a.clone() - b.clone()).square())
+}
+
 /// The log-determinant of a map that keeps volumes: zero for each sample.
 pub fn no_log_det(x: &Field) -> PerSample {
     Tensor::zeros([x.dims()[0]], (&x.device(), x.dtype()))
@@ -43,6 +58,22 @@ pub fn scale_channels(x: Field, factor: Tensor<1>) -> Field {
 pub fn shift_channels(x: Field, shift: Tensor<1>) -> Field {
     let channels = shift.dims()[0];
     x + shift.reshape([1, channels, 1, 1, 1])
+}
+
+/// factor·x + shift, one of each a channel.
+pub fn scale_then_shift(x: Field, factor: Tensor<1>, shift: Tensor<1>) -> Field {
+    shift_channels(scale_channels(x, factor), shift)
+}
+
+/// (x + shift)·factor, one of each a channel.
+pub fn shift_then_scale(x: Field, shift: Tensor<1>, factor: Tensor<1>) -> Field {
+    scale_channels(shift_channels(x, shift), factor)
+}
+
+/// x with its channels from `first` on overwritten by those of `part`.
+pub fn replace_channels(x: Field, first: usize, part: Field) -> Field {
+    let [batch, channels, d, h, w] = part.dims();
+    x.slice_assign([0..batch, first..first + channels, 0..d, 0..h, 0..w], part)
 }
 
 /// Products held at a time by [`gram`], where one row of it needs no more.

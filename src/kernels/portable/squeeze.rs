@@ -4,10 +4,7 @@ use burn::tensor::Tensor;
 
 use crate::kernels::Field;
 
-/// Polyphase samples: group g = Σ_axis bitₐ·2^(position of the axis) holds the pixels of offset bitₐ on each chosen
-/// axis, the last axis counting fastest. Channels are group-major: all channels of group 0, then of group 1.
-///
-/// `x`: `[batch, c, d, h, w]`, the chosen axes even; result `[batch, c·2^n, …]` with the n chosen axes halved.
+/// See [`crate::kernels::checkerboard`].
 pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
     let [batch, channels, d, h, w] = x.dims();
     let [(d1, d2), (h1, h2), (w1, w2)] = halves([d, h, w], axes);
@@ -34,8 +31,7 @@ pub fn checkerboard_inverse(x: Field, axes: [bool; 3]) -> Field {
     ])
 }
 
-/// The orthonormal Haar transform, one level: group g holds averages (bit 0) or differences (bit 1) of neighbours
-/// along each chosen axis, (even ± odd)/√2. Channels as in [`checkerboard`].
+/// See [`crate::kernels::haar`].
 pub fn haar(x: Field, axes: [bool; 3]) -> Field {
     butterflies(checkerboard(x, axes), axes)
 }

@@ -1,0 +1,93 @@
+//! What a gradient may keep in memory instead of computing it again.
+
+use std::any::Any;
+
+/// How much memory a gradient may use beyond the least that it needs, in bytes.
+///
+/// At the least, every coupling evaluates its network again when it is pulled back. Given more, the values inside as
+/// many networks as fit are kept from the forward pass; nothing but the time changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    bytes: usize,
+    /// What the values inside one network may take while it is evaluated, where it is cut into tiles.
+    tile: usize,
+}
+
+/// What is never worth cutting into pieces, in bytes.
+const LEAST_TILE: usize = 16 << 20;
+
+impl Plan {
+    /// As little as possible.
+    pub fn least() -> Self {
+        Self::within(0)
+    }
+
+    /// Up to so many bytes for values that would be computed again.
+    pub fn within(bytes: usize) -> Self {
+        Self { bytes, tile: bytes.max(LEAST_TILE) }
+    }
+
+    /// The least, in tiles of a few rows.
+    #[cfg(test)]
+    pub(super) fn tiny_tiles() -> Self {
+        Self { bytes: 0, tile: 1 }
+    }
+
+    /// The plan of each of so many gradients that are computed at once.
+    pub fn shared(self, among: usize) -> Self {
+        Self::within(self.bytes / among.max(1))
+    }
+}
+
+impl Default for Plan {
+    /// The least.
+    fn default() -> Self {
+        Self::least()
+    }
+}
+
+/// Values inside couplings, pushed by a map and popped by its gradient, which walks the layers in the other direction.
+pub struct Tapes {
+    plan: Plan,
+    left: usize,
+    /// One entry a coupling; nothing is recorded where nobody will pull.
+    kept: Option<Vec<Option<Box<dyn Any + Send>>>>,
+}
+
+impl Tapes {
+    /// Of a map whose gradient is not asked for, or may compute everything again.
+    pub fn none() -> Self {
+        Self { plan: Plan::least(), left: 0, kept: None }
+    }
+
+    /// Of a map whose gradient follows.
+    pub fn new(plan: Plan) -> Self {
+        Self { plan, left: plan.bytes, kept: Some(Vec::new()) }
+    }
+
+    /// Bytes that the values inside one network may take while it is evaluated.
+    pub(super) fn tile_bytes(&self) -> usize {
+        self.plan.tile
+    }
+
+    /// Whether so many bytes may be kept; they are set aside then.
+    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+        let fits = self.kept.is_some() && bytes <= self.left;
+        if fits {
+            self.left -= bytes;
+        }
+        fits
+    }
+
+    /// Notes what one coupling keeps, or that it keeps nothing.
+    pub(super) fn push<T: Send + 'static>(&mut self, tape: Option<T>) {
+        if let Some(kept) = &mut self.kept {
+            kept.push(tape.map(|tape| Box::new(tape) as Box<dyn Any + Send>));
+        }
+    }
+
+    /// What the coupling to be pulled next has kept.
+    pub(super) fn pop<T: 'static>(&mut self) -> Option<T> {
+        self.kept.as_mut()?.pop()??.downcast().ok().map(|tape| *tape)
+    }
+}

@@ -1,0 +1,459 @@
+//! A whole coupling swept down the image: the network, the transform it parametrises, and both gradients, without the
+//! network's hidden values ever existing at the size of the image.
+//!
+//! The state and its gradient are overwritten in place. Work is cut by shapes alone: samples, or bands of rows where
+//! there are few samples, form groups with weight gradients of their own, which are added up in order. A band computes
+//! hidden rows beyond its ends again; inside a band nothing is computed twice.
+
+mod columns;
+mod network;
+mod sweep;
+mod transform;
+
+use core::ops::Range;
+use std::sync::Mutex;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::SMALL;
+use super::axis::Axis;
+use super::instruction_set::InstructionSet;
+use super::view::{Owned, Planes, Values, is_fast, tensor};
+use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Transform};
+use columns::{View, along};
+use network::{Gradients, Layer, Network};
+use sweep::{Sweep, Tape, Unit, Worker};
+pub use transform::Direction;
+
+/// Floats of a hidden layer's chunk: a few of them fit into the second cache of a core.
+const CHUNK: usize = 1 << 15;
+
+/// Pixels of a chunk: enough for whole blocks of a product, and no more than its columns stay in the cache for.
+const PIXELS: Range<usize> = 64..1024;
+
+/// Samples below which an image is cut into bands.
+const FEW: usize = 4;
+
+/// Pixels of a group, at least, and groups, at most: each has weight gradients of its own.
+const GROUP: usize = 256;
+const GROUPS: usize = 16;
+
+/// What a forward sweep keeps so that its gradient need not evaluate the network again.
+pub struct SweptTapes(Vec<Vec<Tape>>);
+
+/// The gradient of a sweep, from its output.
+pub struct Pulled {
+    /// The input of the map.
+    pub x: Field,
+    /// ∂L/∂input.
+    pub dx: Field,
+    /// ∂L/∂condition at the extents of x, where it was asked for.
+    pub condition: Option<Field>,
+    /// ∂L/∂weight and ∂L/∂bias of every convolution.
+    pub layers: Vec<(Field, Tensor<1>)>,
+}
+
+/// A coupling that can be swept: ⌊C/2⌋ channels are transformed with parameters that a network reads off the others
+/// and a condition.
+pub struct Swept {
+    parts: Parts,
+    activation: Activation,
+    border: Border,
+    transform: Transform,
+}
+
+impl Swept {
+    /// A coupling of fields like x, `[batch, channel, d, h, w]`; the condition has the extents of x. `None` where the
+    /// kernels do not sweep it: tensors that are not f32 on the CPU or that autodiff tracks, networks of one convolution
+    /// or with a kernel of several taps between the first and the last.
+    pub fn new(x: &Field, network: &Convolutions, transform: Transform, condition: Option<&Field>) -> Option<Self> {
+        let parts = Parts::of(x, network, transform, condition)?;
+        Some(Self { parts, activation: network.activation, border: network.border, transform })
+    }
+
+    /// Bytes that the tapes of a map take.
+    pub fn tape_bytes(&self) -> usize {
+        let widths: usize = self.parts.layers.iter().map(|(_, _, shape)| shape[0]).sum();
+        self.parts.batch * self.parts.pixels() * widths * size_of::<f32>()
+    }
+
+    /// The map or its inverse and its log-determinant, in place where x is not shared; tapes where they are to be kept.
+    ///
+    /// # Errors
+    /// The tensor itself, where it is not one as the coupling was made for.
+    pub fn evaluate(
+        &self,
+        direction: Direction,
+        x: Field,
+        keep: bool,
+    ) -> Result<(Field, PerSample, Option<SweptTapes>), Field> {
+        if !self.parts.is_for(&x) {
+            return Err(x);
+        }
+        let mut x = Owned::of(x)?;
+        let job = self.job(direction, 0, false);
+        let mut units = job.units(x.get(), &self.parts);
+        let tapes = job.evaluate(&mut units, keep);
+        let log_det = log_dets(&units, self.parts.batch);
+        drop(units);
+        Ok((x.into_tensor(), tensor(log_det, [self.parts.batch]), tapes))
+    }
+
+    /// From the output of a map and its gradient, and that of its log-determinant, to the same of its input.
+    ///
+    /// # Errors
+    /// Both tensors, where they are not as the coupling was made for.
+    pub fn pull(
+        &self,
+        direction: Direction,
+        (x, dx): (Field, Field),
+        dlog_det: &PerSample,
+        condition_wanted: bool,
+        tapes: Option<SweptTapes>,
+    ) -> Result<Pulled, (Field, Field)> {
+        let parts = &self.parts;
+        let dlog_det = Values::of(dlog_det).filter(|_| parts.is_for(&x) && parts.is_for(&dx));
+        let Some(dlog_det) = dlog_det else {
+            return Err((x, dx));
+        };
+        let (mut x, mut dx) = match (Owned::of(x), Owned::of(dx)) {
+            (Ok(x), Ok(dx)) => (x, dx),
+            (x, dx) => {
+                let back = |owned: Result<Owned<5>, Field>| owned.map_or_else(|field| field, Owned::into_tensor);
+                return Err((back(x), back(dx)));
+            }
+        };
+        let condition = if condition_wanted { parts.condition_channels() } else { 0 };
+        let pulled = parts.passive() + condition;
+        let job = self.job(direction, pulled, true);
+        let mut dc = vec![0.0; parts.batch * condition * parts.pixels()];
+        let mut seams = Seams::new(&job, parts.batch, pulled);
+        let mut units = job.units(x.get(), parts);
+        units.iter_mut().for_each(|unit| unit.dlog_det = dlog_det.get()[unit.sample]);
+        job.give_gradients(&mut units, dx.get(), &mut dc, &mut seams, parts);
+        let gradients = job.pull(&mut units, tapes);
+        drop(units);
+        seams.close(&job, dx.get(), &mut dc, parts);
+        let all = gradients.weights.into_iter().zip(gradients.biases).zip(&job.sweep.network.layers).zip(&parts.layers);
+        let layers = all.enumerate().map(|(l, (((weight, bias), layer), (_, _, shape)))| {
+            let outputs = bias.len();
+            (tensor(Gradients::into_weight(weight, layer, l == 0), *shape), tensor(bias, [outputs]))
+        });
+        let layers = layers.collect();
+        let [d, h, w] = parts.extent;
+        let condition = (condition > 0).then(|| tensor(dc, [parts.batch, condition, d, h, w]));
+        Ok(Pulled { x: x.into_tensor(), dx: dx.into_tensor(), condition, layers })
+    }
+
+    /// How the work is cut: by shapes alone.
+    fn job(&self, direction: Direction, pulled: usize, backward: bool) -> Job<'_> {
+        let parts = &self.parts;
+        let periodic = self.border == Border::Periodic;
+        let rows = parts.extent[along(parts.extent)];
+        let row = parts.pixels() / rows;
+        let last = parts.layers.len() - 1;
+        let widest = parts.layers[..last].iter().map(|(_, _, shape)| shape[0]).max().unwrap_or(1);
+        let target = (CHUNK / widest).clamp(PIXELS.start, PIXELS.end) / PIXELS.start * PIXELS.start;
+        let whole = parts.pixels() <= target || rows == 1;
+        let height = if whole { rows } else { (target / row).clamp(1, rows) };
+        let height = rows.div_ceil(rows.div_ceil(height));
+        let together = if whole { (target / parts.pixels()).clamp(1, parts.batch) } else { 1 };
+        let layers: Vec<Layer> = parts.layers.iter().map(|values| parts.layer(values, periodic)).collect();
+        let weights: usize = layers.iter().map(|layer| layer.weight.len()).sum();
+        let serial = parts.batch * parts.pixels() * weights <= SMALL;
+        let reach = layers[last].view.reach();
+        let bands = match whole || parts.batch >= FEW || serial {
+            true => 1,
+            false => FEW.div_ceil(parts.batch).min(rows / (8 * reach).max(2 * height)).max(1),
+        };
+        let units = parts.batch * bands;
+        let least = GROUP.div_ceil(parts.pixels() / bands).max(units.div_ceil(GROUPS));
+        let group = if serial { units } else { least.next_multiple_of(together).min(units) };
+        let network = Network::new(InstructionSet::best(), layers, self.activation, pulled, together * height * row);
+        let transform = self.transform;
+        let sweep = Sweep { network, transform, direction, backward, rows, row, height, periodic };
+        Job { sweep, bands, together, group, serial, idle: Mutex::default() }
+    }
+}
+
+fn log_dets(units: &[Unit], batch: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; batch];
+    units.iter().for_each(|unit| sums[unit.sample] += unit.log_det);
+    sums.into_iter().map(|sum| sum as f32).collect()
+}
+
+/// The tensors of a coupling, where it is one that can be swept: at least two convolutions, those in the middle with
+/// one tap.
+struct Parts {
+    batch: usize,
+    channels: usize,
+    extent: [usize; 3],
+    layers: Vec<(Values, Values, [usize; 5])>,
+    condition: Option<Planes>,
+}
+
+impl Parts {
+    fn of(x: &Field, network: &Convolutions, transform: Transform, condition: Option<&Field>) -> Option<Self> {
+        let [batch, channels, d, h, w] = x.dims();
+        if !is_fast(x) || x.dims().contains(&0) || channels < 2 || network.layers.len() < 2 {
+            return None;
+        }
+        let condition = match condition {
+            Some(c) if c.dims()[0] == batch && c.dims()[2..] == [d, h, w] => Some(Planes::of(c)?),
+            Some(_) => return None,
+            None => None,
+        };
+        let active = channels / 2;
+        let mut inputs = channels - active + condition.as_ref().map_or(0, |c| c.channels);
+        let last = network.layers.len() - 1;
+        let mut layers = Vec::with_capacity(network.layers.len());
+        for (l, (weight, bias)) in network.layers.iter().enumerate() {
+            let shape @ [outputs, found, kernel @ ..] = weight.dims();
+            let pointwise = kernel == [1; 3];
+            let fits = found == inputs && bias.dims() == [outputs] && outputs > 0;
+            if !fits || kernel.iter().any(|k| k % 2 == 0) || !(pointwise || l == 0 || l == last) {
+                return None;
+            }
+            layers.push((Values::of(weight)?, Values::of(bias)?, shape));
+            inputs = outputs;
+        }
+        let fits = inputs == active * transform.parameters();
+        fits.then_some(Self { batch, channels, extent: [d, h, w], layers, condition })
+    }
+
+    fn is_for(&self, x: &Field) -> bool {
+        let [d, h, w] = self.extent;
+        x.dims() == [self.batch, self.channels, d, h, w] && is_fast(x)
+    }
+
+    fn pixels(&self) -> usize {
+        self.extent.iter().product()
+    }
+
+    fn active(&self) -> usize {
+        self.channels / 2
+    }
+
+    fn passive(&self) -> usize {
+        self.channels - self.active()
+    }
+
+    fn condition_channels(&self) -> usize {
+        self.condition.as_ref().map_or(0, |c| c.channels)
+    }
+
+    fn layer<'a>(&self, (weight, bias, shape): &'a (Values, Values, [usize; 5]), periodic: bool) -> Layer<'a> {
+        let [outputs, inputs, kernel @ ..] = *shape;
+        let axes = core::array::from_fn(|axis| {
+            let reach = kernel[axis] / 2;
+            let pad = if periodic { Pad::Periodic(reach) } else { Pad::Zeros([reach; 2]) };
+            Axis::same(self.extent[axis], kernel[axis], pad)
+        });
+        let view = View::new(InstructionSet::best(), axes);
+        Layer { weight: weight.get(), bias: bias.get(), inputs, outputs, taps: view.taps(), view }
+    }
+}
+
+/// A sweep and how it is cut.
+struct Job<'a> {
+    sweep: Sweep<'a>,
+    /// Bands of a sample.
+    bands: usize,
+    /// Units that make one chunk.
+    together: usize,
+    /// Units of a group.
+    group: usize,
+    serial: bool,
+    /// Workers whose buffers the next group takes over.
+    idle: Mutex<Vec<Worker>>,
+}
+
+/// What a group of units leaves behind.
+struct Done {
+    gradients: Option<Gradients>,
+    tapes: Vec<Tape>,
+}
+
+/// Where samples are cut into bands: gradients of the inputs of each band, which overlap where bands meet.
+struct Seams {
+    /// Planes of the rows of each band's window, band after band.
+    planes: Vec<f32>,
+    /// Sample and window of each band.
+    bands: Vec<(usize, Range<usize>)>,
+}
+
+impl Seams {
+    fn new(job: &Job, batch: usize, planes: usize) -> Self {
+        let bands: Vec<(usize, Range<usize>)> = match job.bands {
+            1 => Vec::new(),
+            bands => (0..batch * bands).map(|i| (i / bands, job.window(&job.own(i % bands)))).collect(),
+        };
+        let rows: usize = bands.iter().map(|(_, window)| window.len()).sum();
+        Self { planes: vec![0.0; rows * job.sweep.row * planes], bands }
+    }
+
+    /// Adds everything up, in order.
+    fn close(self, job: &Job, dx: &mut [f32], dc: &mut [f32], parts: &Parts) {
+        let (pixels, row, passive) = (parts.pixels(), job.sweep.row, parts.passive());
+        let planes = job.sweep.network.pulled;
+        let mut rest = &self.planes[..];
+        for (sample, window) in self.bands {
+            let size = window.len() * row;
+            let (band, later) = rest.split_at(planes * size);
+            rest = later;
+            for (channel, band) in band.chunks(size).enumerate() {
+                let plane = match channel.checked_sub(passive) {
+                    None => &mut dx[(sample * parts.channels + parts.active() + channel) * pixels..][..pixels],
+                    Some(channel) => &mut dc[(sample * (planes - passive) + channel) * pixels..][..pixels],
+                };
+                plane[window.start * row..][..size].iter_mut().zip(band).for_each(|(sum, band)| *sum += band);
+            }
+        }
+    }
+}
+
+/// A plane cut into runs of these lengths.
+fn cut<'a>(plane: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a mut [f32]> {
+    let mut rest = plane;
+    lengths.map(move |length| {
+        let (run, later) = std::mem::take(&mut rest).split_at_mut(length);
+        rest = later;
+        run
+    })
+}
+
+impl Job<'_> {
+    /// The rows of a band.
+    fn own(&self, band: usize) -> Range<usize> {
+        let rows = self.sweep.rows;
+        band * rows / self.bands..(band + 1) * rows / self.bands
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.bands).map(|band| self.own(band).len() * self.sweep.row)
+    }
+
+    fn units<'a>(&self, x: &'a mut [f32], parts: &'a Parts) -> Vec<Unit<'a>> {
+        let (bands, pixels) = (self.bands, parts.pixels());
+        let mut units = Vec::with_capacity(parts.batch * bands);
+        for (sample, x) in x.chunks_mut(parts.channels * pixels).enumerate() {
+            let (active, passive) = x.split_at_mut(parts.active() * pixels);
+            let passive: &'a [f32] = passive;
+            let condition = parts.condition.iter().flat_map(|c| (0..c.channels).map(|i| c.plane(sample, i)));
+            let inputs: Vec<&'a [f32]> = passive.chunks(pixels).chain(condition).collect();
+            let first = units.len();
+            units.extend((0..bands).map(|band| Unit {
+                sample,
+                rows: self.own(band),
+                active: Vec::with_capacity(parts.active()),
+                dactive: Vec::new(),
+                inputs: inputs.clone(),
+                dinputs: Vec::new(),
+                window: self.window(&self.own(band)),
+                dlog_det: 0.0,
+                log_det: 0.0,
+            }));
+            for plane in active.chunks_mut(pixels) {
+                units[first..].iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.active.push(run));
+            }
+        }
+        units
+    }
+
+    /// Gives every unit what its gradients overwrite and are added to.
+    fn give_gradients<'a>(
+        &self,
+        units: &mut [Unit<'a>],
+        dx: &'a mut [f32],
+        dc: &'a mut [f32],
+        seams: &'a mut Seams,
+        parts: &Parts,
+    ) {
+        let pixels = parts.pixels();
+        let condition = self.sweep.network.pulled - parts.passive();
+        let mut dc = dc.chunks_mut((condition * pixels).max(1));
+        let samples = units.chunks_mut(self.bands).zip(dx.chunks_mut(parts.channels * pixels));
+        for (units, dx) in samples {
+            let (active, passive) = dx.split_at_mut(parts.active() * pixels);
+            for plane in active.chunks_mut(pixels) {
+                units.iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.dactive.push(run));
+            }
+            if let [unit] = units {
+                let condition = if condition > 0 { dc.next() } else { None };
+                let condition = condition.into_iter().flat_map(|c| c.chunks_mut(pixels));
+                unit.dinputs.extend(passive.chunks_mut(pixels).chain(condition));
+            }
+        }
+        if self.bands > 1 {
+            let planes = self.sweep.network.pulled;
+            let mut rest = &mut seams.planes[..];
+            for unit in units {
+                let size = unit.window.len() * self.sweep.row;
+                let (own, later) = std::mem::take(&mut rest).split_at_mut(planes * size);
+                unit.dinputs.extend(own.chunks_mut(size));
+                rest = later;
+            }
+        }
+    }
+
+    /// Rows that gradients of the inputs of a band fall on.
+    fn window(&self, own: &Range<usize>) -> Range<usize> {
+        let network = &self.sweep.network;
+        let reach = network.first().view.reach() + network.last().view.reach();
+        let (rows, inside) = (self.sweep.rows, own.start >= reach && own.end + reach <= self.sweep.rows);
+        match (own.len() == rows, inside || !self.sweep.periodic) {
+            (false, true) => own.start.saturating_sub(reach)..(own.end + reach).min(rows),
+            _ => 0..rows,
+        }
+    }
+
+    fn evaluate(&self, units: &mut [Unit], keep: bool) -> Option<SweptTapes> {
+        let one = |units: &mut [Unit]| self.group(units, Vec::new(), keep).tapes;
+        let tapes = if self.serial {
+            units.chunks_mut(self.group).map(one).collect()
+        } else {
+            units.par_chunks_mut(self.group).map(one).collect()
+        };
+        keep.then_some(SweptTapes(tapes))
+    }
+
+    fn pull(&self, units: &mut [Unit], tapes: Option<SweptTapes>) -> Gradients {
+        let tapes = tapes
+            .map(|SweptTapes(tapes)| tapes)
+            .unwrap_or_default()
+            .into_iter()
+            .chain(std::iter::repeat_with(Vec::new));
+        let mut groups: Vec<(&mut [Unit], Vec<Tape>)> = units.chunks_mut(self.group).zip(tapes).collect();
+        let one =
+            |(units, tapes): &mut (&mut [Unit], Vec<Tape>)| self.group(units, std::mem::take(tapes), false).gradients;
+        let mut total: Option<Gradients> = None;
+        // As many groups as there are threads at a time: no more weight gradients exist at once.
+        for wave in groups.chunks_mut(rayon::current_num_threads()) {
+            let done: Vec<Option<Gradients>> =
+                if self.serial { wave.iter_mut().map(one).collect() } else { wave.par_iter_mut().map(one).collect() };
+            for gradients in done.into_iter().flatten() {
+                match &mut total {
+                    Some(total) => total.add(&gradients),
+                    None => total = Some(gradients),
+                }
+            }
+        }
+        total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
+    }
+
+    fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let mut worker = idle.unwrap_or_else(|| self.sweep.worker());
+        worker.gradients = self.sweep.backward.then(|| Gradients::zeros(&self.sweep.network.layers));
+        let mut tapes = tapes.into_iter();
+        let kept =
+            units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
+        let tapes = kept.collect();
+        let gradients = worker.gradients.take();
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(worker);
+        }
+        Done { gradients, tapes }
+    }
+}

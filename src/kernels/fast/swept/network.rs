@@ -1,0 +1,363 @@
+//! The network of a coupling as matrix products over the pixels of a chunk.
+//!
+//! Every buffer of a chunk is planar: one row a channel (or channel and tap), one column a pixel, `pitch` floats from
+//! row to row. Then each convolution is one product:
+//!
+//! - the first one gathers its few inputs as columns, one row for each tap: u = W · columns;
+//! - those in the middle have one tap: u = W h;
+//! - the last one gives every output's share of every tap, Wᵀ-like, and the shares are added at their places.
+//!
+//! The adjoints exchange the two: the last gathers, the first scatters. A weight's gradient is a product over pixels
+//! of two planar buffers, one of which is transposed, so that vectors run along its channels and no sum has to be
+//! taken across a vector.
+
+use crate::kernels::Activation;
+use crate::kernels::fast::activation::{LeakyRelu, LeakyReluPull, Pass, Pointwise, Silu, SiluPull};
+use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
+use crate::kernels::fast::math::sum;
+use crate::kernels::fast::product::{Rows, SLACK, Start, Steps};
+use crate::kernels::network::LEAK;
+
+use super::columns::View;
+
+/// One convolution: its values and the products it takes part in.
+pub struct Layer<'a> {
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+    pub inputs: usize,
+    pub outputs: usize,
+    pub view: View,
+    pub taps: Vec<[usize; 3]>,
+}
+
+/// Offsets of a product into the weight and into a planar buffer.
+pub struct Product {
+    rows: Vec<usize>,
+    steps: Steps,
+}
+
+impl Layer<'_> {
+    fn offset(&self, output: usize, input: usize, tap: usize) -> usize {
+        (output * self.inputs + input) * self.taps.len() + tap
+    }
+
+    fn with_taps(&self, channels: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..channels).flat_map(|channel| (0..self.taps.len()).map(move |tap| (channel, tap)))
+    }
+
+    /// Outputs from inputs gathered as columns.
+    fn gathered(&self, pitch: usize) -> Product {
+        let taps = self.taps.len();
+        let steps = self.with_taps(self.inputs).map(|(i, t)| [self.offset(0, i, t), (i * taps + t) * pitch]);
+        Product { rows: (0..self.outputs).map(|o| self.offset(o, 0, 0)).collect(), steps: Steps::new(steps) }
+    }
+
+    /// Shares of outputs and taps from inputs.
+    fn scattered(&self, pitch: usize) -> Product {
+        let rows = self.with_taps(self.outputs).map(|(o, t)| self.offset(o, 0, t)).collect();
+        Product { rows, steps: Steps::new((0..self.inputs).map(|i| [self.offset(0, i, 0), i * pitch])) }
+    }
+
+    /// Gradients of inputs from gradients of outputs gathered as columns.
+    fn pulled_gathered(&self, pitch: usize) -> Product {
+        let taps = self.taps.len();
+        let steps = self.with_taps(self.outputs).map(|(o, t)| [self.offset(o, 0, t), (o * taps + t) * pitch]);
+        Product { rows: (0..self.inputs).map(|i| self.offset(0, i, 0)).collect(), steps: Steps::new(steps) }
+    }
+
+    /// Shares of the gradients of the first inputs and taps from gradients of outputs.
+    fn pulled_scattered(&self, pitch: usize, inputs: usize) -> Product {
+        let rows = self.with_taps(inputs).map(|(i, t)| self.offset(0, i, t)).collect();
+        Product { rows, steps: Steps::new((0..self.outputs).map(|o| [self.offset(o, 0, 0), o * pitch])) }
+    }
+}
+
+/// The gradients of all weights and biases.
+pub struct Gradients {
+    /// Of the first layer `[(input, tap)][output]`, of the others `[(output, tap)][input]`.
+    pub weights: Vec<Vec<f32>>,
+    pub biases: Vec<Vec<f32>>,
+}
+
+impl Gradients {
+    pub fn zeros(layers: &[Layer]) -> Self {
+        Self {
+            weights: layers.iter().map(|layer| vec![0.0; layer.weight.len()]).collect(),
+            biases: layers.iter().map(|layer| vec![0.0; layer.outputs]).collect(),
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        let pairs = |a: &mut Vec<Vec<f32>>, b: &[Vec<f32>]| {
+            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+        };
+        pairs(&mut self.weights, &other.weights);
+        pairs(&mut self.biases, &other.biases);
+    }
+
+    /// The gradient of a weight as `[output][input][tap]`.
+    pub fn into_weight(sums: Vec<f32>, layer: &Layer, first: bool) -> Vec<f32> {
+        let taps = layer.taps.len();
+        if !first && taps == 1 {
+            return sums;
+        }
+        let mut weight = vec![0.0; sums.len()];
+        for o in 0..layer.outputs {
+            for (i, weight) in weight[o * layer.inputs * taps..][..layer.inputs * taps].chunks_mut(taps).enumerate() {
+                for (t, weight) in weight.iter_mut().enumerate() {
+                    *weight = match first {
+                        true => sums[(i * taps + t) * layer.outputs + o],
+                        false => sums[(o * taps + t) * layer.inputs + i],
+                    };
+                }
+            }
+        }
+        weight
+    }
+}
+
+/// The whole network for chunks of up to so many pixels.
+pub struct Network<'a> {
+    pub set: InstructionSet,
+    pub layers: Vec<Layer<'a>>,
+    pub activation: Activation,
+    /// Channels whose gradient is asked for: the first ones of the input.
+    pub pulled: usize,
+    /// Floats from row to row of a planar buffer.
+    pitch: usize,
+    /// Channels of the widest hidden layer, rounded up so that transposes need no rest.
+    wide: usize,
+    forward: Vec<Product>,
+    backward: Vec<Product>,
+}
+
+/// The buffers of one worker.
+#[derive(Default)]
+pub struct Scratch {
+    /// Inputs, or gradients of outputs, with a row for each tap.
+    pub columns: Vec<f32>,
+    /// Shares of outputs, or of gradients of inputs.
+    pub shares: Vec<f32>,
+    hidden: Vec<f32>,
+    gradient: Vec<f32>,
+    transposed: Vec<f32>,
+    pub kept: Vec<f32>,
+}
+
+impl<'a> Network<'a> {
+    pub fn new(
+        set: InstructionSet,
+        layers: Vec<Layer<'a>>,
+        activation: Activation,
+        pulled: usize,
+        pixels: usize,
+    ) -> Self {
+        // A pitch that is no power of two spreads the rows of a buffer over the sets of the caches.
+        let pitch = pixels.next_multiple_of(SLACK) + SLACK;
+        let last = layers.len() - 1;
+        let wide = layers[..last].iter().map(|layer| layer.outputs).max().unwrap_or(0).next_multiple_of(SLACK);
+        let forward = (0..=last).map(|l| if l < last { layers[l].gathered(pitch) } else { layers[l].scattered(pitch) });
+        let forward = forward.collect();
+        let backward = layers.iter().enumerate().map(|(l, layer)| match l {
+            0 => layer.pulled_scattered(pitch, pulled),
+            _ => layer.pulled_gathered(pitch),
+        });
+        let backward = backward.collect();
+        Self { set, layers, activation, pulled, pitch, wide, forward, backward }
+    }
+
+    pub fn pitch(&self) -> usize {
+        self.pitch
+    }
+
+    pub fn first(&self) -> &Layer<'a> {
+        &self.layers[0]
+    }
+
+    pub fn last(&self) -> &Layer<'a> {
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// Floats of what [`forward`](Self::forward) leaves for [`pull`](Self::pull): the values before each nonlinearity.
+    pub fn slot(&self) -> usize {
+        (self.layers.len() - 1) * self.wide * self.pitch + SLACK
+    }
+
+    fn before(&self, slot: usize) -> core::ops::Range<usize> {
+        slot * self.wide * self.pitch..(slot + 1) * self.wide * self.pitch
+    }
+
+    pub fn scratch(&self, backward: bool) -> Scratch {
+        let rows = |layer: &Layer, channels: usize| channels * layer.taps.len() * self.pitch + SLACK;
+        let (first, last) = (self.first(), self.last());
+        let hidden = self.wide * self.pitch + SLACK;
+        let (inputs, outputs) = (rows(first, first.inputs), rows(last, last.outputs));
+        Scratch {
+            columns: vec![0.0; if backward { inputs.max(outputs) } else { inputs }],
+            shares: vec![0.0; if backward { outputs.max(rows(first, self.pulled)) } else { outputs }],
+            hidden: vec![0.0; hidden],
+            gradient: vec![0.0; if backward { hidden } else { 0 }],
+            transposed: vec![0.0; if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 }],
+            kept: Vec::new(),
+        }
+    }
+
+    fn transposed_pitch(&self) -> usize {
+        self.wide + SLACK
+    }
+
+    /// From the columns of the inputs to the shares of the outputs; `slot` gets the values before each nonlinearity.
+    pub fn forward(&self, pixels: usize, slot: &mut [f32], scratch: &mut Scratch) {
+        let last = self.layers.len() - 1;
+        for (l, layer) in self.layers.iter().enumerate() {
+            let Scratch { columns, shares, hidden, .. } = scratch;
+            if l > 0 {
+                self.activate(&slot[self.before(l - 1)], hidden);
+            }
+            let from = if l == 0 { &*columns } else { &*hidden };
+            if l == last {
+                self.product(&self.forward[l], layer, Start::Zero, from, shares, pixels);
+            } else {
+                self.product(&self.forward[l], layer, Start::Bias(layer.bias), from, &mut slot[self.before(l)], pixels);
+            }
+        }
+    }
+
+    /// From the columns of the outputs' gradients and what [`forward`](Self::forward) left to the gradient before the
+    /// first nonlinearity, adding up the gradients of all parameters but those of the first layer.
+    pub fn pull(&self, pixels: usize, slot: &[f32], scratch: &mut Scratch, gradients: &mut Gradients) {
+        let last = self.layers.len() - 1;
+        for (l, layer) in self.layers.iter().enumerate().skip(1).rev() {
+            let Scratch { columns, hidden, gradient, transposed, .. } = scratch;
+            let u = &slot[self.before(l - 1)];
+            self.activate(u, hidden);
+            self.transpose(hidden, layer.inputs, pixels, transposed);
+            let dy = if l == last { &*columns } else { &*gradient };
+            let rows = layer.outputs * layer.taps.len();
+            self.correlate(dy, rows, pixels, transposed, layer.inputs, &mut gradients.weights[l]);
+            self.product(&self.backward[l], layer, Start::Zero, dy, hidden, pixels);
+            std::mem::swap(hidden, gradient);
+            self.activate_pull(u, gradient);
+            self.sums(gradient, pixels, &mut gradients.biases[l - 1]);
+        }
+    }
+
+    /// From the columns of the inputs and the gradient before the first nonlinearity to the shares of the inputs'
+    /// gradients, adding up the gradient of the first weight.
+    pub fn pull_first(&self, pixels: usize, scratch: &mut Scratch, gradients: &mut Gradients) {
+        let layer = self.first();
+        let Scratch { columns, shares, gradient, transposed, .. } = scratch;
+        self.transpose(gradient, layer.outputs, pixels, transposed);
+        let rows = layer.inputs * layer.taps.len();
+        self.correlate(columns, rows, pixels, transposed, layer.outputs, &mut gradients.weights[0]);
+        self.product(&self.backward[0], layer, Start::Zero, gradient, shares, pixels);
+    }
+
+    fn product(&self, product: &Product, layer: &Layer, start: Start, b: &[f32], into: &mut [f32], pixels: usize) {
+        let mut outputs: Vec<&mut [f32]> =
+            into.chunks_mut(self.pitch).take(product.rows.len()).map(|row| &mut row[..pixels]).collect();
+        let Product { rows, steps } = product;
+        self.set.run(Rows { a: layer.weight, rows, steps, start, b, base: 0, outputs: &mut outputs });
+    }
+
+    /// `sums[r][n] += Σ_s rows[r][s] · transposed[s][n]`.
+    fn correlate(
+        &self,
+        values: &[f32],
+        rows: usize,
+        pixels: usize,
+        transposed: &[f32],
+        columns: usize,
+        sums: &mut [f32],
+    ) {
+        let rows: Vec<usize> = (0..rows).map(|row| row * self.pitch).collect();
+        let steps = Steps::new((0..pixels).map(|s| [s, s * self.transposed_pitch()]));
+        let mut outputs: Vec<&mut [f32]> = sums.chunks_mut(columns).collect();
+        let (a, start) = (values, Start::Outputs);
+        self.set.run(Rows { a, rows: &rows, steps: &steps, start, b: transposed, base: 0, outputs: &mut outputs });
+    }
+
+    fn transpose(&self, from: &[f32], rows: usize, columns: usize, into: &mut [f32]) {
+        self.set.run(Transpose { from, pitch: self.pitch, rows, columns, into, to: self.transposed_pitch() });
+    }
+
+    /// Σ over a slice.
+    pub fn sum(&self, values: &[f32]) -> f32 {
+        self.set.run(Sum(values))
+    }
+
+    /// Σ over pixels of each row.
+    fn sums(&self, values: &[f32], pixels: usize, sums: &mut [f32]) {
+        sums.iter_mut().zip(values.chunks(self.pitch)).for_each(|(sum, row)| *sum += self.sum(&row[..pixels]));
+    }
+
+    fn activate(&self, u: &[f32], into: &mut [f32]) {
+        let into = &mut into[..u.len()];
+        match self.activation {
+            Activation::Relu => self.set.run(Map { u, into, f: LeakyRelu(0.0) }),
+            Activation::LeakyRelu => self.set.run(Map { u, into, f: LeakyRelu(LEAK as f32) }),
+            Activation::Silu => self.set.run(Map { u, into, f: Silu }),
+        }
+    }
+
+    fn activate_pull(&self, u: &[f32], dy: &mut [f32]) {
+        let (x, u) = (&mut dy[..u.len()], Some(u));
+        match self.activation {
+            Activation::Relu => self.set.run(Pass { x, u, f: LeakyReluPull(0.0) }),
+            Activation::LeakyRelu => self.set.run(Pass { x, u, f: LeakyReluPull(LEAK as f32) }),
+            Activation::Silu => self.set.run(Pass { x, u, f: SiluPull }),
+        }
+    }
+}
+
+/// `into = f(u)`.
+struct Map<'a, F> {
+    u: &'a [f32],
+    into: &'a mut [f32],
+    f: F,
+}
+
+impl<F: Pointwise> Kernel for Map<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let f = self.f;
+        self.into.iter_mut().zip(self.u).for_each(|(into, &u)| *into = f.value::<S>(u, 0.0));
+    }
+}
+
+/// Σ over a slice.
+struct Sum<'a>(&'a [f32]);
+
+impl Kernel for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> f32 {
+        sum::<S>(self.0)
+    }
+}
+
+/// `into[c][r] = from[r][c]`; whole squares of vectors, so both sides are a little larger than asked for.
+struct Transpose<'a> {
+    from: &'a [f32],
+    pitch: usize,
+    rows: usize,
+    columns: usize,
+    into: &'a mut [f32],
+    to: usize,
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        for c in (0..self.columns).step_by(S::LANES) {
+            for r in (0..self.rows).step_by(S::LANES) {
+                S::transpose(&self.from[r * self.pitch + c..], self.pitch, &mut self.into[c * self.to + r..], self.to);
+            }
+        }
+    }
+}

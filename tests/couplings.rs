@@ -1,0 +1,169 @@
+//! Couplings in f32, which the kernels sweep down the image, against the same couplings in f64, which they do not.
+
+use burn::tensor::{DType, Device, Tensor};
+use posteria::flow::{
+    Activation, Border, ConvolutionalConditioner, ConvolutionalConfig, Coupling, Field, GradientSlot, Invertible,
+    ParameterGradients, Plan, Tapes, Transform, cast, map_parameters, parameters, standard_normal,
+};
+use posteria::random::{Purpose, stream};
+use proptest::prelude::*;
+
+type Swept = Coupling<ConvolutionalConditioner>;
+
+fn random(shape: [usize; 5], index: u64) -> Field {
+    standard_normal(shape, &mut stream(17, Purpose::Diagnostic, index), DType::F64, &Device::flex())
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    shape: [usize; 5],
+    /// Channels of the condition, and whether it is one number a channel.
+    condition: (usize, bool),
+    config: ConvolutionalConfig,
+    transform: Transform,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let extent = prop_oneof![
+        (1usize..40).prop_map(|w| [1, 1, w]),
+        (1usize..30, 1usize..30).prop_map(|(h, w)| [1, h, w]),
+        (1usize..60, 1usize..4).prop_map(|(h, w)| [1, h, w]),
+        (1usize..7, 1usize..7, 1usize..9).prop_map(|(d, h, w)| [d, h, w]),
+    ];
+    let kernels = prop_oneof![
+        Just(vec![3, 1, 3]),
+        Just(vec![3, 3]),
+        Just(vec![1, 3]),
+        Just(vec![5, 1, 1, 3]),
+        Just(vec![3, 1]),
+        Just(vec![1, 1, 5]),
+    ];
+    let activation = prop_oneof![Just(Activation::Silu), Just(Activation::LeakyRelu), Just(Activation::Relu)];
+    let border = prop_oneof![Just(Border::Zeros), Just(Border::Periodic)];
+    let transform = prop_oneof![Just(Transform::Affine { bound: 1.5 }), Just(Transform::Additive)];
+    let condition = (0usize..4, any::<bool>());
+    let hidden = prop_oneof![1usize..20, 1usize..90];
+    (1usize..5, 2usize..9, extent, kernels, activation, border, transform, condition, hidden).prop_map(
+        |(batch, channels, [d, h, w], kernels, activation, border, transform, condition, hidden)| Case {
+            shape: [batch, channels, d, h, w],
+            condition,
+            config: ConvolutionalConfig { hidden, kernels, activation, border },
+            transform,
+        },
+    )
+}
+
+fn coupling(case: &Case) -> Swept {
+    let [_, channels, d, h, w] = case.shape;
+    let axes = [d > 1, h > 1, w > 1];
+    let shape = Swept::conditioner_shape(channels, case.condition.0, case.transform, axes);
+    let conditioner = case.config.init(shape, &mut stream(17, Purpose::Weights, 0), &Device::flex());
+    let mut index = 100;
+    let conditioner = map_parameters(conditioner, &mut |parameter, value| {
+        index += 1;
+        let fan_in: usize = parameter.shape.iter().skip(1).product();
+        let size = if parameter.shape.len() == 1 { 0.3 } else { (fan_in as f64).sqrt().recip() };
+        (random([1, 1, 1, 1, value.dims()[0]], index) * size).reshape([-1]).cast(DType::F32)
+    });
+    Coupling::new(conditioner, case.transform, channels, case.condition.0)
+}
+
+/// Output, log_det, recomputed input, and all gradients, of the map and of its inverse.
+fn everything(layer: &Swept, case: &Case, plan: Plan, dtype: DType) -> Vec<(String, Tensor<1>)> {
+    let (batch, channels) = (case.shape[0], case.condition.0);
+    let x = random(case.shape, 1).cast(dtype);
+    let mut extent = if case.condition.1 { [batch, channels, 1, 1, 1] } else { case.shape };
+    extent[1] = channels;
+    let c: Vec<Field> = if channels > 0 { vec![random(extent, 2).cast(dtype)] } else { Vec::new() };
+    let (dz, dlog_det) = (random(case.shape, 3).cast(dtype), random([batch, 1, 1, 1, 1], 4).cast(dtype).reshape([-1]));
+    let mut results = Vec::new();
+    for forward in [true, false] {
+        let mut tapes = Tapes::new(plan);
+        let (mut dc, mut dtheta) = (vec![GradientSlot::Empty; c.len()], ParameterGradients::new());
+        let (z, log_det, (again, dx)) = if forward {
+            let (z, log_det) = layer.forward(x.clone(), &c, &mut tapes);
+            let pair = (z.clone(), dz.clone());
+            (z, log_det, layer.forward_vjp(pair, &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes))
+        } else {
+            let (z, log_det) = layer.inverse(x.clone(), &c, &mut tapes);
+            let pair = (z.clone(), dz.clone());
+            (z, log_det, layer.inverse_vjp(pair, &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes))
+        };
+        let mut add = |name: &str, value: Tensor<1>| results.push((format!("{name}, forward {forward}"), value));
+        add("z", z.reshape([-1]));
+        add("log_det", log_det);
+        add("x", again.reshape([-1]));
+        add("dx", dx.reshape([-1]));
+        for dc in dc.into_iter().filter_map(GradientSlot::into_sum) {
+            add("dc", dc.reshape([-1]));
+        }
+        for (parameter, value) in parameters(layer) {
+            let gradient = dtheta.get(&parameter.id).cloned().unwrap_or_else(|| value.zeros_like());
+            add(&format!("{} {:?}", parameter.path, parameter.shape), gradient);
+        }
+    }
+    results
+}
+
+fn check(case: &Case) -> Result<(), TestCaseError> {
+    let single = coupling(case);
+    let double = cast(single.clone(), DType::F64);
+    let expected = everything(&double, case, Plan::least(), DType::F64);
+    for plan in [Plan::least(), Plan::within(1 << 30)] {
+        let found = everything(&single, case, plan, DType::F32);
+        prop_assert_eq!(found.len(), expected.len());
+        for ((name, found), (_, expected)) in found.into_iter().zip(&expected) {
+            prop_assert_eq!(found.dtype(), DType::F32);
+            let norm = |x: Tensor<1>| x.square().sum().sqrt().into_scalar::<f64>();
+            // Sums over pixels that cancel are judged at the size of their terms.
+            let terms = if name.starts_with("conditioner") { case.shape.iter().product::<usize>() } else { 1 };
+            let size = norm(expected.clone()) + 0.1 * ((terms * expected.dims()[0]) as f64).sqrt();
+            let error = norm(found.cast(DType::F64) - expected.clone()) / size;
+            prop_assert!(error < 2e-5, "{name}: {error:e} under {plan:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn swept_couplings_equal_those_in_double_precision(case in case()) {
+        check(&case)?;
+    }
+}
+
+/// Work for several threads: groups of samples, bands of one sample, volumes, and all of them periodic too.
+fn large() -> Vec<Case> {
+    let shapes = [[8, 12, 1, 32, 32], [2, 6, 1, 96, 40], [1, 4, 24, 16, 16], [1, 8, 1, 160, 17], [16, 24, 1, 8, 8]];
+    let case = |(shape, border)| Case {
+        shape,
+        condition: (2, false),
+        config: ConvolutionalConfig { hidden: 96, kernels: vec![3, 1, 3], activation: Activation::Silu, border },
+        transform: Transform::Affine { bound: 2.0 },
+    };
+    let borders = [Border::Zeros, Border::Periodic];
+    shapes.into_iter().flat_map(|shape| borders.map(|border| (shape, border))).map(case).collect()
+}
+
+#[test]
+fn large_couplings_equal_those_in_double_precision() {
+    for case in large() {
+        check(&case).unwrap_or_else(|error| panic!("{case:?}: {error}"));
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let run = |threads: usize| -> Vec<Vec<f32>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let all = |case: Case| everything(&coupling(&case), &case, Plan::least(), DType::F32);
+        let values = |(_, value): (String, Tensor<1>)| value.into_data().try_to_vec().expect("floats");
+        pool.install(|| large().into_iter().flat_map(all).map(values).collect())
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert!(run(threads) == one, "{threads} threads");
+    }
+}
