@@ -25,7 +25,7 @@
 //! | what fails | nothing | nothing | not known | |
 //!
 //! The middle column is measured by
-//! `VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json cargo test --release --features wgpu --test devices`; with
+//! `VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json cargo test --profile devices --features wgpu --test devices`; with
 //! `--features cuda` the same command measures an NVIDIA card. Without one, `tests/nvrtc.sh` has NVRTC compile every
 //! kernel that those tests launch, for `sm_90a`: 753 kernels, of which 28 use tensor cores in TF32, which keeps three digits
 //! of a factor. All 28 are matrix products: the weight gradient of 1×1 convolutions, and the linear layers and attention of a

@@ -5,7 +5,7 @@
 //! checks only devices of that name, and fails where there is none. Where there is no GPU, `wgpu` runs on a software device (on Debian
 //! `apt-get install mesa-vulkan-drivers libvulkan1`):
 //!
-//!     VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json cargo test --release --features wgpu --test devices
+//!     VK_ICD_FILENAMES=/usr/share/vulkan/icd.d/lvp_icd.x86_64.json cargo test --profile devices --features wgpu --test devices
 
 mod judge;
 mod layers;
