@@ -8,6 +8,8 @@ mod peak;
 
 use std::hint::black_box;
 
+use burn::backend::ops::ConvOptions;
+use burn::tensor::module::conv2d;
 use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use peak::multiply_adds;
@@ -129,5 +131,34 @@ fn passes(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(kernels, peak, convolutions, passes);
+/// One gradient of a convolution and its activation in Burn's autodiff: the nodes of this crate beside Burn's own.
+fn autodiff(criterion: &mut Criterion) {
+    for [batch, inputs, outputs, size] in [[8, 64, 64, 64], [8, 6, 48, 16], [8, 48, 48, 16]] {
+        let mut group =
+            criterion.benchmark_group(format!("autodiff {batch}x{inputs}-{outputs}x{size}x{size} kernel 3"));
+        // One multiply-add for the value, one for each of the two gradients.
+        group.throughput(Throughput::Elements((3 * batch * inputs * outputs * size * size * 9) as u64));
+        let track = |shape, index| random(shape, index).autodiff().require_grad();
+        let (x, weight) = (track([batch, inputs, 1, size, size], 0), track([outputs, inputs, 1, 3, 3], 1));
+        let bias = Tensor::<1>::zeros([outputs], &Device::flex()).autodiff().require_grad();
+        group.bench_function("kernels", |bencher| {
+            let padding = [Pad::NONE, Pad::Zeros([1; 2]), Pad::Zeros([1; 2])];
+            bencher.iter(|| {
+                let y = silu(convolve(x.clone(), weight.clone(), Some(bias.clone()), padding));
+                y.sum().backward()
+            });
+        });
+        group.bench_function("burn", |bencher| {
+            let options = || ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
+            let plane = |x: &Field| x.clone().reshape([0, 0, x.dims()[3] as i32, x.dims()[4] as i32]);
+            bencher.iter(|| {
+                let y: Tensor<4> = conv2d(plane(&x), plane(&weight), Some(bias.clone()), options());
+                burn::tensor::activation::silu(y).sum().backward()
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(kernels, peak, convolutions, passes, autodiff);
 criterion_main!(kernels);

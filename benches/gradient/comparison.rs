@@ -1,17 +1,28 @@
 //! One point with all peers.
 
-use crate::arguments::Arguments;
+use anyhow::bail;
+
+use crate::arguments::{Arguments, Point};
 use crate::contender::{Contender, Library};
 use crate::fresh::measure;
 use crate::table::{Row, table};
 
 /// Measures the peers in turn, each followed by this project, so that what else the machine does falls on both.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.point.condition > 0 {
+        bail!("--condition {}: the peers have none; leave it out beside --peers", arguments.point.condition);
+    }
+    let contenders: Vec<Contender> = peers(arguments).into_iter().flat_map(Contender::all).collect();
+    if contenders.is_empty() {
+        bail!("--lib: name at least one peer, or none for all of them");
+    }
     let mut rows = Vec::new();
-    for contender in peers(arguments).into_iter().flat_map(Contender::all) {
+    for contender in contenders {
         let peer = measure(contender, arguments, &arguments.point)?;
         println!("{peer}");
-        let ours = measure(Contender::OURS, arguments, &arguments.point)?;
+        // The precision of ours needs no repetition.
+        let point = Point { cosine: arguments.point.cosine && rows.is_empty(), ..arguments.point.clone() };
+        let ours = measure(Contender::OURS, arguments, &point)?;
         println!("{ours}");
         rows.push(Row { contender, peer, ours });
     }

@@ -57,7 +57,7 @@ pub fn draw(arguments: &Arguments, folder: &Path) -> anyhow::Result<()> {
             }
             curves.push(curve(library, sweep.key, &lines[before..]));
         }
-        let figure = growth_curve(sweep.axis, ("peak memory of a gradient beside model and batch", "MiB"), &curves)?;
+        let figure = growth_curve(sweep.axis, ("peak memory beyond model and batch", "MiB"), &curves)?;
         for path in figure.write(folder, sweep.name)? {
             println!("{}", path.display());
         }
@@ -70,7 +70,7 @@ fn next(library: Library, arguments: &Arguments, point: &Point, smaller: &[Value
     let contender = Contender { library, setup: Setup::Plain };
     let reason = match smaller.last() {
         None => None,
-        Some(last) if last.get("failed").is_some() => Some("so was a smaller one".to_string()),
+        Some(last) if last.get("failed").is_some() => Some("a smaller one failed".to_string()),
         Some(last) => excess(arguments, point, last),
     };
     let Some(reason) = reason else { return measure(contender, arguments, point) };

@@ -24,6 +24,7 @@ pub fn measure(point: &Point) -> anyhow::Result<Value> {
     let tiny = point.tiny();
     drop(Subject::new(&tiny)?.gradient(tiny.memory)?);
     let subject = Subject::new(point)?;
+    resident::give_back();
     let built = resident::now();
     let forgotten = resident::forget_peak();
     let start = Instant::now();
@@ -36,10 +37,13 @@ pub fn measure(point: &Point) -> anyhow::Result<Value> {
     let ticks = Ticks::now();
     let mut clock = Clock::new(point.seconds);
     let gradient_ms = clock.median_ms(|| subject.gradient(point.memory))?;
-    let (z, _) = subject.glow.forward(subject.x.clone(), &subject.condition)?;
-    let forward_ms = clock.median_ms(|| subject.glow.forward(subject.x.clone(), &subject.condition))?;
-    drop(subject.glow.inverse(z.clone(), &subject.condition)?);
-    let inverse_ms = clock.median_ms(|| subject.glow.inverse(z.clone(), &subject.condition))?;
+    let (mut forward_ms, mut inverse_ms) = (None, None);
+    if point.seconds > 0.0 {
+        let (z, _) = subject.glow.forward(subject.x.clone(), &subject.condition)?;
+        forward_ms = clock.median_ms(|| subject.glow.forward(subject.x.clone(), &subject.condition))?;
+        drop(subject.glow.inverse(z.clone(), &subject.condition)?);
+        inverse_ms = clock.median_ms(|| subject.glow.inverse(z.clone(), &subject.condition))?;
+    }
     let peak_gflops = clock.peak_gflops();
     let elsewhere = ticks.and_then(|ticks| ticks.elsewhere_since()).filter(|_| gradient_ms.is_some());
 

@@ -28,9 +28,10 @@ pub fn number(line: &Value, key: &str) -> Option<f64> {
 /// Each cell: what was measured, and ours as a multiple of it. The last row is the median of ours. Times are worth what
 /// the last column says.
 pub fn table(rows: &[Row]) -> String {
-    let headings = QUANTITIES.iter().map(|(_, heading)| format!("{heading} (ours/peer)"));
-    let mut cells: Vec<Vec<String>> =
-        vec![["library", "setup"].map(String::from).into_iter().chain(headings).collect()];
+    let mut heading = vec!["library".to_string(), "setup".to_string()];
+    heading.extend(QUANTITIES.iter().map(|(_, heading)| format!("{heading} (ours/peer)")));
+    heading.push("machine busy elsewhere".to_string());
+    let mut cells = vec![heading];
     for row in rows {
         let mut line = vec![row.contender.library.title().to_string(), row.contender.setup.name().to_string()];
         match row.peer.get("failed").and_then(Value::as_str) {

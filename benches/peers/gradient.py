@@ -8,6 +8,7 @@ The keys are those of `cargo bench --bench gradient`, which runs this program.
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -62,6 +63,14 @@ def forget_peak():
         file.write("5")
 
 
+def give_back():
+    """Returns freed memory to the system: kept, it would hide as much of what comes next."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
+
+
 def settings(a, **changes):
     return {name: getattr(a, name) for name in ("size", "channels", "scales", "depth", "hidden")} | changes
 
@@ -85,14 +94,13 @@ def measure(a):
     # What is imported and started lazily must not count as memory of the gradient.
     side = 2**a.scales
     gradient(subject(a.lib, **settings(a, size=side, depth=1, hidden=8)), torch.rand(2, a.channels, side, side))
-    gc.collect()
-
     s = subject(a.lib, **settings(a))
     x = torch.rand(a.batch, a.channels, a.size, a.size)
     if a.channels_last:
         s.module.to(memory_format=torch.channels_last)
         x = x.contiguous(memory_format=torch.channels_last)
     parameters = sum(p.numel() for p in s.module.parameters() if p.requires_grad)
+    give_back()
     built = status("VmRSS")
     forget_peak()
     start = time.perf_counter()

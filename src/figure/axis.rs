@@ -35,10 +35,11 @@ impl Ticks {
 
     /// Powers of two between two positive values, in either order: every one, or every second, … as `most` ticks allow.
     pub fn doublings(from: f64, to: f64, most: usize) -> Ticks {
-        let (low, high) = (from.min(to).log2(), from.max(to).log2());
-        if !(low.is_finite() && high.is_finite()) {
+        let [from, to] = [from.log2(), to.log2()];
+        if !(from.is_finite() && to.is_finite()) {
             return Ticks { marks: Vec::new(), exponent: 0 };
         }
+        let (low, high) = (from.min(to), from.max(to));
         let (first, last) = ((low - 1e-6).ceil() as i32, (high + 1e-6).floor() as i32);
         let step = ((last - first) / most.max(1) as i32 + 1).max(1);
         let multiples = (first..=last).filter(|power| power % step == 0);

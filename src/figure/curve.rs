@@ -280,7 +280,7 @@ mod tests {
         let points = vec![[64.0, 20.0], [128.0, 80.0], [256.0, f64::NAN], [512.0, 0.0]];
         let quantities = [("ours".into(), points), ("other".into(), vec![])];
         let text = svg(&growth_curve(("image size", "pixels"), ("memory", "MiB"), &quantities).unwrap());
-        contains(&text, &["ours", "other", "image size (pixels)", "memory (MiB)", ">64<", ">32<"]);
+        contains(&text, &["ours", "other", "image size (pixels)", "memory (MiB)", "\n64\n", "\n32\n"]);
         svg(&growth_curve(("", ""), ("", ""), &[("one".into(), vec![[1.0, 1.0]])]).unwrap());
         assert!(growth_curve(("", ""), ("", ""), &[("none".into(), vec![[1.0, -1.0]])]).is_err());
     }

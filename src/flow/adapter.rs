@@ -4,7 +4,7 @@ use burn::tensor::{Gradients, Tensor};
 use crate::flow::{Conditioner, Field, ParameterGradients, Tile};
 
 /// A network written in ordinary Burn modules: what a user of Burn writes anyway.
-pub trait Network: Module + ModuleDisplay + 'static {
+pub trait Network: Module + ModuleDisplay + Sync + 'static {
     /// `[batch, inputs, d, h, w]` → `[batch, outputs, d, h, w]`. The result of a sample must not depend on the rest of
     /// its batch.
     fn forward(&self, x: Field) -> Field;

@@ -66,13 +66,16 @@ impl<N: Conditioner> Coupling<N> {
         let network = self.conditioner.as_convolutional().map(ConvolutionalConditioner::convolutions);
         let swept = network.and_then(|network| Swept::new(&x, &network, self.transform, condition.as_ref()));
         let x = match swept {
-            Some(swept) => match swept.evaluate(direction, x, tapes.reserve(swept.tape_bytes())) {
-                Ok((z, log_det, tape)) => {
-                    tapes.push(tape.map(CouplingTape::<N::Tape>::Swept));
-                    return (z, log_det);
+            Some(swept) => {
+                let keep = tapes.reserve(swept.tape_bytes());
+                match swept.evaluate(direction, x, keep, &tapes.buffers) {
+                    Ok((z, log_det, tape)) => {
+                        tapes.push(tape.map(CouplingTape::<N::Tape>::Swept));
+                        return (z, log_det);
+                    }
+                    Err(x) => x,
                 }
-                Err(x) => x,
-            },
+            }
             None => x,
         };
         let (active, passive) = self.split(x);
@@ -80,7 +83,7 @@ impl<N: Conditioner> Coupling<N> {
         let tiling = Tiling::new(&self.conditioner, inputs.dims(), tapes.tile_bytes());
         let (active, log_det) = if tiling.is_whole() && self.keeps(&inputs, tapes) {
             let (p, tape) = self.conditioner.apply_taped(Tile::whole(inputs));
-            tapes.push(Some(CouplingTape::Whole(p.clone(), tape)));
+            tapes.push(Some(CouplingTape::Whole(Box::new((p.clone(), tape)))));
             self.transform(direction, active, p)
         } else {
             tapes.push(None::<CouplingTape<N::Tape>>);
@@ -125,13 +128,13 @@ impl<N: Conditioner> Coupling<N> {
         let mut slot = dc.first_mut().filter(|slot| condition.is_some() && slot.is_wanted());
         let (tape, mut whole) = match tapes.pop() {
             Some(CouplingTape::Swept(tape)) => (Some(tape), None),
-            Some(CouplingTape::Whole(p, tape)) => (None, Some((p, tape))),
+            Some(CouplingTape::Whole(kept)) => (None, Some(*kept)),
             None => (None, None),
         };
         if let Some(conditioner) = self.conditioner.as_convolutional()
             && let Some(swept) = Swept::new(&state.0, &conditioner.convolutions(), self.transform, condition.as_ref())
         {
-            match swept.pull(direction, state, dlog_det, slot.is_some(), tape) {
+            match swept.pull(direction, state, dlog_det, slot.is_some(), tape, &tapes.buffers) {
                 Ok(pulled) => {
                     conditioner.add_gradients(pulled.layers, dtheta);
                     if let (Some(slot), Some(gradient), Some(c)) = (slot, pulled.condition, c.first()) {
@@ -185,7 +188,7 @@ impl<N: Conditioner> Coupling<N> {
 enum CouplingTape<T> {
     Swept(SweptTapes),
     /// The transform's parameters, and what the network keeps.
-    Whole(Field, T),
+    Whole(Box<(Field, T)>),
 }
 
 /// What the conditioner reads: x₂ and the condition.

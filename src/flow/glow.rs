@@ -8,7 +8,7 @@ use crate::flow::{
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
     Squeeze, Squeezer, Tapes, Transform, standard_normal, standard_normal_log_density,
 };
-use crate::kernels::{sample_distances, sample_dots};
+use crate::kernels::{on_workers, sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -238,13 +238,13 @@ impl<N: Conditioner> Glow<N> {
     /// (z, log|det ∂z/∂x|) of x.
     pub fn forward(&self, x: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&x, c)?;
-        Ok(self.layers.forward(x, c, &mut Tapes::none()))
+        Ok(on_workers(x, |x| self.layers.forward(x, c, &mut Tapes::none())))
     }
 
     /// (x, log|det ∂x/∂z|) of z.
     pub fn inverse(&self, z: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&z, c)?;
-        Ok(self.layers.inverse(z, c, &mut Tapes::none()))
+        Ok(on_workers(z, |z| self.layers.inverse(z, c, &mut Tapes::none())))
     }
 
     /// log q(x|c) of each sample, in nats.
@@ -277,6 +277,10 @@ impl<N: Conditioner> Glow<N> {
         plan: Plan,
     ) -> Result<LikelihoodGradient, FlowError> {
         self.check_fields(&x, c)?;
+        Ok(on_workers(x, |x| self.gradient(x, c, condition_wanted, plan)))
+    }
+
+    fn gradient(&self, x: Field, c: &Condition, condition_wanted: bool, plan: Plan) -> LikelihoodGradient {
         let mut tapes = Tapes::new(plan);
         let (z, log_det) = self.layers.forward(x.clone(), c, &mut tapes);
         let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
@@ -288,7 +292,7 @@ impl<N: Conditioner> Glow<N> {
         let error = sample_distances(&again, &x).sum() / sample_dots(&x, &x).sum();
         let reconstruction_error = error.sqrt().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
-        Ok(LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error })
+        LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error }
     }
 
     /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from

@@ -2,6 +2,8 @@
 
 use std::any::Any;
 
+use crate::kernels::Buffers;
+
 /// How much memory a gradient may use beyond the least that it needs, in bytes.
 ///
 /// At the least, every coupling evaluates its network again when it is pulled back. Given more, the values inside as
@@ -52,17 +54,19 @@ pub struct Tapes {
     left: usize,
     /// One entry a coupling; nothing is recorded where nobody will pull.
     kept: Option<Vec<Option<Box<dyn Any + Send>>>>,
+    /// Of passing values, handed on from layer to layer.
+    pub(super) buffers: Buffers,
 }
 
 impl Tapes {
     /// Of a map whose gradient is not asked for, or may compute everything again.
     pub fn none() -> Self {
-        Self { plan: Plan::least(), left: 0, kept: None }
+        Self { plan: Plan::least(), left: 0, kept: None, buffers: Buffers::default() }
     }
 
     /// Of a map whose gradient follows.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, left: plan.bytes, kept: Some(Vec::new()) }
+        Self { plan, left: plan.bytes, kept: Some(Vec::new()), buffers: Buffers::default() }
     }
 
     /// Bytes that the values inside one network may take while it is evaluated.

@@ -56,16 +56,14 @@ impl Tiling {
     /// the other side.
     fn held(&self, own: &Range<usize>) -> Vec<Range<usize>> {
         let Self { size, reach, .. } = *self;
-        match self.border {
-            _ if self.is_whole() => vec![0..size],
-            Border::Zeros => vec![own.start.saturating_sub(reach)..(own.end + reach).min(size)],
-            Border::Periodic => {
-                let before = reach.saturating_sub(own.start);
-                let after = (own.end + reach).saturating_sub(size);
-                let inside = own.start.saturating_sub(reach)..(own.end + reach).min(size);
-                [size - before..size, inside, 0..after].into_iter().filter(|run| !run.is_empty()).collect()
+        let inside = own.start.saturating_sub(reach)..(own.end + reach).min(size);
+        let (before, after) = match self.border {
+            Border::Periodic if !self.is_whole() => {
+                (reach.saturating_sub(own.start), (own.end + reach).saturating_sub(size))
             }
-        }
+            _ => (0, 0),
+        };
+        [size - before..size, inside, 0..after].into_iter().filter(|run| !run.is_empty()).collect()
     }
 
     /// What the network is given for the rows `own`.

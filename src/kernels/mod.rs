@@ -1,7 +1,8 @@
 //! The array operations that flows spend their time in.
 //!
 //! Every operation has a portable version in Burn tensor operations, which runs on any device and in any float
-//! type and is the reference; `fast` does most of them for f32 on the CPU. `seam` chooses: callers name the operation
+//! type and is the reference; `fast` does most of them for f32 on the CPU; `graph` makes those that networks are written
+//! with nodes of Burn's autodiff, so that these run on the fast versions too. `seam` chooses: callers name the operation
 //! here and never the version behind it. Nothing in this room knows what a flow is.
 //!
 //! One rank serves everything: a [`Field`] is `[batch, channel, depth, height, width]`. A two-dimensional image
@@ -37,13 +38,15 @@
 //! OpenGL.
 
 mod fast;
+mod graph;
 mod network;
 mod padding;
 mod portable;
 mod seam;
 mod transform;
 
-pub use fast::swept::{Direction, Pulled, Swept, SweptTapes};
+pub use fast::on_workers;
+pub use fast::swept::{Buffers, Direction, Pulled, Swept, SweptTapes};
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
 pub use portable::channel::{no_log_det, pixels};

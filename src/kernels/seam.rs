@@ -1,4 +1,5 @@
-//! The operations as callers know them: the fast version where there is one for these tensors, else the portable one.
+//! The operations as callers know them: the fast version where there is one for these tensors, else a node of the
+//! autodiff graph where that is what they need, else the portable version.
 
 use burn::tensor::Tensor;
 
@@ -7,7 +8,7 @@ use super::fast::coupling::{Forward, ForwardPull, Inverse, InversePull, couple};
 use super::fast::squeeze::{squeeze, unsqueeze};
 use super::fast::sums::{self, Product, SquaredDifference};
 use super::fast::{self, InstructionSet};
-use super::{Field, Padding, PerSample, portable};
+use super::{Field, Padding, PerSample, graph, portable};
 
 /// y\[b,o,p\] = bias\[o\] + Σ_{i,k} weight\[o,i,k\] · x\[b,i,p+k−before\], x being continued outside as `padding` says.
 ///
@@ -16,7 +17,10 @@ use super::{Field, Padding, PerSample, portable};
 pub fn convolve(x: Field, weight: Field, bias: Option<Tensor<1>>, padding: Padding) -> Field {
     match fast::convolve(InstructionSet::best(), &x, &weight, bias.as_ref(), &padding) {
         Some(y) => y,
-        None => portable::convolution::convolve(x, weight, bias, padding),
+        None => match graph::convolve(&x, &weight, bias.as_ref(), padding) {
+            Some(y) => y,
+            None => portable::convolution::convolve(x, weight, bias, padding),
+        },
     }
 }
 
@@ -146,7 +150,10 @@ pub fn reflection_gradients(vectors: Tensor<2>, dw: Tensor<2>) -> Tensor<2> {
 pub fn leaky_relu(u: Field, slope: f64) -> Field {
     match map(InstructionSet::best(), u, LeakyRelu(slope as f32)) {
         Ok(y) => y,
-        Err(u) => portable::activation::leaky_relu(u, slope),
+        Err(u) => match graph::map(&u, |u| leaky_relu(u, slope), move |u, dy| leaky_relu_pull(u, dy, slope)) {
+            Some(y) => y,
+            None => portable::activation::leaky_relu(u, slope),
+        },
     }
 }
 
@@ -162,7 +169,10 @@ pub fn leaky_relu_pull(u: Field, dy: Field, slope: f64) -> Field {
 pub fn silu(u: Field) -> Field {
     match map(InstructionSet::best(), u, Silu) {
         Ok(y) => y,
-        Err(u) => portable::activation::silu(u),
+        Err(u) => match graph::map(&u, silu, silu_pull) {
+            Some(y) => y,
+            None => portable::activation::silu(u),
+        },
     }
 }
 
@@ -227,7 +237,10 @@ pub fn affine_inverse_vjp(
 pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
     match squeeze(InstructionSet::best(), &x, axes, false) {
         Some(z) => z,
-        None => portable::squeeze::checkerboard(x, axes),
+        None => match graph::linear(&x, |x| checkerboard(x, axes), move |dy| checkerboard_inverse(dy, axes)) {
+            Some(y) => y,
+            None => portable::squeeze::checkerboard(x, axes),
+        },
     }
 }
 
@@ -235,7 +248,10 @@ pub fn checkerboard(x: Field, axes: [bool; 3]) -> Field {
 pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
     match unsqueeze(InstructionSet::best(), &z, axes, false) {
         Some(x) => x,
-        None => portable::squeeze::checkerboard_inverse(z, axes),
+        None => match graph::linear(&z, |z| checkerboard_inverse(z, axes), move |dy| checkerboard(dy, axes)) {
+            Some(y) => y,
+            None => portable::squeeze::checkerboard_inverse(z, axes),
+        },
     }
 }
 
@@ -244,7 +260,10 @@ pub fn checkerboard_inverse(z: Field, axes: [bool; 3]) -> Field {
 pub fn haar(x: Field, axes: [bool; 3]) -> Field {
     match squeeze(InstructionSet::best(), &x, axes, true) {
         Some(z) => z,
-        None => portable::squeeze::haar(x, axes),
+        None => match graph::linear(&x, |x| haar(x, axes), move |dy| haar_inverse(dy, axes)) {
+            Some(y) => y,
+            None => portable::squeeze::haar(x, axes),
+        },
     }
 }
 
@@ -252,6 +271,9 @@ pub fn haar(x: Field, axes: [bool; 3]) -> Field {
 pub fn haar_inverse(z: Field, axes: [bool; 3]) -> Field {
     match unsqueeze(InstructionSet::best(), &z, axes, true) {
         Some(x) => x,
-        None => portable::squeeze::haar_inverse(z, axes),
+        None => match graph::linear(&z, |z| haar_inverse(z, axes), move |dy| haar(dy, axes)) {
+            Some(y) => y,
+            None => portable::squeeze::haar_inverse(z, axes),
+        },
     }
 }

@@ -3,13 +3,11 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::pass::{overwrite, parts, write};
+use super::pass::{overwrite, parts};
 use super::view::{Owned, Planes, Values, tensor};
 use crate::kernels::Field;
-
-/// Entries beyond which samples are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// Pixels that all reflections are applied to at once.
 const PIXELS: usize = 128;
@@ -113,20 +111,13 @@ pub fn replace_channels(x: Field, first: usize, part: &Field) -> Result<Field, F
     let Some(kept) = Planes::of(&x) else {
         return Err(x);
     };
-    let values = write(batch * channels * pixels, |start, block| {
-        let mut block = block;
-        for (plane, pixel, length) in parts(start, block.len(), pixels) {
-            let (into, rest) = core::mem::take(&mut block).split_at_mut(length);
-            let (sample, channel) = (plane / channels, plane % channels);
-            let plane = if replaced.contains(&channel) {
-                part.plane(sample, channel - first)
-            } else {
-                kept.plane(sample, channel)
-            };
-            into.copy_from_slice(&plane[pixel..][..length]);
-            block = rest;
-        }
-    });
+    let mut values = Vec::with_capacity(batch * channels * pixels);
+    for (sample, channel) in (0..batch).flat_map(|sample| (0..channels).map(move |channel| (sample, channel))) {
+        values.extend_from_slice(match replaced.contains(&channel) {
+            true => part.plane(sample, channel - first),
+            false => kept.plane(sample, channel),
+        });
+    }
     Ok(tensor(values, x.dims()))
 }
 

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::SMALL;
 use super::axis::{Axis, runs};
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::product::{Rows, SLACK, Start, Steps};
+use super::product::{Finish, Rows, SLACK, Start, Steps};
 use super::tile::{Block, Geometry};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, Padding};
@@ -254,7 +254,7 @@ impl<'a> Map<'a> {
     fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {
         let (a, steps) = (self.weight.values, &self.steps);
         let start = bias.map_or(Start::Zero, Start::Bias);
-        self.set.run(Rows { a, rows: &self.rows[rows], steps, start, b, base, outputs });
+        self.set.run(Rows { a, rows: &self.rows[rows], steps, start, b, base, finish: Finish::Nothing, outputs });
     }
 
     fn in_place(&self, block: &Block, outputs: &mut [&mut [f32]]) {

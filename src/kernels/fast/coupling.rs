@@ -2,13 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::math::{exp, sum, tanh};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, PerSample};
-
-/// Entries beyond which samples are shared among threads.
-const LARGE: usize = 1 << 17;
 
 /// What a pass computes at a pixel: R results from its input x, the gradient there, ℓ and its slope in a, the shift t,
 /// and the gradient of the sample's log-determinant.
@@ -88,26 +86,23 @@ pub fn couple<M: Map<R>, const R: usize>(
         Some((dx, d)) => Some((Planes::of(dx)?, Values::of(d)?)),
         None => None,
     };
-    let (pixels, size) = (x.pixels(), x.channels * x.pixels());
-    let mut results: [Vec<f32>; R] = core::array::from_fn(|_| vec![0.0; x.batch * size]);
+    let (pixels, size) = (x.pixels(), x.batch * x.channels * x.pixels());
+    let mut results: [Vec<f32>; R] = core::array::from_fn(|_| vec![0.0; size]);
     let mut rest = results.each_mut().map(|values| &mut values[..]);
-    let samples: Vec<[&mut [f32]; R]> = (0..x.batch).map(|_| take(&mut rest, size)).collect();
-    let one = |(sample, mut results): (usize, [&mut [f32]; R])| -> f32 {
-        let mut logs = vec![0.0; pixels];
+    let planes: Vec<[&mut [f32]; R]> = (0..x.batch * x.channels).map(|_| take(&mut rest, pixels)).collect();
+    let one = |(i, results): (usize, [&mut [f32]; R])| -> f64 {
+        let (sample, channel) = (i / x.channels, i % x.channels);
         let d = gradients.as_ref().map_or(0.0, |(_, d)| d.get()[sample]);
         let dx = gradients.as_ref().map_or(&x, |(dx, _)| dx);
-        let channels = (0..x.channels).map(|channel| {
-            let [x, dx, a, t] = [&x, dx, &a, &t].map(|planes| planes.plane(sample, channel));
-            let results = take(&mut results, pixels);
-            set.run(Pass { map, x, dx, a, t, d, bound: bound as f32, logs: &mut logs, results })
-        });
-        M::SIGN * channels.sum::<f32>()
+        let inputs = [&x, dx, &a, &t].map(|planes| planes.plane(sample, channel));
+        set.run(Pass { map, inputs, d, bound: bound as f32, results })
     };
-    let log_det: Vec<f32> = if x.batch * size > LARGE {
-        samples.into_par_iter().enumerate().map(one).collect()
+    let logs: Vec<f64> = if size > LARGE {
+        planes.into_par_iter().enumerate().map(one).collect()
     } else {
-        samples.into_iter().enumerate().map(one).collect()
+        planes.into_iter().enumerate().map(one).collect()
     };
+    let log_det = logs.chunks(x.channels).map(|logs| M::SIGN * logs.iter().sum::<f64>() as f32).collect();
     Some((results.map(|values| tensor(values, shape)), tensor(log_det, [shape[0]])))
 }
 
@@ -120,37 +115,45 @@ fn take<'a, const R: usize>(slices: &mut [&'a mut [f32]; R], length: usize) -> [
     })
 }
 
-/// One plane; returns Σ ℓ.
+/// Pixels that are worked on at once: what is known of them stays in the first cache.
+const BLOCK: usize = 512;
+
+/// One plane of x, of the gradient, of a and of t; returns Σ ℓ.
 struct Pass<'a, M, const R: usize> {
     map: M,
-    x: &'a [f32],
-    dx: &'a [f32],
-    a: &'a [f32],
-    t: &'a [f32],
+    inputs: [&'a [f32]; 4],
     d: f32,
     bound: f32,
-    logs: &'a mut [f32],
     results: [&'a mut [f32]; R],
 }
 
 impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
-    type Output = f32;
+    type Output = f64;
 
     #[inline(always)]
-    fn run<S: Simd>(self) -> f32 {
-        let Pass { map, x, dx, a, t, d, bound, logs, results } = self;
-        let n = logs.len();
-        let (x, dx, a, t) = (&x[..n], &dx[..n], &a[..n], &t[..n]);
-        let mut results = results.map(|values| &mut values[..n]);
+    fn run<S: Simd>(self) -> f64 {
+        let Pass { map, inputs: [x, dx, a, t], d, bound, mut results } = self;
         let inverse = 1.0 / bound;
-        for i in 0..n {
-            let h = tanh::<S>(a[i] * inverse);
-            logs[i] = h * bound;
-            let values = map.at::<S>(x[i], dx[i], logs[i], S::fused(-h, h, 1.0), t[i], d);
-            for (result, value) in results.iter_mut().zip(values) {
-                result[i] = value;
+        let mut total = 0.0;
+        let mut ratios = [0.0; BLOCK];
+        for first in (0..x.len()).step_by(BLOCK) {
+            let n = BLOCK.min(x.len() - first);
+            let (x, dx, a, t) = (&x[first..][..n], &dx[first..][..n], &a[first..][..n], &t[first..][..n]);
+            // ℓ/β of all first: two short loops keep their numbers in registers, a long one does not.
+            let ratios = &mut ratios[..n];
+            for (ratio, a) in ratios.iter_mut().zip(a) {
+                *ratio = tanh::<S>(a * inverse);
+            }
+            total += sum::<S>(ratios) as f64;
+            let mut results = results.each_mut().map(|result| &mut result[first..][..n]);
+            for i in 0..n {
+                let h = ratios[i];
+                let values = map.at::<S>(x[i], dx[i], h * bound, S::fused(-h, h, 1.0), t[i], d);
+                for (result, value) in results.iter_mut().zip(values) {
+                    result[i] = value;
+                }
             }
         }
-        sum::<S>(logs)
+        total * bound as f64
     }
 }

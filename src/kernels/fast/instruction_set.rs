@@ -33,6 +33,10 @@ pub trait Simd: Copy {
     unsafe fn load_unchecked(values: &[f32], offset: usize) -> Self::Vector;
     /// a·b + c.
     fn multiply_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// The greater of each pair.
+    fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Entries of `vector` where those of `gate` are positive, elsewhere multiplied by `factor`.
+    fn gated(gate: Self::Vector, vector: Self::Vector, factor: Self::Vector) -> Self::Vector;
     /// The sum of all entries.
     fn sum(vector: Self::Vector) -> f32;
     /// A square of as many rows and columns as there are lanes: `into[c * to + r] = from[r * pitch + c]`.
@@ -128,6 +132,16 @@ impl Simd for Plain {
     }
 
     #[inline(always)]
+    fn max(a: [f32; 8], b: [f32; 8]) -> [f32; 8] {
+        core::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
+    fn gated(gate: [f32; 8], vector: [f32; 8], factor: [f32; 8]) -> [f32; 8] {
+        core::array::from_fn(|i| if gate[i] > 0.0 { vector[i] } else { vector[i] * factor[i] })
+    }
+
+    #[inline(always)]
     fn sum(v: [f32; 8]) -> f32 {
         ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
     }
@@ -165,7 +179,7 @@ mod x86 {
     /// The operations of one set, from its intrinsics.
     macro_rules! simd {
         ($set:ident, $vector:ty, $lanes:literal, $many:literal, $splat:ident, $load:ident, $store:ident, $fma:ident,
-         $sum:expr, $transpose:ident) => {
+         $max:ident, $gated:ident, $sum:expr, $transpose:ident) => {
             // SAFETY (of all blocks here): a type of this module reaches a kernel only through the function above
             // that enables its instructions; loads and stores stay inside a slice of checked length.
             impl Simd for $set {
@@ -203,6 +217,16 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                fn max(a: $vector, b: $vector) -> $vector {
+                    unsafe { $max(a, b) }
+                }
+
+                #[inline(always)]
+                fn gated(gate: $vector, vector: $vector, factor: $vector) -> $vector {
+                    unsafe { $gated(gate, vector, factor) }
+                }
+
+                #[inline(always)]
                 fn sum(vector: $vector) -> f32 {
                     unsafe { $sum(vector) }
                 }
@@ -228,6 +252,8 @@ mod x86 {
         _mm512_loadu_ps,
         _mm512_storeu_ps,
         _mm512_fmadd_ps,
+        _mm512_max_ps,
+        gated16,
         _mm512_reduce_add_ps,
         transpose16
     );
@@ -240,6 +266,8 @@ mod x86 {
         _mm256_loadu_ps,
         _mm256_storeu_ps,
         _mm256_fmadd_ps,
+        _mm256_max_ps,
+        gated8,
         |v| {
             let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
             let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -247,6 +275,20 @@ mod x86 {
         },
         transpose8
     );
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn gated16(gate: __m512, vector: __m512, factor: __m512) -> __m512 {
+        let closed = _mm512_cmp_ps_mask::<_CMP_NGT_UQ>(gate, _mm512_setzero_ps());
+        _mm512_mask_mul_ps(vector, closed, vector, factor)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn gated8(gate: __m256, vector: __m256, factor: __m256) -> __m256 {
+        let open = _mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps());
+        _mm256_blendv_ps(_mm256_mul_ps(vector, factor), vector, open)
+    }
 
     /// Pairs of rows, then pairs of pairs are interleaved within each 128 bits; lane L of `quads[4g + c]` then holds
     /// column 4L + c of rows 4g to 4g + 3, and whole lanes are exchanged.

@@ -27,12 +27,21 @@ pub mod swept;
 mod tile;
 mod view;
 
+use crate::kernels::Field;
 pub use convolution::{convolve, convolve_input_adjoint};
 pub use correlation::{convolve_weight_adjoint, gram};
 pub use instruction_set::InstructionSet;
 
 /// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
 const SMALL: usize = 1 << 25;
+
+/// Numbers beyond which a pass over them is shared among threads.
+const LARGE: usize = 1 << 16;
+
+/// `f` of x, on a thread of rayon's pool where x is on the CPU: parallel pieces then start without waking anyone.
+pub fn on_workers<T: Send>(x: Field, f: impl FnOnce(Field) -> T + Send) -> T {
+    if view::is_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }
+}
 
 #[cfg(test)]
 mod tests;

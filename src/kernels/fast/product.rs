@@ -41,6 +41,20 @@ pub enum Start<'a> {
     Outputs,
 }
 
+/// What is done to a sum before it is stored.
+#[derive(Clone, Copy)]
+pub enum Finish<'a> {
+    Nothing,
+    /// Multiplied by this where it is negative; at most one.
+    Leak(f32),
+    /// Multiplied by the factor where the values, `pitch` apart from row to row, are not positive.
+    Gate {
+        values: &'a [f32],
+        pitch: usize,
+        factor: f32,
+    },
+}
+
 /// A product with as many rows as there are outputs.
 pub struct Rows<'a, 'o> {
     pub a: &'a [f32],
@@ -52,6 +66,7 @@ pub struct Rows<'a, 'o> {
     /// to a multiple of [`SLACK`] where outputs are added to.
     pub b: &'a [f32],
     pub base: usize,
+    pub finish: Finish<'a>,
     /// One slice a row, all of one length.
     pub outputs: &'a mut [&'o mut [f32]],
 }
@@ -103,19 +118,34 @@ impl Rows<'_, '_> {
         }
     }
 
-    /// Rows from `row` on, pixels from `start` on.
+    /// Rows from `row` on, pixels from `first` on.
+    ///
+    /// Sums stay in registers from beginning to end only if every index into them is a constant once loops are
+    /// unrolled: blocks that pass the end of a row take the way through memory with copies of them.
     #[inline(always)]
-    fn block<S: Simd, const M: usize, const V: usize>(&mut self, row: usize, start: usize) {
+    #[expect(clippy::needless_range_loop, reason = "plain ranges are what is unrolled for certain")]
+    fn block<S: Simd, const M: usize, const V: usize>(&mut self, row: usize, first: usize) {
         let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..self.steps.reach[0] + 1]);
-        let b = &self.b[self.base + start..][..self.steps.reach[1] + V * S::LANES];
-        let mut sums: [[S::Vector; V]; M] = match self.start {
-            Start::Zero => [[S::splat(0.0); V]; M],
-            Start::Bias(bias) => core::array::from_fn(|m| [S::splat(bias[row + m]); V]),
-            Start::Outputs => core::array::from_fn(|m| {
-                let output = &self.outputs[row + m][start..];
-                core::array::from_fn(|v| load_part::<S>(output, v * S::LANES))
-            }),
-        };
+        let b = &self.b[self.base + first..][..self.steps.reach[1] + V * S::LANES];
+        let whole = self.outputs[row].len() >= first + V * S::LANES;
+        let mut sums = [[S::splat(0.0); V]; M];
+        match self.start {
+            Start::Zero => {}
+            Start::Bias(bias) => {
+                for m in 0..M {
+                    sums[m] = [S::splat(bias[row + m]); V];
+                }
+            }
+            Start::Outputs if whole => {
+                for m in 0..M {
+                    let output = &self.outputs[row + m][first..][..V * S::LANES];
+                    for v in 0..V {
+                        sums[m][v] = S::load(&output[v * S::LANES..]);
+                    }
+                }
+            }
+            Start::Outputs => sums = self.load_parts::<S, M, V>(row, first),
+        }
         for &[at, from] in &self.steps.offsets {
             // SAFETY: `from` is at most reach[1], and b has V vectors beyond that; `at` is at most reach[0], and each
             // row has one entry beyond that. Both by the slices cut above.
@@ -129,32 +159,68 @@ impl Rows<'_, '_> {
                 }
             }
         }
-        for (sums, output) in sums.iter().zip(&mut self.outputs[row..row + M]) {
-            let output = &mut output[start..];
-            for (&sum, output) in sums.iter().zip(output.chunks_mut(S::LANES)) {
-                match output.len() == S::LANES {
-                    true => S::store(sum, output),
-                    false => {
-                        let mut all = [0.0; SLACK];
-                        S::store(sum, &mut all);
-                        output.copy_from_slice(&all[..output.len()]);
+        match self.finish {
+            Finish::Nothing => {}
+            Finish::Leak(slope) => {
+                let (slope, zero) = (S::splat(slope), S::splat(0.0));
+                for m in 0..M {
+                    for v in 0..V {
+                        sums[m][v] = S::max(sums[m][v], S::multiply_add(sums[m][v], slope, zero));
+                    }
+                }
+            }
+            Finish::Gate { values, pitch, factor } => {
+                let factor = S::splat(factor);
+                for m in 0..M {
+                    let values = &values[(row + m) * pitch + first..][..V * S::LANES];
+                    for v in 0..V {
+                        sums[m][v] = S::gated(S::load(&values[v * S::LANES..]), sums[m][v], factor);
                     }
                 }
             }
         }
+        if whole {
+            for m in 0..M {
+                let output = &mut self.outputs[row + m][first..][..V * S::LANES];
+                for v in 0..V {
+                    S::store(sums[m][v], &mut output[v * S::LANES..]);
+                }
+            }
+        } else {
+            self.store_parts::<S, M, V>(row, first, sums);
+        }
     }
-}
 
-/// The entries from `offset` on, with zeros beyond the end.
-#[inline(always)]
-fn load_part<S: Simd>(values: &[f32], offset: usize) -> S::Vector {
-    let values = &values[offset..];
-    if values.len() >= S::LANES {
-        return S::load(values);
+    /// The block of outputs, with zeros beyond the end.
+    #[inline(always)]
+    fn load_parts<S: Simd, const M: usize, const V: usize>(&self, row: usize, first: usize) -> [[S::Vector; V]; M] {
+        let mut parts = [[S::splat(0.0); V]; M];
+        for (output, parts) in self.outputs[row..].iter().zip(&mut parts) {
+            for (values, part) in output[first..].chunks(S::LANES).zip(parts) {
+                let mut all = [0.0; SLACK];
+                all[..values.len()].copy_from_slice(values);
+                *part = S::load(&all);
+            }
+        }
+        parts
     }
-    let mut all = [0.0; SLACK];
-    all[..values.len()].copy_from_slice(values);
-    S::load(&all)
+
+    /// Stores as much of a block as there are outputs.
+    #[inline(always)]
+    fn store_parts<S: Simd, const M: usize, const V: usize>(
+        &mut self,
+        row: usize,
+        first: usize,
+        parts: [[S::Vector; V]; M],
+    ) {
+        for (output, parts) in self.outputs[row..].iter_mut().zip(&parts) {
+            for (values, &part) in output[first..].chunks_mut(S::LANES).zip(parts) {
+                let mut all = [0.0; SLACK];
+                S::store(part, &mut all);
+                values.copy_from_slice(&all[..values.len()]);
+            }
+        }
+    }
 }
 
 /// A stretch of pixels: where it begins in x and in g. Its length is a multiple of [`SLACK`].

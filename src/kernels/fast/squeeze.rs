@@ -5,12 +5,10 @@
 
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::view::{Planes, tensor};
 use crate::kernels::Field;
-
-/// Entries beyond which channels are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// Entries of a run of rows that is transformed at once: all groups of it stay in the first cache.
 const RUN: usize = 512;

@@ -5,12 +5,10 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::view::{Planes, tensor};
 use crate::kernels::{Field, PerSample};
-
-/// Numbers beyond which planes are shared among threads.
-const LARGE: usize = 1 << 19;
 
 /// Pixels of a plane that are summed as one piece of work.
 const PIECE: usize = 1 << 16;
@@ -130,7 +128,11 @@ impl<T: Term> Kernel for Run<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self) -> f64 {
         let Run { a, b, term } = self;
-        a.chunks(BLOCK).zip(b.chunks(BLOCK)).map(|(a, b)| block::<S, T>(a, b, term) as f64).sum()
+        let mut sum = 0.0;
+        for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
+            sum += block::<S, T>(a, b, term) as f64;
+        }
+        sum
     }
 }
 

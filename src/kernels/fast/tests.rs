@@ -261,6 +261,35 @@ fn results_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn passes_do_not_depend_on_the_number_of_threads() {
+    let shape = [3, 6, 1, 200, 210];
+    let [x, dx, a, t] = [0, 1, 2, 3].map(|i| random(shape, i));
+    let (factor, d): (Tensor<1>, Tensor<1>) = (random([6], 4), random([3], 5));
+    let run = |threads: usize| -> Vec<Vec<f64>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| {
+            let set = InstructionSet::best();
+            let map = super::coupling::ForwardPull;
+            let (results, log_det) =
+                super::coupling::couple(set, map, &x, Some((&dx, &d)), &a, &t, 2.0).expect("floats");
+            let dots = [
+                super::sums::channel_dots(set, &x, &dx),
+                super::sums::sample_terms(set, &x, &dx, super::sums::SquaredDifference),
+            ];
+            let scaled =
+                super::channel::scale_then_shift(set, x.clone(), Some(&factor), Some(&factor)).expect("floats");
+            let squeezed = super::squeeze::squeeze(set, &x, [false, true, true], true).expect("floats");
+            let vectors = dots.into_iter().flatten().chain([log_det]).map(|v| values(&v));
+            results.iter().chain([&scaled, &squeezed]).map(values).chain(vectors).collect()
+        })
+    };
+    let one = run(1);
+    for threads in [2, 5] {
+        assert!(run(threads) == one);
+    }
+}
+
+#[test]
 fn other_tensors_are_left_to_the_portable_version() {
     let set = InstructionSet::best();
     let (x, weight): (Field, Field) = (random([1, 2, 1, 4, 4], 0), random([3, 2, 1, 3, 3], 1));

@@ -100,13 +100,11 @@ impl Planes {
         &self.storage()[self.offset(sample, channel)..][..self.pixels()]
     }
 
-    /// Copies the values from place `first` on, all channels of a sample after each other.
-    pub fn copy(&self, first: usize, into: &mut [f32]) {
-        let mut into = into;
-        for (plane, pixel, length) in parts(first, into.len(), self.pixels()) {
-            let (part, rest) = core::mem::take(&mut into).split_at_mut(length);
-            part.copy_from_slice(&self.plane(plane / self.channels, plane % self.channels)[pixel..][..length]);
-            into = rest;
+    /// Calls `f` with one run after the other of the `length` values from place `first` on, all channels of a sample
+    /// coming after each other.
+    pub fn runs<'a>(&'a self, first: usize, length: usize, mut f: impl FnMut(&'a [f32])) {
+        for (plane, pixel, length) in parts(first, length, self.pixels()) {
+            f(&self.plane(plane / self.channels, plane % self.channels)[pixel..][..length]);
         }
     }
 }

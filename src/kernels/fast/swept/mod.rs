@@ -42,6 +42,22 @@ const GROUPS: usize = 16;
 /// What a forward sweep keeps so that its gradient need not evaluate the network again.
 pub struct SweptTapes(Vec<Vec<Tape>>);
 
+/// What workers write their passing values into, from one sweep to the next.
+#[derive(Default)]
+pub struct Buffers(Mutex<Vec<Worker>>);
+
+impl Buffers {
+    fn take(&self) -> Worker {
+        self.0.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
+    }
+
+    fn give_back(&self, worker: Worker) {
+        if let Ok(mut idle) = self.0.lock() {
+            idle.push(worker);
+        }
+    }
+}
+
 /// The gradient of a sweep, from its output.
 pub struct Pulled {
     /// The input of the map.
@@ -87,12 +103,13 @@ impl Swept {
         direction: Direction,
         x: Field,
         keep: bool,
+        buffers: &Buffers,
     ) -> Result<(Field, PerSample, Option<SweptTapes>), Field> {
         if !self.parts.is_for(&x) {
             return Err(x);
         }
         let mut x = Owned::of(x)?;
-        let job = self.job(direction, 0, false);
+        let job = self.job(direction, 0, false, buffers);
         let mut units = job.units(x.get(), &self.parts);
         let tapes = job.evaluate(&mut units, keep);
         let log_det = log_dets(&units, self.parts.batch);
@@ -111,6 +128,7 @@ impl Swept {
         dlog_det: &PerSample,
         condition_wanted: bool,
         tapes: Option<SweptTapes>,
+        buffers: &Buffers,
     ) -> Result<Pulled, (Field, Field)> {
         let parts = &self.parts;
         let dlog_det = Values::of(dlog_det).filter(|_| parts.is_for(&x) && parts.is_for(&dx));
@@ -126,7 +144,7 @@ impl Swept {
         };
         let condition = if condition_wanted { parts.condition_channels() } else { 0 };
         let pulled = parts.passive() + condition;
-        let job = self.job(direction, pulled, true);
+        let job = self.job(direction, pulled, true, buffers);
         let mut dc = vec![0.0; parts.batch * condition * parts.pixels()];
         let mut seams = Seams::new(&job, parts.batch, pulled);
         let mut units = job.units(x.get(), parts);
@@ -147,7 +165,7 @@ impl Swept {
     }
 
     /// How the work is cut: by shapes alone.
-    fn job(&self, direction: Direction, pulled: usize, backward: bool) -> Job<'_> {
+    fn job<'a>(&'a self, direction: Direction, pulled: usize, backward: bool, buffers: &'a Buffers) -> Job<'a> {
         let parts = &self.parts;
         let periodic = self.border == Border::Periodic;
         let rows = parts.extent[along(parts.extent)];
@@ -158,7 +176,6 @@ impl Swept {
         let whole = parts.pixels() <= target || rows == 1;
         let height = if whole { rows } else { (target / row).clamp(1, rows) };
         let height = rows.div_ceil(rows.div_ceil(height));
-        let together = if whole { (target / parts.pixels()).clamp(1, parts.batch) } else { 1 };
         let layers: Vec<Layer> = parts.layers.iter().map(|values| parts.layer(values, periodic)).collect();
         let weights: usize = layers.iter().map(|layer| layer.weight.len()).sum();
         let serial = parts.batch * parts.pixels() * weights <= SMALL;
@@ -169,11 +186,12 @@ impl Swept {
         };
         let units = parts.batch * bands;
         let least = GROUP.div_ceil(parts.pixels() / bands).max(units.div_ceil(GROUPS));
-        let group = if serial { units } else { least.next_multiple_of(together).min(units) };
+        let group = if serial { units } else { least.min(units) };
+        let together = if whole { (target / parts.pixels()).clamp(1, group) } else { 1 };
         let network = Network::new(InstructionSet::best(), layers, self.activation, pulled, together * height * row);
         let transform = self.transform;
         let sweep = Sweep { network, transform, direction, backward, rows, row, height, periodic };
-        Job { sweep, bands, together, group, serial, idle: Mutex::default() }
+        Job { sweep, bands, together, group, serial, buffers }
     }
 }
 
@@ -265,8 +283,7 @@ struct Job<'a> {
     /// Units of a group.
     group: usize,
     serial: bool,
-    /// Workers whose buffers the next group takes over.
-    idle: Mutex<Vec<Worker>>,
+    buffers: &'a Buffers,
 }
 
 /// What a group of units leaves behind.
@@ -314,7 +331,7 @@ impl Seams {
 }
 
 /// A plane cut into runs of these lengths.
-fn cut<'a>(plane: &'a mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &'a mut [f32]> {
+fn cut(plane: &mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &mut [f32]> {
     let mut rest = plane;
     lengths.map(move |length| {
         let (run, later) = std::mem::take(&mut rest).split_at_mut(length);
@@ -443,17 +460,14 @@ impl Job<'_> {
     }
 
     fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
-        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let mut worker = idle.unwrap_or_else(|| self.sweep.worker());
-        worker.gradients = self.sweep.backward.then(|| Gradients::zeros(&self.sweep.network.layers));
+        let mut worker = self.buffers.take();
+        self.sweep.fit(&mut worker);
         let mut tapes = tapes.into_iter();
         let kept =
             units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
         let tapes = kept.collect();
         let gradients = worker.gradients.take();
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(worker);
-        }
+        self.buffers.give_back(worker);
         Done { gradients, tapes }
     }
 }

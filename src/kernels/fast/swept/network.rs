@@ -12,10 +12,12 @@
 //! taken across a vector.
 
 use crate::kernels::Activation;
-use crate::kernels::fast::activation::{LeakyRelu, LeakyReluPull, Pass, Pointwise, Silu, SiluPull};
+use rayon::prelude::*;
+
+use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::math::sum;
-use crate::kernels::fast::product::{Rows, SLACK, Start, Steps};
+use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps};
 use crate::kernels::network::LEAK;
 
 use super::columns::View;
@@ -102,8 +104,9 @@ impl Gradients {
             return sums;
         }
         let mut weight = vec![0.0; sums.len()];
-        for o in 0..layer.outputs {
-            for (i, weight) in weight[o * layer.inputs * taps..][..layer.inputs * taps].chunks_mut(taps).enumerate() {
+        let row = layer.inputs * taps;
+        weight.par_chunks_mut(row).with_min_len((1 << 14) / row).enumerate().for_each(|(o, weight)| {
+            for (i, weight) in weight.chunks_mut(taps).enumerate() {
                 for (t, weight) in weight.iter_mut().enumerate() {
                     *weight = match first {
                         true => sums[(i * taps + t) * layer.outputs + o],
@@ -111,8 +114,15 @@ impl Gradients {
                     };
                 }
             }
-        }
+        });
         weight
+    }
+}
+
+/// Makes a buffer at least so long.
+pub fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
     }
 }
 
@@ -178,7 +188,8 @@ impl<'a> Network<'a> {
         &self.layers[self.layers.len() - 1]
     }
 
-    /// Floats of what [`forward`](Self::forward) leaves for [`pull`](Self::pull): the values before each nonlinearity.
+    /// Floats of what [`forward`](Self::forward) leaves for [`pull`](Self::pull): the values before each nonlinearity,
+    /// or behind it where these tell the sign of the others.
     pub fn slot(&self) -> usize {
         (self.layers.len() - 1) * self.wide * self.pitch + SLACK
     }
@@ -187,39 +198,52 @@ impl<'a> Network<'a> {
         slot * self.wide * self.pitch..(slot + 1) * self.wide * self.pitch
     }
 
-    pub fn scratch(&self, backward: bool) -> Scratch {
+    /// Makes the buffers as large as this network needs. What they hold does not matter: of values that were not
+    /// written, none is stored.
+    pub fn fit(&self, scratch: &mut Scratch, backward: bool) {
         let rows = |layer: &Layer, channels: usize| channels * layer.taps.len() * self.pitch + SLACK;
         let (first, last) = (self.first(), self.last());
         let hidden = self.wide * self.pitch + SLACK;
         let (inputs, outputs) = (rows(first, first.inputs), rows(last, last.outputs));
-        Scratch {
-            columns: vec![0.0; if backward { inputs.max(outputs) } else { inputs }],
-            shares: vec![0.0; if backward { outputs.max(rows(first, self.pulled)) } else { outputs }],
-            hidden: vec![0.0; hidden],
-            gradient: vec![0.0; if backward { hidden } else { 0 }],
-            transposed: vec![0.0; if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 }],
-            kept: Vec::new(),
-        }
+        grow(&mut scratch.columns, if backward { inputs.max(outputs) } else { inputs });
+        grow(&mut scratch.shares, if backward { outputs.max(rows(first, self.pulled)) } else { outputs });
+        grow(&mut scratch.hidden, hidden);
+        grow(&mut scratch.gradient, if backward { hidden } else { 0 });
+        grow(&mut scratch.transposed, if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 });
     }
 
     fn transposed_pitch(&self) -> usize {
         self.wide + SLACK
     }
 
-    /// From the columns of the inputs to the shares of the outputs; `slot` gets the values before each nonlinearity.
+    /// The slope below zero of a nonlinearity with a kink there; it keeps the sign, and is applied as sums are stored.
+    fn slope(&self) -> Option<f32> {
+        match self.activation {
+            Activation::Relu => Some(0.0),
+            Activation::LeakyRelu => Some(LEAK as f32),
+            Activation::Silu => None,
+        }
+    }
+
+    /// From the columns of the inputs to the shares of the outputs; `slot` gets what [`pull`](Self::pull) needs.
     pub fn forward(&self, pixels: usize, slot: &mut [f32], scratch: &mut Scratch) {
         let last = self.layers.len() - 1;
         for (l, layer) in self.layers.iter().enumerate() {
             let Scratch { columns, shares, hidden, .. } = scratch;
-            if l > 0 {
-                self.activate(&slot[self.before(l - 1)], hidden);
-            }
-            let from = if l == 0 { &*columns } else { &*hidden };
-            if l == last {
-                self.product(&self.forward[l], layer, Start::Zero, from, shares, pixels);
-            } else {
-                self.product(&self.forward[l], layer, Start::Bias(layer.bias), from, &mut slot[self.before(l)], pixels);
-            }
+            let (before, own) = slot.split_at_mut(self.before(l).start);
+            let from = match (l.checked_sub(1), self.slope()) {
+                (None, _) => &*columns,
+                (Some(l), Some(_)) => &before[self.before(l)],
+                (Some(l), None) => {
+                    self.activate(&before[self.before(l)], hidden);
+                    &*hidden
+                }
+            };
+            let (start, finish, into) = match l == last {
+                true => (Start::Zero, Finish::Nothing, &mut shares[..]),
+                false => (Start::Bias(layer.bias), self.slope().map_or(Finish::Nothing, Finish::Leak), own),
+            };
+            self.product(&self.forward[l], layer.weight, (start, finish), from, into, pixels);
         }
     }
 
@@ -229,15 +253,25 @@ impl<'a> Network<'a> {
         let last = self.layers.len() - 1;
         for (l, layer) in self.layers.iter().enumerate().skip(1).rev() {
             let Scratch { columns, hidden, gradient, transposed, .. } = scratch;
-            let u = &slot[self.before(l - 1)];
-            self.activate(u, hidden);
-            self.transpose(hidden, layer.inputs, pixels, transposed);
+            let values = &slot[self.before(l - 1)];
+            let h = match self.slope() {
+                Some(_) => values,
+                None => {
+                    self.activate(values, hidden);
+                    &*hidden
+                }
+            };
+            self.transpose(h, layer.inputs, pixels, transposed);
             let dy = if l == last { &*columns } else { &*gradient };
             let rows = layer.outputs * layer.taps.len();
             self.correlate(dy, rows, pixels, transposed, layer.inputs, &mut gradients.weights[l]);
-            self.product(&self.backward[l], layer, Start::Zero, dy, hidden, pixels);
+            let gate = |factor| Finish::Gate { values, pitch: self.pitch, factor };
+            let finish = self.slope().map_or(Finish::Nothing, gate);
+            self.product(&self.backward[l], layer.weight, (Start::Zero, finish), dy, hidden, pixels);
             std::mem::swap(hidden, gradient);
-            self.activate_pull(u, gradient);
+            if self.slope().is_none() {
+                self.set.run(Pass { x: &mut gradient[..values.len()], u: Some(values), f: SiluPull });
+            }
             self.sums(gradient, pixels, &mut gradients.biases[l - 1]);
         }
     }
@@ -250,14 +284,22 @@ impl<'a> Network<'a> {
         self.transpose(gradient, layer.outputs, pixels, transposed);
         let rows = layer.inputs * layer.taps.len();
         self.correlate(columns, rows, pixels, transposed, layer.outputs, &mut gradients.weights[0]);
-        self.product(&self.backward[0], layer, Start::Zero, gradient, shares, pixels);
+        let plain = (Start::Zero, Finish::Nothing);
+        self.product(&self.backward[0], layer.weight, plain, gradient, shares, pixels);
     }
 
-    fn product(&self, product: &Product, layer: &Layer, start: Start, b: &[f32], into: &mut [f32], pixels: usize) {
-        let mut outputs: Vec<&mut [f32]> =
-            into.chunks_mut(self.pitch).take(product.rows.len()).map(|row| &mut row[..pixels]).collect();
-        let Product { rows, steps } = product;
-        self.set.run(Rows { a: layer.weight, rows, steps, start, b, base: 0, outputs: &mut outputs });
+    fn product(
+        &self,
+        Product { rows, steps }: &Product,
+        a: &[f32],
+        (start, finish): (Start, Finish),
+        b: &[f32],
+        into: &mut [f32],
+        pixels: usize,
+    ) {
+        let rows_of_outputs = into.chunks_mut(self.pitch).take(rows.len());
+        let mut outputs: Vec<&mut [f32]> = rows_of_outputs.map(|row| &mut row[..pixels]).collect();
+        self.set.run(Rows { a, rows, steps, start, b, base: 0, finish, outputs: &mut outputs });
     }
 
     /// `sums[r][n] += Σ_s rows[r][s] · transposed[s][n]`.
@@ -273,8 +315,9 @@ impl<'a> Network<'a> {
         let rows: Vec<usize> = (0..rows).map(|row| row * self.pitch).collect();
         let steps = Steps::new((0..pixels).map(|s| [s, s * self.transposed_pitch()]));
         let mut outputs: Vec<&mut [f32]> = sums.chunks_mut(columns).collect();
-        let (a, start) = (values, Start::Outputs);
-        self.set.run(Rows { a, rows: &rows, steps: &steps, start, b: transposed, base: 0, outputs: &mut outputs });
+        let (a, b, outputs) = (values, transposed, &mut outputs[..]);
+        let (start, finish) = (Start::Outputs, Finish::Nothing);
+        self.set.run(Rows { a, rows: &rows, steps: &steps, start, b, base: 0, finish, outputs });
     }
 
     fn transpose(&self, from: &[f32], rows: usize, columns: usize, into: &mut [f32]) {
@@ -291,22 +334,9 @@ impl<'a> Network<'a> {
         sums.iter_mut().zip(values.chunks(self.pitch)).for_each(|(sum, row)| *sum += self.sum(&row[..pixels]));
     }
 
+    /// The smooth nonlinearity; see [`slope`](Self::slope) for the others.
     fn activate(&self, u: &[f32], into: &mut [f32]) {
-        let into = &mut into[..u.len()];
-        match self.activation {
-            Activation::Relu => self.set.run(Map { u, into, f: LeakyRelu(0.0) }),
-            Activation::LeakyRelu => self.set.run(Map { u, into, f: LeakyRelu(LEAK as f32) }),
-            Activation::Silu => self.set.run(Map { u, into, f: Silu }),
-        }
-    }
-
-    fn activate_pull(&self, u: &[f32], dy: &mut [f32]) {
-        let (x, u) = (&mut dy[..u.len()], Some(u));
-        match self.activation {
-            Activation::Relu => self.set.run(Pass { x, u, f: LeakyReluPull(0.0) }),
-            Activation::LeakyRelu => self.set.run(Pass { x, u, f: LeakyReluPull(LEAK as f32) }),
-            Activation::Silu => self.set.run(Pass { x, u, f: SiluPull }),
-        }
+        self.set.run(Map { u, into: &mut into[..u.len()], f: Silu });
     }
 }
 

@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use super::columns::View;
-use super::network::{Gradients, Network, Scratch};
+use super::network::{Gradients, Network, Scratch, grow};
 use super::transform::{Direction, Run, transform};
 use crate::kernels::Transform;
 
@@ -51,6 +51,7 @@ pub struct Sweep<'a> {
 }
 
 /// A worker's buffers.
+#[derive(Default)]
 pub struct Worker {
     scratch: Scratch,
     logs: Vec<f32>,
@@ -60,8 +61,10 @@ pub struct Worker {
 }
 
 impl Sweep<'_> {
-    pub fn worker(&self) -> Worker {
-        Worker { scratch: self.network.scratch(self.backward), logs: Vec::new(), slots: Vec::new(), gradients: None }
+    /// Makes the buffers of a worker large enough.
+    pub fn fit(&self, worker: &mut Worker) {
+        self.network.fit(&mut worker.scratch, self.backward);
+        worker.gradients = self.backward.then(|| Gradients::zeros(&self.network.layers));
     }
 
     fn outputs(&self) -> usize {
@@ -75,17 +78,17 @@ impl Sweep<'_> {
     /// Rows whose hidden values the rows `own` depend on, cut into chunks.
     pub fn chunks(&self, own: &Range<usize>) -> Vec<Range<usize>> {
         let reach = self.last().reach();
-        let runs = if own.len() == self.rows {
-            vec![own.clone()]
+        let (first, length) = if own.len() == self.rows {
+            (0, self.rows)
         } else if self.periodic {
             // What passes an end goes on at the other; a row is taken once.
-            let length = (own.len() + 2 * reach).min(self.rows);
-            let first = (own.start + self.rows - reach % self.rows) % self.rows;
-            let end = (first + length).min(self.rows);
-            vec![first..end, 0..first + length - end]
+            ((own.start + self.rows - reach % self.rows) % self.rows, (own.len() + 2 * reach).min(self.rows))
         } else {
-            vec![own.start.saturating_sub(reach)..(own.end + reach).min(self.rows)]
+            let first = own.start.saturating_sub(reach);
+            (first, (own.end + reach).min(self.rows) - first)
         };
+        let end = (first + length).min(self.rows);
+        let runs = [first..end, 0..first + length - end];
         let cut = |run: Range<usize>| {
             let height = run.len().div_ceil(run.len().div_ceil(self.height).max(1)).max(1);
             run.clone().step_by(height).map(move |first| first..(first + height).min(run.end))
@@ -95,9 +98,7 @@ impl Sweep<'_> {
 
     /// Transforms units of the same rows, in one or many chunks.
     pub fn run(&self, units: &mut [Unit], worker: &mut Worker, tape: Option<Tape>, keep: bool) -> Option<Tape> {
-        let Some(own) = units.first().map(|unit| unit.rows.clone()) else {
-            return None;
-        };
+        let own = units.first().map(|unit| unit.rows.clone())?;
         let chunks = self.chunks(&own);
         if let Some(Tape { mut parameters, slots }) = tape {
             self.transform(units, worker, &mut parameters, own.clone(), &own);
@@ -111,7 +112,8 @@ impl Sweep<'_> {
         let mut waiting: Vec<(Range<usize>, Vec<f32>)> = Vec::new();
         let mut kept = Vec::new();
         for chunk in chunks {
-            let mut slot = worker.slots.pop().unwrap_or_else(|| vec![0.0; self.network.slot()]);
+            let mut slot = worker.slots.pop().unwrap_or_default();
+            grow(&mut slot, self.network.slot());
             self.forward(units, worker, chunk.clone(), &mut slot, &mut parameters, &own);
             for rows in state.made(self.last(), chunk.clone()) {
                 self.transform(units, worker, &mut parameters, rows, &own);
@@ -299,7 +301,7 @@ impl Rows {
 
     /// Whether all rows that see a chunk are transformed.
     fn is_final(&self, view: &View, chunk: Range<usize>) -> bool {
-        let seen = chunk.flat_map(|row| view.seeing(row)).filter(|row| self.own.contains(row));
-        seen.map(|row| self.transformed[row - self.own.start]).all(|transformed| transformed)
+        let mut seeing = chunk.flat_map(|row| view.seeing(row)).filter(|row| self.own.contains(row));
+        seeing.all(|row| self.transformed[row - self.own.start])
     }
 }

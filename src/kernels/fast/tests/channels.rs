@@ -127,3 +127,20 @@ fn operands_of_other_shapes_are_left_to_the_portable_version() {
     assert!(replace_channels(a.clone(), 0, &b).is_err() && replace_channels(a.clone(), 1, &a).is_err());
     assert!(scale_then_shift(set, a, Some(&one), None).is_err());
 }
+
+/// Where the numbers of a field stand in memory.
+fn address(x: &Field) -> *const f32 {
+    super::super::view::Values::of(x).expect("floats").get().as_ptr()
+}
+
+#[test]
+fn what_nobody_shares_is_overwritten_in_place() {
+    let set = InstructionSet::best();
+    let (x, part): (Field, Field) = (random([2, 3, 1, 40, 50], 0), random([2, 1, 1, 40, 50], 1));
+    let factor: Tensor<1> = random([3], 2);
+    let before = address(&x);
+    let x = scale_then_shift(set, x, Some(&factor), None).expect("floats");
+    let x = shift_then_scale(set, x, &factor, &factor).expect("floats");
+    let x = replace_channels(x, 1, &part).expect("floats");
+    assert_eq!(address(&x), before);
+}

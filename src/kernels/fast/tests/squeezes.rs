@@ -7,7 +7,7 @@ use super::*;
 use portable::squeeze::{checkerboard, checkerboard_inverse, haar, haar_inverse};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn squeezes_equal_the_portable_ones(
