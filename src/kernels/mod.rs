@@ -14,7 +14,7 @@
 //! processor in f64 by `tests/devices`: every operation here, every layer and network of the laws with the gradients of both
 //! maps in x, condition and every parameter, 240 flow steps, training and sampling. The largest relative errors (L2) found:
 //!
-//! | | `flex` (processor) | `wgpu` (Mesa's lavapipe 22.3 and OpenGL) | `cuda` (Hopper) | allowed |
+//! | | `flex` (processor) | `wgpu` (Mesa's lavapipe 22.3) | `cuda` (Hopper) | allowed |
 //! |---|---|---|---|---|
 //! | operations | 4e-7 | 8e-7 | compiled, not run | 2e-6 |
 //! | matrix products in gradients | 2e-7 | 6e-7 | TF32, not run | 1e-4; TF32: 3e-3 |
