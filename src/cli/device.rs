@@ -29,13 +29,30 @@ impl DeviceArgument {
         }
     }
 
+    /// A device that is there may yet compute nothing; better said here than in the middle of the work.
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    fn working(&self, device: Device, remedy: &str) -> anyhow::Result<Device> {
+        use burn::tensor::Tensor;
+        use std::panic::{AssertUnwindSafe, catch_unwind};
+
+        let two = catch_unwind(AssertUnwindSafe(|| Tensor::<1>::ones([2], &device).sum().try_into_scalar::<f32>()));
+        match two {
+            Ok(Ok(2.0)) => Ok(device),
+            _ => bail!("--device {}: the device is there, but one and one is not two on it; {remedy}", self.device),
+        }
+    }
+
     #[cfg(feature = "cuda")]
     fn cuda(&self, index: usize) -> anyhow::Result<Device> {
         let found = Device::enumerate(burn::tensor::DeviceType::Cuda);
         match found.len() {
             0 => bail!("--device {}: this machine has no CUDA device or no driver for it; give flex", self.device),
             n if index >= n => bail!("--device {}: this machine has {n} CUDA devices, counted from 0", self.device),
-            _ => Ok(Device::cuda(index)),
+            _ => self.working(
+                Device::cuda(index),
+                "CUDA kernels are compiled by NVRTC when the program runs: install the CUDA toolkit of the driver's release, \
+                 and give its folder as CUDA_PATH and its lib64 in LD_LIBRARY_PATH",
+            ),
         }
     }
 
@@ -47,8 +64,11 @@ impl DeviceArgument {
     #[cfg(feature = "wgpu")]
     fn wgpu(&self, index: usize) -> anyhow::Result<Device> {
         match Device::enumerate(burn::tensor::DeviceType::Wgpu).into_iter().nth(index) {
-            Some(device) => Ok(device),
-            None => bail!("--device {}: this machine has no such graphics device; give flex", self.device),
+            Some(device) => self.working(device, "bring its driver up to date, or give flex"),
+            None => bail!(
+                "--device {}: this machine has no such graphics device, or no Vulkan driver for it; give flex",
+                self.device
+            ),
         }
     }
 

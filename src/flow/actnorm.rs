@@ -40,8 +40,9 @@ impl ActNorm {
         self.log_scale.val().exp()
     }
 
+    /// The reciprocal of the very factor of the forward map: some devices round e⁻ˡ otherwise.
     fn inverse_scale(&self) -> Tensor<1> {
-        self.log_scale.val().neg().exp()
+        self.scale().recip()
     }
 
     fn apply(&self, x: Field) -> Field {

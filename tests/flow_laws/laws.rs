@@ -49,24 +49,25 @@ impl<L: Invertible> Case<L> {
         parameters(&self.layer)[0].1.dtype()
     }
 
-    fn in_single_precision(&self) -> Self {
+    /// The same layer with the same numbers on another device, in another type.
+    pub fn on(&self, device: &Device, dtype: DType) -> Self {
         Self {
-            layer: cast(self.layer.clone(), DType::F32),
-            x: self.x.clone().cast(DType::F32),
-            c: self.c.iter().map(|c| c.clone().cast(DType::F32)).collect(),
+            layer: map_parameters(self.layer.clone(), &mut |_, value| on(&value, device, dtype)),
+            x: on(&self.x, device, dtype),
+            c: self.c.iter().map(|c| on(c, device, dtype)).collect(),
         }
     }
 }
 
 /// The two maps, so that every law is written once.
 #[derive(Clone, Copy, Debug)]
-enum Direction {
+pub enum Direction {
     Forward,
     Inverse,
 }
 
 impl Direction {
-    fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
+    pub fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
         match self {
             Direction::Forward => case.layer.forward(x, &case.c, &mut Tapes::none()),
             Direction::Inverse => case.layer.inverse(x, &case.c, &mut Tapes::none()),
@@ -75,11 +76,11 @@ impl Direction {
 }
 
 /// Everything a loss ⟨w, output⟩ + ⟨v, log_det⟩ has gradients in.
-struct Gradients {
-    recomputed: Field,
-    x: Field,
-    c: Vec<Field>,
-    parameters: ParameterGradients,
+pub struct Gradients {
+    pub recomputed: Field,
+    pub x: Field,
+    pub c: Vec<Field>,
+    pub parameters: ParameterGradients,
 }
 
 /// The tolerances in double precision.
@@ -248,20 +249,21 @@ fn samples_are_independent<L: Invertible>(case: &Case<L>) -> Result<(), String> 
 }
 
 fn single_precision_follows<L: Invertible>(case: &Case<L>) -> Result<(), String> {
-    let (round_trip, cosine) = single_precision(case);
+    let (round_trip, cosine) = single_precision(case, &case.x.device());
     within("f32 round trip", round_trip, 1e-4)?;
     within("1 − cosine of the f32 gradient", 1.0 - cosine, 1e-4)
 }
 
-/// The round trip in f32, and the cosine of all parameter gradients (of x where there are none) with those in f64.
-pub fn single_precision<L: Invertible>(case: &Case<L>) -> (f64, f64) {
-    let single = case.in_single_precision();
+/// The round trip in f32 on a device, and the cosine of all parameter gradients (of x where there are none) with those in
+/// f64.
+pub fn single_precision<L: Invertible>(case: &Case<L>, device: &Device) -> (f64, f64) {
+    let single = case.on(device, DType::F32);
     let (z, _) = single.layer.forward(single.x.clone(), &single.c, &mut Tapes::none());
     let (x, _) = single.layer.inverse(z, &single.c, &mut Tapes::none());
     let round_trip = relative(&x, &single.x);
     let (w, v) = probes(case, Direction::Forward);
     let reference = flattened(case, gradients(case, Direction::Forward, &w, &v));
-    let (w, v) = (w.cast(DType::F32), v.cast(DType::F32));
+    let (w, v) = (on(&w, device, DType::F32), on(&v, device, DType::F32));
     let found = flattened(&single, gradients(&single, Direction::Forward, &w, &v));
     if norm(&reference) < 1e-9 && norm(&found) < 1e-5 {
         return (round_trip, 1.0); // no parameter has an effect: one channel can only change its sign
@@ -283,7 +285,7 @@ fn gradients<L: Invertible>(case: &Case<L>, direction: Direction, w: &Field, v: 
     gradients_within(Plan::least(), case, direction, w, v)
 }
 
-fn gradients_within<L: Invertible>(
+pub fn gradients_within<L: Invertible>(
     plan: Plan,
     case: &Case<L>,
     direction: Direction,
@@ -310,7 +312,7 @@ fn gradients_within<L: Invertible>(
 }
 
 /// Random weights of the output and of log_det in the loss.
-fn probes<L: Invertible>(case: &Case<L>, direction: Direction) -> (Field, PerSample) {
+pub fn probes<L: Invertible>(case: &Case<L>, direction: Direction) -> (Field, PerSample) {
     let (z, log_det) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
     let output = match direction {
         Direction::Forward => z,
@@ -330,11 +332,17 @@ fn like<const D: usize>(tensor: &Tensor<D>, values: Vec<f64>) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, tensor.dims()), (&tensor.device(), DType::F64))
 }
 
+/// Converted on the host: not every device has f64.
 pub fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f64> {
-    tensor.clone().cast(DType::F64).into_data().try_to_vec().expect("an f64 tensor")
+    tensor.clone().into_data().convert_dtype(DType::F64).try_to_vec().expect("floats")
 }
 
-fn norm(values: &[f64]) -> f64 {
+/// The same numbers on another device, in another type.
+pub fn on<const D: usize>(tensor: &Tensor<D>, device: &Device, dtype: DType) -> Tensor<D> {
+    Tensor::from_data(tensor.clone().into_data().convert_dtype(dtype), (device, dtype))
+}
+
+pub fn norm(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 

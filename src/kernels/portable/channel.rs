@@ -12,16 +12,20 @@ pub fn pixels(x: &Field) -> usize {
 
 /// Σ over batch and pixels: `[channel]`.
 pub fn channel_sums(x: Field) -> Tensor<1> {
-    let [batch, channels, ..] = x.dims();
-    let pixels = pixels(&x);
-    x.reshape([batch, channels, pixels]).sum_dim(2).sum_dim(0).reshape([channels])
+    let channels = x.dims()[1];
+    sums(x, [4, 3, 2, 0]).reshape([channels])
 }
 
 /// Σ over channels and pixels: `[batch]`.
 pub fn sample_sums(x: Field) -> PerSample {
-    let [batch, channels, ..] = x.dims();
-    let each = channels * pixels(&x);
-    x.reshape([batch, each]).sum_dim(1).reshape([batch])
+    let batch = x.dims()[0];
+    sums(x, [4, 3, 2, 1]).reshape([batch])
+}
+
+/// Σ over one axis after the other: short sums, which keep f32 exact to its rounding where a device adds in sequence, and
+/// many at a time.
+fn sums<const N: usize>(x: Field, axes: [usize; N]) -> Field {
+    axes.into_iter().fold(x, |x, axis| if x.dims()[axis] == 1 { x } else { x.sum_dim(axis) })
 }
 
 /// Σ over batch and pixels of a·b: `[channel]`.
@@ -72,13 +76,24 @@ pub fn replace_channels(x: Field, first: usize, part: Field) -> Field {
     x.slice_assign([0..batch, first..first + channels, 0..d, 0..h, 0..w], part)
 }
 
+/// Products held at a time by [`gram`], where one row of it needs no more.
+const PRODUCTS: usize = 1 << 22;
+
 /// The Gram matrix Σ_{sample, pixel} a bᵀ: `[channels of a, channels of b]`.
+///
+/// In products and sums, as [`reflect`]: the gradient of a channel mixing is a small difference of large entries of this
+/// matrix, and TF32 would leave little of it.
 pub fn gram(a: Field, b: Field) -> Tensor<2> {
-    let ([batch, ca, ..], [_, cb, ..]) = (a.dims(), b.dims());
-    let pixels = pixels(&a);
-    let a = a.reshape([batch, ca, pixels]);
-    let b = b.reshape([batch, cb, pixels]).swap_dims(1, 2);
-    a.matmul(b).sum_dim(0).reshape([ca, cb])
+    let ([batch, ca, d, h, w], [_, cb, ..]) = (a.dims(), b.dims());
+    let a = a.reshape([batch, ca, 1, d * h, w]);
+    let b = b.reshape([batch, 1, cb, d * h, w]);
+    let at_once = (PRODUCTS / (batch * cb * d * h * w).max(1)).clamp(1, ca.max(1));
+    let rows = (0..ca).step_by(at_once).map(|first| {
+        let count = at_once.min(ca - first);
+        let products = a.clone().narrow(1, first, count) * b.clone();
+        sums(products, [4, 3, 0]).reshape([count, cb])
+    });
+    Tensor::cat(rows.collect(), 0)
 }
 
 /// Householder reflections applied one after the other: x ← x − 2 v (v·x)/(v·v) at every pixel, for each row v of

@@ -5,6 +5,9 @@
 //!
 //!   y = eˡ x + t,   x = (y − t) e⁻ˡ,   log_det = Σ ℓ  (forward),   −Σ ℓ  (inverse).
 //!
+//! Both directions use one exponential, in a product and in a quotient: devices round exponentials in their own ways, and
+//! e⁻ˡ is not 1/eˡ on all of them.
+//!
 //! Adjoint of the forward map from y, ȳ = ∂L/∂y and δ = ∂L/∂log_det (per sample), with u = y − t = eˡ x:
 //!
 //!   x̄ = ȳ eˡ,   t̄ = ȳ,   ℓ̄ = ȳ u + δ,   ā = ℓ̄ (1 − (ℓ/β)²).
@@ -43,7 +46,7 @@ pub fn affine_forward(x: Field, a: Field, t: Field, bound: f64) -> (Field, PerSa
 pub fn affine_inverse(y: Field, a: Field, t: Field, bound: f64) -> (Field, PerSample) {
     let l = log_scale(a, bound);
     let log_det = sample_sums(l.clone()).neg();
-    ((y - t) * l.neg().exp(), log_det)
+    ((y - t) / l.exp(), log_det)
 }
 
 /// (x, x̄, ā, t̄) of the forward map from its output y, ȳ and δ.
