@@ -119,7 +119,11 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             let terms = if name.starts_with("conditioner") { case.shape.iter().product::<usize>() } else { 1 };
             let size = norm(expected.clone()) + 0.1 * ((terms * expected.dims()[0]) as f64).sqrt();
             let error = norm(found.cast(DType::F64) - expected.clone()) / size;
-            prop_assert!(error < 2e-5, "{name}: {error:e} under {plan:?}");
+            // Rounding may put a number on the other side of a kink, and gradients jump there.
+            let kinked = case.config.activation != Activation::Silu
+                && (name.starts_with("conditioner") || name.starts_with('d'));
+            let tolerance = if kinked { 2e-3 } else { 2e-5 };
+            prop_assert!(error < tolerance, "{name}: {error:e} under {plan:?}");
         }
     }
     Ok(())
