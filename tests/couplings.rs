@@ -8,7 +8,7 @@ use posteria::flow::{
 use posteria::random::{Purpose, stream};
 use proptest::prelude::*;
 
-type Swept = Coupling<ConvolutionalConditioner>;
+type Layer = Coupling<ConvolutionalConditioner>;
 
 fn random(shape: [usize; 5], index: u64) -> Field {
     standard_normal(shape, &mut stream(17, Purpose::Diagnostic, index), DType::F64, &Device::flex())
@@ -53,10 +53,10 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn coupling(case: &Case) -> Swept {
+fn coupling(case: &Case) -> Layer {
     let [_, channels, d, h, w] = case.shape;
     let axes = [d > 1, h > 1, w > 1];
-    let shape = Swept::conditioner_shape(channels, case.condition.0, case.transform, axes);
+    let shape = Layer::conditioner_shape(channels, case.condition.0, case.transform, axes);
     let conditioner = case.config.init(shape, &mut stream(17, Purpose::Weights, 0), &Device::flex());
     let mut index = 100;
     let conditioner = map_parameters(conditioner, &mut |parameter, value| {
@@ -69,7 +69,7 @@ fn coupling(case: &Case) -> Swept {
 }
 
 /// Output, log_det, recomputed input, and all gradients, of the map and of its inverse.
-fn everything(layer: &Swept, case: &Case, plan: Plan, dtype: DType) -> Vec<(String, Tensor<1>)> {
+fn everything(layer: &Layer, case: &Case, plan: Plan, dtype: DType) -> Vec<(String, Tensor<1>)> {
     let (batch, channels) = (case.shape[0], case.condition.0);
     let x = random(case.shape, 1).cast(dtype);
     let mut extent = if case.condition.1 { [batch, channels, 1, 1, 1] } else { case.shape };

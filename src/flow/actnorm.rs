@@ -2,7 +2,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
-use crate::kernels::{channel_dots, channel_sums, pixels, scale_channels, scale_then_shift, shift_then_scale};
+use crate::kernels::{
+    channel_dots, channel_sums, pixels, scale_channels, scale_then_shift, shift_channels, shift_then_scale,
+};
 
 /// Scale and shift of each channel, started from data (Kingma and Dhariwal 2018, section 3.1).
 ///
@@ -71,7 +73,7 @@ impl Invertible for ActNorm {
     fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
         let count = (x.dims()[0] * pixels(&x)) as f64;
         let mean = channel_sums(x.clone()) / count;
-        let centred = shift_then_scale(x.clone(), mean.clone().neg(), mean.ones_like());
+        let centred = shift_channels(x.clone(), mean.clone().neg());
         let variance = channel_dots(&centred, &centred) / count;
         let floor = (mean.clone().square() + variance.clone()) * (CONSTANT * CONSTANT);
         let constant = variance.clone().lower_equal(floor);

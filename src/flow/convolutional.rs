@@ -192,8 +192,9 @@ impl Conditioner for ConvolutionalConditioner {
     }
 
     fn tape_bytes(&self) -> Option<usize> {
-        let values: usize = self.layers.iter().map(|layer| layer.bias.val().dims()[0]).sum();
-        Some(values * size_of::<f32>())
+        let first = self.layers.first()?.weight.val();
+        let outputs: usize = self.layers.iter().map(|layer| layer.bias.val().dims()[0]).sum();
+        Some((first.dims()[1] + outputs) * first.dtype().size())
     }
 
     fn as_convolutional(&self) -> Option<&ConvolutionalConditioner> {

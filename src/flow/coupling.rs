@@ -17,7 +17,8 @@ use crate::kernels::{Direction, Swept, SweptTapes, no_log_det};
 /// T⁻¹(z₁; p), and the gradient: p̄ of the transform is pulled through the network to x̄₂ = z̄₂ + (∂N/∂x₂)ᵀ p̄ and
 /// c̄ = (∂N/∂c)ᵀ p̄.
 ///
-/// The network never exists at the size of the image: the kernels sweep convolutions down the image where they can;
+/// Unless the plan has memory for it, or nobody knows how far the network sees, its hidden values never exist at the
+/// size of the image: the kernels sweep convolutions down the image where they can;
 /// elsewhere it is evaluated, and pulled back, on one tile after the other, each with as much of its surroundings as the
 /// network sees.
 #[derive(Module, Debug)]

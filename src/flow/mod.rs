@@ -5,8 +5,9 @@
 //!
 //!   log q(x | c) = log N(z; 0, I) + log|det ∂z/∂x|.
 //!
-//! z has the shape of x. Nothing is kept between a map and its gradient but the map's output: each layer recomputes
-//! its input by the inverse while it pulls the gradient back, so the memory of a gradient does not grow with depth.
+//! z has the shape of x. Nothing need be kept between a map and its gradient but the map's output: each layer
+//! recomputes its input by the inverse while it pulls the gradient back, so the memory of a gradient does not grow with
+//! depth. What a [`Plan`] has memory for is kept, and saves time.
 //!
 //! Sources: Dinh, Sohl-Dickstein and Bengio 2017 (arXiv:1605.08803), Kingma and Dhariwal 2018 (arXiv:1807.03039),
 //! Jacobsen, Smeulders and Oyallon 2018 (arXiv:1802.07088), Orozco et al. 2024 (JOSS 9(99), 6554).

@@ -7,11 +7,11 @@ use crate::kernels::Buffers;
 /// How much memory a gradient may use beyond the least that it needs, in bytes.
 ///
 /// At the least, every coupling evaluates its network again when it is pulled back. Given more, the values inside as
-/// many networks as fit are kept from the forward pass; nothing but the time changes.
+/// many networks as fit are kept from the forward pass; only the time changes, and rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     bytes: usize,
-    /// What the values inside one network may take while it is evaluated, where it is cut into tiles.
+    /// What the values inside one network may take anyway while it is evaluated, where it is cut into tiles.
     tile: usize,
 }
 
@@ -26,7 +26,7 @@ impl Plan {
 
     /// Up to so many bytes for values that would be computed again.
     pub fn within(bytes: usize) -> Self {
-        Self { bytes, tile: bytes.max(LEAST_TILE) }
+        Self { bytes, tile: LEAST_TILE }
     }
 
     /// The least, in tiles of a few rows.
@@ -71,7 +71,7 @@ impl Tapes {
 
     /// Bytes that the values inside one network may take while it is evaluated.
     pub(super) fn tile_bytes(&self) -> usize {
-        self.plan.tile
+        self.left.max(self.plan.tile)
     }
 
     /// Whether so many bytes may be kept; they are set aside then.

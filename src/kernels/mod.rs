@@ -3,7 +3,8 @@
 //! Every operation has a portable version in Burn tensor operations, which runs on any device and in any float
 //! type and is the reference; `fast` does most of them for f32 on the CPU; `graph` makes those that networks are written
 //! with nodes of Burn's autodiff, so that these run on the fast versions too. `seam` chooses: callers name the operation
-//! here and never the version behind it. Nothing in this room knows what a flow is.
+//! here and never the version behind it. One exception: [`Swept`] does a whole coupling at once where it can; who is told
+//! `None` composes it from the operations. Nothing in this room knows what a flow is.
 //!
 //! One rank serves everything: a [`Field`] is `[batch, channel, depth, height, width]`. A two-dimensional image
 //! has depth 1, a trace also height 1, a vector of parameters all three.

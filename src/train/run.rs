@@ -65,7 +65,7 @@ pub struct Task {
     pub validation: (ArrayD<f32>, ArrayD<f32>),
     /// How it is trained.
     pub training: Training,
-    /// The memory of a step's gradient.
+    /// What the gradient of a step may keep; its lanes share it.
     pub plan: Plan,
 }
 

@@ -46,7 +46,7 @@ impl Map<1> for Inverse {
 
     #[inline(always)]
     fn at<S: Simd>(self, y: f32, _: f32, l: f32, _: f32, t: f32, _: f32) -> [f32; 1] {
-        [(y - t) * exp::<S>(-l)]
+        [(y - t) / exp::<S>(l)]
     }
 }
 

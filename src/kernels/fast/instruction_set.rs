@@ -61,10 +61,11 @@ impl InstructionSet {
     pub fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+            let wide = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if is_x86_feature_detected!("avx512f") && wide {
                 return InstructionSet::Avx512;
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if wide {
                 return InstructionSet::Avx2;
             }
         }

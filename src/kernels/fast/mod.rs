@@ -1,12 +1,13 @@
 //! The fast versions for the CPU: f32 tensors of the flex device that autodiff does not track.
 //!
-//! Every function returns `None` for what it does not do; the portable version does it then. Which instructions are
+//! A function returns `None` for what it does not do, or hands its operand back as `Err`; the portable version does it
+//! then. Which instructions are
 //! used is decided when the program runs ([`InstructionSet`]). Results are the same for any number of threads: work
 //! is cut by the shapes alone, and partial sums are added in a fixed order. Only large work is given to rayon; small
 //! work stays on the calling thread, which may have brothers of its own.
 //!
-//! `unsafe` stands in `instruction_set` and `product` alone: loads and stores of vectors, each behind a check of its
-//! bounds.
+//! `unsafe` stands in `instruction_set` (intrinsics, and calls of functions compiled for a set) and `product` (loads whose
+//! bounds were checked once for a whole loop) alone.
 
 // An `Err` here is the operand handed back to whoever can do it, not a failure.
 #![allow(clippy::result_large_err)]
@@ -38,7 +39,7 @@ const SMALL: usize = 1 << 25;
 /// Numbers beyond which a pass over them is shared among threads.
 const LARGE: usize = 1 << 16;
 
-/// `f` of x, on a thread of rayon's pool where x is on the CPU: parallel pieces then start without waking anyone.
+/// `f` of x, on a thread of rayon's pool where the fast versions work on x: parallel pieces then start without waking anyone.
 pub fn on_workers<T: Send>(x: Field, f: impl FnOnce(Field) -> T + Send) -> T {
     if view::is_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }
 }

@@ -1,6 +1,6 @@
 //! The two matrix products that everything is made of, with one operand read in place through a table of offsets.
 //!
-//! [`Rows`]: out\[m\]\[p\] = bias\[m\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\], vectors along the pixels p. A block of six
+//! [`Rows`]: out\[m\]\[p\] = start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\], vectors along the pixels p. A block of six
 //! rows by four (two) vectors stays in registers; each step loads the vectors once and broadcasts six numbers.
 //!
 //! [`dots`]: Σ_p x\[x_i + p\] · g\[g_j + p\] for all i and j, vectors along p again, six by four (four by three) sums at a

@@ -11,6 +11,7 @@ use crate::random::{Purpose, stream};
 
 mod channels;
 mod squeezes;
+mod sweeps;
 
 /// Relative to the largest value.
 const TOLERANCE: f64 = 1e-5;

@@ -35,9 +35,10 @@ const PIXELS: Range<usize> = 64..1024;
 /// Samples below which an image is cut into bands.
 const FEW: usize = 4;
 
-/// Groups, at most, and pixels of a group: each has weight gradients of its own, which cost a pass to clear and one to
-/// add up. A quarter of all pixels within these limits.
+/// Groups, at most: each has weight gradients of its own, which cost a pass to clear and one to add up.
 const GROUPS: usize = 16;
+
+/// Pixels of a group: a quarter of all, within these limits.
 const GROUP: Range<usize> = 256..1024;
 
 /// What a forward sweep keeps so that its gradient need not evaluate the network again.
@@ -74,6 +75,7 @@ pub struct Pulled {
 /// A coupling that can be swept: ⌊C/2⌋ channels are transformed with parameters that a network reads off the others
 /// and a condition.
 pub struct Swept {
+    set: InstructionSet,
     parts: Parts,
     activation: Activation,
     border: Border,
@@ -82,17 +84,32 @@ pub struct Swept {
 
 impl Swept {
     /// A coupling of fields like x, `[batch, channel, d, h, w]`; the condition has the extents of x. `None` where the
-    /// kernels do not sweep it: tensors that are not f32 on the CPU or that autodiff tracks, networks of one convolution
-    /// or with a kernel of several taps between the first and the last.
+    /// kernels do not sweep it: tensors that are not f32 on the CPU or that autodiff tracks, fewer than two channels,
+    /// networks of one convolution, with an even kernel, or with one of several taps between the first and the last.
     pub fn new(x: &Field, network: &Convolutions, transform: Transform, condition: Option<&Field>) -> Option<Self> {
+        Self::with(InstructionSet::best(), x, network, transform, condition)
+    }
+
+    pub(super) fn with(
+        set: InstructionSet,
+        x: &Field,
+        network: &Convolutions,
+        transform: Transform,
+        condition: Option<&Field>,
+    ) -> Option<Self> {
         let parts = Parts::of(x, network, transform, condition)?;
-        Some(Self { parts, activation: network.activation, border: network.border, transform })
+        Some(Self { set, parts, activation: network.activation, border: network.border, transform })
     }
 
     /// Bytes that the tapes of a map take.
     pub fn tape_bytes(&self) -> usize {
-        let widths: usize = self.parts.layers.iter().map(|(_, _, shape)| shape[0]).sum();
-        self.parts.batch * self.parts.pixels() * widths * size_of::<f32>()
+        let buffers = Buffers::default();
+        let job = self.job(Direction::Forward, 0, false, &buffers);
+        let chunks: usize = (0..job.bands).map(|band| job.sweep.chunks(&job.own(band)).len()).sum();
+        // Every sample has its chunks, or some samples share one.
+        let slots = self.parts.batch.div_ceil(job.together) * chunks;
+        let parameters = self.parts.batch * self.parts.pixels() * job.sweep.network.last().outputs;
+        (slots * job.sweep.network.slot() + parameters) * size_of::<f32>()
     }
 
     /// The map or its inverse and its log-determinant, in place where x is not shared; tapes where they are to be kept.
@@ -177,12 +194,13 @@ impl Swept {
         let whole = parts.pixels() <= target || rows == 1;
         let height = if whole { rows } else { (target / row).clamp(1, rows) };
         let height = rows.div_ceil(rows.div_ceil(height));
-        let layers: Vec<Layer> = parts.layers.iter().map(|values| parts.layer(values, periodic)).collect();
+        let layers: Vec<Layer> = parts.layers.iter().map(|values| parts.layer(self.set, values, periodic)).collect();
         let weights: usize = layers.iter().map(|layer| layer.weight.len()).sum();
         let serial = parts.batch * parts.pixels() * weights <= SMALL;
         let reach = layers[last].view.reach();
         let bands = match whole || parts.batch >= FEW || serial {
             true => 1,
+            // A band computes rows beyond its ends again: at most a quarter of its own.
             false => FEW.div_ceil(parts.batch).min(rows / (8 * reach).max(2 * height)).max(1),
         };
         let units = parts.batch * bands;
@@ -190,7 +208,7 @@ impl Swept {
         let least = pixels.div_ceil(parts.pixels() / bands).max(units.div_ceil(GROUPS));
         let group = if serial { units } else { least.min(units) };
         let together = if whole { (target / parts.pixels()).clamp(1, group) } else { 1 };
-        let network = Network::new(InstructionSet::best(), layers, self.activation, pulled, together * height * row);
+        let network = Network::new(self.set, layers, self.activation, pulled, together * height * row);
         let transform = self.transform;
         let sweep = Sweep { network, transform, direction, backward, rows, row, height, periodic };
         Job { sweep, bands, together, group, serial, buffers }
@@ -263,14 +281,19 @@ impl Parts {
         self.condition.as_ref().map_or(0, |c| c.channels)
     }
 
-    fn layer<'a>(&self, (weight, bias, shape): &'a (Values, Values, [usize; 5]), periodic: bool) -> Layer<'a> {
+    fn layer<'a>(
+        &self,
+        set: InstructionSet,
+        (weight, bias, shape): &'a (Values, Values, [usize; 5]),
+        periodic: bool,
+    ) -> Layer<'a> {
         let [outputs, inputs, kernel @ ..] = *shape;
         let axes = core::array::from_fn(|axis| {
             let reach = kernel[axis] / 2;
             let pad = if periodic { Pad::Periodic(reach) } else { Pad::Zeros([reach; 2]) };
             Axis::same(self.extent[axis], kernel[axis], pad)
         });
-        let view = View::new(InstructionSet::best(), axes);
+        let view = View::new(set, axes);
         Layer { weight: weight.get(), bias: bias.get(), inputs, outputs, taps: view.taps(), view }
     }
 }

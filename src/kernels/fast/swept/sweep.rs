@@ -2,7 +2,7 @@
 //!
 //! Rows of the transform's parameters are final once every row of the last convolution's input that they see was
 //! made. A chunk is pulled back once all rows of parameters that see it are final and were turned into gradients; till
-//! then its values before the nonlinearities wait in a slot. Inside an image nothing is computed twice.
+//! then its values before the nonlinearities wait in a slot. Inside a unit nothing is computed twice.
 
 use core::ops::Range;
 
@@ -112,7 +112,7 @@ impl Sweep<'_> {
         let mut waiting: Vec<(Range<usize>, Vec<f32>)> = Vec::new();
         let mut kept = Vec::new();
         for chunk in chunks {
-            let mut slot = worker.slots.pop().unwrap_or_default();
+            let mut slot = if keep { Vec::new() } else { worker.slots.pop().unwrap_or_default() };
             grow(&mut slot, self.network.slot());
             self.forward(units, worker, chunk.clone(), &mut slot, &mut parameters, &own);
             for rows in state.made(self.last(), chunk.clone()) {

@@ -8,9 +8,9 @@ use crate::kernels::fast::math::{sum, tanh};
 /// Which map a sweep evaluates, or pulls back from its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From data to latent.
+    /// The transform.
     Forward,
-    /// From latent to data.
+    /// Its inverse.
     Inverse,
 }
 
@@ -27,7 +27,8 @@ pub struct Run<'a> {
     pub dlog_det: f32,
 }
 
-/// Evaluates the transform, or with a gradient undoes it and pulls the gradient back; returns the log-determinant.
+/// Evaluates the transform and returns the log-determinant, or with a gradient undoes it, pulls the gradient back, and
+/// returns zero.
 pub fn transform(
     set: InstructionSet,
     transform: Transform,
