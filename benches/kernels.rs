@@ -16,8 +16,8 @@ use peak::multiply_adds;
 use posteria::flow::standard_normal;
 use posteria::kernels::{
     Field, Pad, affine_forward, affine_forward_vjp, affine_inverse, channel_dots, channel_sums, checkerboard,
-    checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, haar, haar_inverse, leaky_relu,
-    leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
+    checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar, haar_inverse,
+    leaky_relu, leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
 };
 use posteria::random::{Purpose, stream};
 
@@ -67,6 +67,14 @@ fn convolutions(criterion: &mut Criterion) {
         group.bench_function("weight adjoint", |bencher| {
             bencher.iter(|| convolve_weight_adjoint(x.clone(), dy.clone(), [kd, k, k], padding));
         });
+        group.finish();
+    }
+    // batch, channels, height and width
+    for (batch, channels, size) in [(8, 12, 64), (8, 48, 16), (8, 192, 8)] {
+        let mut group = criterion.benchmark_group(format!("gram {batch}x{channels}x{size}x{size}"));
+        group.throughput(Throughput::Elements((batch * channels * channels * size * size) as u64));
+        let [a, b] = [0, 1].map(|i| random([batch, channels, 1, size, size], i));
+        group.bench_function("gram", |bencher| bencher.iter(|| gram(a.clone(), b.clone())));
         group.finish();
     }
 }

@@ -43,6 +43,21 @@ impl Axis {
         (!self.periodic || circular).then_some(Self { source: self.output, output: self.source, before, ..self })
     }
 
+    /// Entries that are seen as they are.
+    pub fn point(size: usize) -> Self {
+        Self { source: size, output: size, kernel: 1, before: 0, periodic: false }
+    }
+
+    /// All that so many outputs from `first` on see through any tap, in one run: the map of one tap that gives it.
+    pub fn window(self, first: usize, outputs: usize) -> Self {
+        Self { output: outputs + self.kernel - 1, kernel: 1, before: self.before - first as isize, ..self }
+    }
+
+    /// All that so many outputs from one on see through any tap, as the taps of that one.
+    pub fn reaching(self, outputs: usize) -> Self {
+        Self { kernel: outputs + self.kernel - 1, ..self }
+    }
+
     /// Whether the kernel is one tap that sees its own place.
     pub fn is_point(&self) -> bool {
         self.kernel == 1 && self.before == 0 && self.source == self.output

@@ -3,7 +3,8 @@
 //! Three ways, by what is cheapest:
 //!
 //! - *in place*: a 1×1 kernel is a matrix product over the pixels where they are;
-//! - *gathered*: the source is laid out as a [`tile`](super::tile), then one product over channels and taps;
+//! - *gathered*: the source is laid out as a [`tile`](super::tile), then one product over channels and taps; where rows
+//!   are wide a tile is a copy without shifts, and there is one product a row;
 //! - *scattered*, for few outputs of many inputs: one product over the pixels where they are gives every output's
 //!   share of every tap; these are shifted and added up. Far less is moved than when many inputs are laid out.
 //!
@@ -127,13 +128,13 @@ fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32
     } else if few && shares <= SHARES && in_place(area) {
         Plan::Scattered
     } else {
-        Plan::Gathered
+        Plan::Gathered { lines: wide.kernel > 1 && is_wide(width) }
     };
     let work = y.len() * weight.inputs * weight.taps;
     let most = match plan {
         Plan::Scattered => rows,
         Plan::InPlace => rows,
-        Plan::Gathered => rows_within(TILE, |rows| Geometry::new(axes, weight.inputs, rows).size(), rows),
+        Plan::Gathered { lines } => rows_within(TILE, |rows| tile(axes, lines, weight.inputs, rows).size(), rows),
     };
     let cut = work > SMALL && !matches!(plan, Plan::Scattered);
     let height = if cut { most.min((source.batch * depth * rows).div_ceil(PIECES)) } else { most };
@@ -145,7 +146,7 @@ fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32
     let each = |scratch: &mut Vec<f32>, (block, outputs): &mut (Block, Vec<&mut [f32]>)| match plan {
         Plan::InPlace => map.in_place(block, outputs),
         Plan::Scattered => map.scattered(block, outputs, scratch),
-        Plan::Gathered => map.gathered(block, outputs, scratch),
+        Plan::Gathered { lines } => map.gathered(block, lines, outputs, scratch),
     };
     if work > SMALL {
         pieces.par_iter_mut().for_each_init(Vec::new, each);
@@ -161,7 +162,20 @@ fn run(set: InstructionSet, source: &Planes, weight: &Weight, bias: Option<&[f32
 enum Plan {
     InPlace,
     Scattered,
-    Gathered,
+    Gathered {
+        /// One product a row.
+        lines: bool,
+    },
+}
+
+/// Whether so little of the vectors of a row passes its end that a product may be of one row.
+fn is_wide(width: usize) -> bool {
+    width >= 4 * SLACK && 8 * (width.next_multiple_of(SLACK) - width) <= width
+}
+
+fn tile([deep, high, wide]: [Axis; 3], lines: bool, channels: usize, rows: usize) -> Geometry {
+    let wide = if lines { wide.window(0, wide.output) } else { wide };
+    Geometry::new([deep, high, wide], channels, rows)
 }
 
 /// As many rows as fit into so many bytes, at least one.
@@ -222,11 +236,12 @@ impl<'a> Map<'a> {
         plan: Plan,
         height: usize,
     ) -> Self {
-        let tile = Geometry::new(axes, weight.inputs, height);
+        let lines = matches!(plan, Plan::Gathered { lines: true });
+        let tile = tile(axes, lines, weight.inputs, height);
         let outputs = || (0..weight.outputs).map(|output| output * weight.output);
         let slice = axes[1].kernel * axes[2].kernel;
         let rows = match plan {
-            Plan::InPlace | Plan::Gathered => vec![outputs().collect()],
+            Plan::InPlace | Plan::Gathered { .. } => vec![outputs().collect()],
             Plan::Scattered => (0..axes[0].kernel)
                 .map(|kz| {
                     let taps = kz * slice..(kz + 1) * slice;
@@ -239,9 +254,9 @@ impl<'a> Map<'a> {
                 let stride = source.channel_stride();
                 Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]))
             }
-            Plan::Gathered => {
-                let taps: Vec<(usize, usize)> =
-                    tile.taps().enumerate().map(|(tap, place)| (weight.tap(tap), tile.offset(0, place))).collect();
+            Plan::Gathered { .. } => {
+                let places = tile.places(axes.map(|axis| axis.kernel)).enumerate();
+                let taps: Vec<(usize, usize)> = places.map(|(tap, place)| (weight.tap(tap), place)).collect();
                 Steps::new((0..weight.inputs).flat_map(|input| {
                     let (at, from) = (input * weight.input, tile.offset(input, [0; 3]));
                     taps.iter().map(move |&(tap, place)| [at + tap, from + place])
@@ -264,10 +279,17 @@ impl<'a> Map<'a> {
         self.product(0, self.bias, self.source.storage(), base, outputs);
     }
 
-    fn gathered(&self, block: &Block, outputs: &mut [&mut [f32]], tile: &mut Vec<f32>) {
+    fn gathered(&self, block: &Block, lines: bool, outputs: &mut [&mut [f32]], tile: &mut Vec<f32>) {
         tile.resize(self.tile.reserved(), 0.0);
         self.tile.fill(tile, block, |channel| self.source.plane(block.sample, channel));
-        self.product(0, self.bias, tile, 0, outputs);
+        if !lines {
+            return self.product(0, self.bias, tile, 0, outputs);
+        }
+        let width = self.axes[2].output;
+        for row in 0..block.rows.len() {
+            let mut line: Vec<&mut [f32]> = outputs.iter_mut().map(|o| &mut o[row * width..][..width]).collect();
+            self.product(0, self.bias, tile, self.tile.line(0, row), &mut line);
+        }
     }
 
     /// The block is a whole slice.

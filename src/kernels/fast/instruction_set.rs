@@ -39,8 +39,8 @@ pub trait Simd: Copy {
     fn gated(gate: Self::Vector, vector: Self::Vector, factor: Self::Vector) -> Self::Vector;
     /// The sum of all entries.
     fn sum(vector: Self::Vector) -> f32;
-    /// A square of as many rows and columns as there are lanes: `into[c * to + r] = from[r * pitch + c]`.
-    fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize);
+    /// A square of as many rows and columns as there are lanes: `into[c * to + r] = row(r)[c]`.
+    fn transpose(row: impl Fn(usize) -> Self::Vector, into: &mut [f32], to: usize);
 
     /// a·b + c of numbers, in one rounding where that is one instruction.
     #[inline(always)]
@@ -148,9 +148,10 @@ impl Simd for Plain {
     }
 
     #[inline(always)]
-    fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize) {
-        for (c, row) in into.chunks_mut(to).take(8).enumerate() {
-            row[..8].iter_mut().enumerate().for_each(|(r, value)| *value = from[r * pitch + c]);
+    fn transpose(row: impl Fn(usize) -> [f32; 8], into: &mut [f32], to: usize) {
+        let rows: [[f32; 8]; 8] = core::array::from_fn(row);
+        for (c, column) in into.chunks_mut(to).take(8).enumerate() {
+            column[..8].iter_mut().zip(&rows).for_each(|(value, row)| *value = row[c]);
         }
     }
 }
@@ -233,9 +234,8 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                fn transpose(from: &[f32], pitch: usize, into: &mut [f32], to: usize) {
-                    let rows = core::array::from_fn(|r| Self::load(&from[r * pitch..]));
-                    let columns = unsafe { $transpose(rows) };
+                fn transpose(row: impl Fn(usize) -> $vector, into: &mut [f32], to: usize) {
+                    let columns = unsafe { $transpose(core::array::from_fn(row)) };
                     for (c, column) in columns.into_iter().enumerate() {
                         Self::store(column, &mut into[c * to..]);
                     }

@@ -26,6 +26,7 @@ pub mod squeeze;
 pub mod sums;
 pub mod swept;
 mod tile;
+mod transpose;
 mod view;
 
 use crate::kernels::Field;

@@ -1,15 +1,15 @@
-//! The two matrix products that everything is made of, with one operand read in place through a table of offsets.
+//! The matrix product that everything is made of, with both operands read in place through a table of offsets.
 //!
-//! [`Rows`]: out\[m\]\[p\] = start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\], vectors along the pixels p. A block of six
-//! rows by four (two) vectors stays in registers; each step loads the vectors once and broadcasts six numbers.
-//!
-//! [`dots`]: Σ_p x\[x_i + p\] · g\[g_j + p\] for all i and j, vectors along p again, six by four (four by three) sums at a
-//! time.
+//! out\[m\]\[p\] = finish(start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\]), vectors along p; see [`Start`] and [`Finish`]. A block of six rows by four (two)
+//! vectors, or of ten rows by one, stays in registers; each step loads the vectors once and broadcasts a number a row.
 
 use super::instruction_set::{Kernel, Simd};
 
 /// Rows of a block of [`Rows`].
 const ROWS: usize = 6;
+
+/// Rows of a block with one vector: more of them have no registers for their addresses.
+const TALL: usize = 10;
 
 /// Vectors of a block of [`Rows`], at most.
 const VECTORS: usize = 4;
@@ -88,11 +88,13 @@ impl Kernel for Rows<'_, '_> {
                 Start::Zero | Start::Bias(_) => p.min(length.saturating_sub(count * S::LANES)),
             };
             let mut row = 0;
-            let mut panels = self.rows.len().div_ceil(ROWS);
+            // One vector alone takes more rows: as many sums as the units for them need under way.
+            let most = if count == 1 { TALL } else { ROWS };
+            let mut panels = self.rows.len().div_ceil(most);
             while row < self.rows.len() {
                 let height = (self.rows.len() - row).div_ceil(panels);
                 match count {
-                    1 => self.panel::<S, 1>(row, height, start),
+                    1 => self.tall_panel::<S>(row, height, start),
                     2 => self.panel::<S, 2>(row, height, start),
                     3 => self.panel::<S, 3>(row, height, start),
                     _ => self.panel::<S, VECTORS>(row, height, start),
@@ -115,6 +117,17 @@ impl Rows<'_, '_> {
             4 => self.block::<S, 4, V>(row, start),
             5 => self.block::<S, 5, V>(row, start),
             _ => self.block::<S, ROWS, V>(row, start),
+        }
+    }
+
+    #[inline(always)]
+    fn tall_panel<S: Simd>(&mut self, row: usize, height: usize, start: usize) {
+        match height {
+            7 => self.block::<S, 7, 1>(row, start),
+            8 => self.block::<S, 8, 1>(row, start),
+            9 => self.block::<S, 9, 1>(row, start),
+            TALL => self.block::<S, TALL, 1>(row, start),
+            _ => self.panel::<S, 1>(row, height, start),
         }
     }
 
@@ -220,81 +233,5 @@ impl Rows<'_, '_> {
                 values.copy_from_slice(&all[..values.len()]);
             }
         }
-    }
-}
-
-/// A stretch of pixels: where it begins in x and in g. Its length is a multiple of [`SLACK`].
-#[derive(Clone, Copy)]
-pub struct Run {
-    pub x: usize,
-    pub g: usize,
-    pub length: usize,
-}
-
-/// Adds Σ_{run, p} x\[x_i + p\] g\[g_j + p\] to `sums[i * g_offsets.len() + j]`.
-pub struct Dots<'a> {
-    pub x: &'a [f32],
-    pub x_offsets: &'a [usize],
-    pub g: &'a [f32],
-    pub g_offsets: &'a [usize],
-    pub runs: &'a [Run],
-    pub sums: &'a mut [f32],
-}
-
-impl Kernel for Dots<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self) {
-        if S::MANY_REGISTERS { self.blocks::<S, 6, 4>() } else { self.blocks::<S, 4, 3>() }
-    }
-}
-
-impl Dots<'_> {
-    #[inline(always)]
-    fn blocks<S: Simd, const I: usize, const J: usize>(&mut self) {
-        let reach = |offsets: &[usize]| offsets.iter().max().copied().unwrap_or(0);
-        let (x_reach, g_reach) = (reach(self.x_offsets), reach(self.g_offsets));
-        for run in self.runs {
-            assert!(run.length.is_multiple_of(SLACK));
-            assert!(run.x + x_reach + run.length <= self.x.len());
-            assert!(run.g + g_reach + run.length <= self.g.len());
-        }
-        let columns = self.g_offsets.len();
-        // Blocks that pass the end repeat the last row or column; what they give there is dropped.
-        for (i, is) in self.x_offsets.chunks(I).enumerate() {
-            let xs: [usize; I] = core::array::from_fn(|n| is[n.min(is.len() - 1)]);
-            for (j, js) in self.g_offsets.chunks(J).enumerate() {
-                let gs: [usize; J] = core::array::from_fn(|n| js[n.min(js.len() - 1)]);
-                let block = self.block::<S, I, J>(xs, gs);
-                for (n, sums) in block.iter().enumerate().take(is.len()) {
-                    let sums_of_row = &mut self.sums[(i * I + n) * columns + j * J..][..js.len()];
-                    for (total, &sum) in sums_of_row.iter_mut().zip(sums) {
-                        *total += S::sum(sum);
-                    }
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn block<S: Simd, const I: usize, const J: usize>(&self, xs: [usize; I], gs: [usize; J]) -> [[S::Vector; J]; I] {
-        let mut sums = [[S::splat(0.0); J]; I];
-        for run in self.runs {
-            for p in (0..run.length).step_by(S::LANES) {
-                // SAFETY: `blocks` found offset and length of each run inside x and g, for the largest offsets of
-                // rows and columns; the length is a multiple of the vector's.
-                let g: [S::Vector; J] =
-                    core::array::from_fn(|j| unsafe { S::load_unchecked(self.g, run.g + gs[j] + p) });
-                for (sums, &x) in sums.iter_mut().zip(&xs) {
-                    // SAFETY: as above.
-                    let x = unsafe { S::load_unchecked(self.x, run.x + x + p) };
-                    for (sum, &g) in sums.iter_mut().zip(&g) {
-                        *sum = S::multiply_add(x, g, *sum);
-                    }
-                }
-            }
-        }
-        sums
     }
 }

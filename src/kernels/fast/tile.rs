@@ -4,6 +4,9 @@
 //! border, of the width of the output: `[channel][kx][kz][row][column]`. The pixels that the outputs of the block see
 //! through a tap (kz, ky, kx) are then one run from row ky on, whatever the width: no vector is wasted at the end of
 //! a row.
+//!
+//! Where runs need not pass the ends of rows, the [window](Axis::window) of the horizontal axis gives one copy for all
+//! horizontal taps; tap kx begins kx pixels further.
 
 use core::ops::Range;
 
@@ -59,10 +62,19 @@ impl Geometry {
         shifted * self.shifted() + kz * self.slice() + ky * self.axes[2].output
     }
 
-    /// The taps of the kernel in the order of a weight tensor.
-    pub fn taps(&self) -> impl Iterator<Item = [usize; 3]> {
-        let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
-        (0..kd).flat_map(move |z| (0..kh).flat_map(move |y| (0..kw).map(move |x| [z, y, x])))
+    /// Where the run of every tap of a kernel begins in the first channel, in the order of a weight tensor; horizontal
+    /// taps are one pixel apart where there is no copy for each.
+    pub fn places(&self, [kd, kh, kw]: [usize; 3]) -> impl Iterator<Item = usize> {
+        let (this, copies) = (*self, self.axes[2].kernel > 1);
+        let lines = (0..kd).flat_map(move |z| (0..kh).map(move |y| [z, y]));
+        lines.flat_map(move |[z, y]| {
+            (0..kw).map(move |x| if copies { this.offset(0, [z, y, x]) } else { this.offset(0, [z, y, 0]) + x })
+        })
+    }
+
+    /// Where row `row` of a run begins, `slice` slices further, relative to the run.
+    pub fn line(&self, slice: usize, row: usize) -> usize {
+        slice * self.slice() + row * self.axes[2].output
     }
 
     /// Copies what a block sees of the planes of its sample, one a channel.

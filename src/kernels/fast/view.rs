@@ -92,6 +92,10 @@ impl Planes {
         self.first + sample * self.batch_stride + channel * self.channel_stride
     }
 
+    pub fn batch_stride(&self) -> usize {
+        self.batch_stride
+    }
+
     pub fn channel_stride(&self) -> usize {
         self.channel_stride
     }

@@ -18,6 +18,7 @@ use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::math::sum;
 use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps};
+use crate::kernels::fast::transpose::Transpose;
 use crate::kernels::network::LEAK;
 
 use super::columns::View;
@@ -370,28 +371,5 @@ impl Kernel for Sum<'_> {
     #[inline(always)]
     fn run<S: Simd>(self) -> f32 {
         sum::<S>(self.0)
-    }
-}
-
-/// `into[c][r] = from[r][c]`; whole squares of vectors, so both sides are a little larger than asked for.
-struct Transpose<'a> {
-    from: &'a [f32],
-    pitch: usize,
-    rows: usize,
-    columns: usize,
-    into: &'a mut [f32],
-    to: usize,
-}
-
-impl Kernel for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        for c in (0..self.columns).step_by(S::LANES) {
-            for r in (0..self.rows).step_by(S::LANES) {
-                S::transpose(&self.from[r * self.pitch + c..], self.pitch, &mut self.into[c * self.to + r..], self.to);
-            }
-        }
     }
 }
