@@ -116,7 +116,8 @@ fn check(case: &Case) -> Result<(), TestCaseError> {
             prop_assert_eq!(found.dtype(), DType::F32);
             let norm = |x: Tensor<1>| x.square().sum().sqrt().into_scalar::<f64>();
             // Sums over pixels that cancel are judged at the size of their terms.
-            let terms = if name.starts_with("conditioner") { case.shape.iter().product::<usize>() } else { 1 };
+            let summed = name.starts_with("conditioner") || name.starts_with("log_det");
+            let terms = if summed { case.shape.iter().product::<usize>() } else { 1 };
             let size = norm(expected.clone()) + 0.1 * ((terms * expected.dims()[0]) as f64).sqrt();
             let error = norm(found.cast(DType::F64) - expected.clone()) / size;
             // Rounding may put a number on the other side of a kink, and gradients jump there.

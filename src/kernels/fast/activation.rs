@@ -69,7 +69,7 @@ pub fn map(set: InstructionSet, x: Field, f: impl Pointwise) -> Result<Field, Fi
 /// # Errors
 /// The tensor x, where one is none of these.
 pub fn map_with(set: InstructionSet, x: Field, u: &Field, f: impl Pointwise) -> Result<Field, Field> {
-    let Some(u) = Values::of(u) else {
+    let Some(u) = Values::of(u).filter(|_| u.dims() == x.dims()) else {
         return Err(x);
     };
     overwrite(x, |first, x| {

@@ -135,7 +135,8 @@ fn each_sample(x: &mut [f32], size: usize, f: impl Fn(&mut [f32]) + Sync) {
 /// # Errors
 /// The tensor x, where one is none of these.
 pub fn reflect(set: InstructionSet, x: Field, vectors: &Tensor<2>, order: &[usize]) -> Result<Field, Field> {
-    let Some(vectors) = Values::of(vectors) else {
+    let fits = vectors.dims()[1] == x.dims()[1];
+    let Some(vectors) = Values::of(vectors).filter(|_| fits) else {
         return Err(x);
     };
     let [_, channels, d, h, w] = x.dims();

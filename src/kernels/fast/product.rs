@@ -1,7 +1,8 @@
 //! The matrix product that everything is made of, with both operands read in place through a table of offsets.
 //!
-//! out\[m\]\[p\] = finish(start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\]), vectors along p; see [`Start`] and [`Finish`]. A block of six rows by four (two)
-//! vectors, or of ten rows by one, stays in registers; each step loads the vectors once and broadcasts a number a row.
+//! out\[m\]\[p\] = finish(start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\]), vectors along p; see [`Start`] and
+//! [`Finish`]. A block of six rows by four (two) vectors, or of ten rows by one, stays in registers; each step loads the
+//! vectors once and broadcasts a number a row.
 
 use super::instruction_set::{Kernel, Simd};
 

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 use super::SMALL;
 use super::axis::Axis;
 use super::instruction_set::InstructionSet;
+use super::product::SLACK;
 use super::view::{Owned, Planes, Values, is_fast, tensor};
 use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Transform};
 use columns::{View, along};
@@ -31,6 +32,10 @@ const CHUNK: usize = 1 << 15;
 
 /// Pixels of a chunk: enough for whole blocks of a product, and no more than its columns stay in the cache for.
 const PIXELS: Range<usize> = 64..1024;
+
+/// Floats of a hidden layer over one row of the image, at most: a chunk has no less than a row, and long traces and thin
+/// volumes are better cut into tiles.
+const ROW: usize = 1 << 24;
 
 /// Samples below which an image is cut into bands.
 const FEW: usize = 4;
@@ -256,7 +261,12 @@ impl Parts {
             layers.push((Values::of(weight)?, Values::of(bias)?, shape));
             inputs = outputs;
         }
-        let fits = inputs == active * transform.parameters();
+        let row = d * h * w / [d, h, w][along([d, h, w])];
+        let widest = layers.iter().map(|(_, _, shape)| shape[0]).max().unwrap_or(0);
+        // The longest row of columns that a product addresses by 32 bits.
+        let columns = layers.iter().map(|(_, _, [o, i, kd, kh, kw])| o.max(i) * kd * kh * kw).max().unwrap_or(0);
+        let small = row * widest <= ROW && columns * (row.max(PIXELS.end) + 2 * SLACK) <= u32::MAX as usize;
+        let fits = inputs == active * transform.parameters() && small;
         fits.then_some(Self { batch, channels, extent: [d, h, w], layers, condition })
     }
 
