@@ -7,8 +7,7 @@ use posteria::flow::parameters;
 use crate::arguments::Point;
 use crate::subject::Subject;
 
-/// The cosine between the gradients in single and in double precision, all parameters in one
-/// vector.
+/// The cosine between the gradients in single and in double precision, all parameters in one vector.
 pub fn gradient_cosine(subject: Subject, point: &Point) -> anyhow::Result<f64> {
     let single = flattened(&subject, point)?;
     let double = flattened(&subject.double(), point)?;
