@@ -1,0 +1,208 @@
+//! Who does what: units, groups of them, and where the gradients of bands meet.
+
+use core::ops::Range;
+
+use rayon::prelude::*;
+
+use super::network::Gradients;
+use super::sweep::{Sweep, Tape, Unit};
+use super::{Buffers, Parts, SweptTapes};
+
+/// A sweep and how it is cut.
+pub struct Job<'a> {
+    pub sweep: Sweep<'a>,
+    /// Bands of a sample.
+    pub bands: usize,
+    /// Units that make one chunk.
+    pub together: usize,
+    /// Units of a group.
+    pub group: usize,
+    pub serial: bool,
+    pub buffers: &'a Buffers,
+}
+
+/// What a group of units leaves behind.
+struct Done {
+    gradients: Option<Gradients>,
+    tapes: Vec<Tape>,
+}
+
+/// Where samples are cut into bands: gradients of the inputs of each band, which overlap where bands meet.
+pub struct Seams {
+    /// Planes of the rows of each band's window, band after band.
+    planes: Vec<f32>,
+    /// Sample and window of each band.
+    bands: Vec<(usize, Range<usize>)>,
+}
+
+impl Seams {
+    pub fn new(job: &Job, batch: usize, planes: usize) -> Self {
+        let bands: Vec<(usize, Range<usize>)> = match job.bands {
+            1 => Vec::new(),
+            bands => (0..batch * bands).map(|i| (i / bands, job.window(&job.own(i % bands)))).collect(),
+        };
+        let rows: usize = bands.iter().map(|(_, window)| window.len()).sum();
+        Self { planes: vec![0.0; rows * job.sweep.row * planes], bands }
+    }
+
+    /// Adds everything up, in order.
+    pub fn close(self, job: &Job, dx: &mut [f32], dc: &mut [f32], parts: &Parts) {
+        let (pixels, row, passive) = (parts.pixels(), job.sweep.row, parts.passive());
+        let planes = job.sweep.network.pulled;
+        let mut rest = &self.planes[..];
+        for (sample, window) in self.bands {
+            let size = window.len() * row;
+            let (band, later) = rest.split_at(planes * size);
+            rest = later;
+            for (channel, band) in band.chunks(size).enumerate() {
+                let plane = match channel.checked_sub(passive) {
+                    None => &mut dx[(sample * parts.channels + parts.active() + channel) * pixels..][..pixels],
+                    Some(channel) => &mut dc[(sample * (planes - passive) + channel) * pixels..][..pixels],
+                };
+                plane[window.start * row..][..size].iter_mut().zip(band).for_each(|(sum, band)| *sum += band);
+            }
+        }
+    }
+}
+
+/// A plane cut into runs of these lengths.
+fn cut(plane: &mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator<Item = &mut [f32]> {
+    let mut rest = plane;
+    lengths.map(move |length| {
+        let (run, later) = std::mem::take(&mut rest).split_at_mut(length);
+        rest = later;
+        run
+    })
+}
+
+impl Job<'_> {
+    /// The rows of a band.
+    pub fn own(&self, band: usize) -> Range<usize> {
+        let rows = self.sweep.rows;
+        band * rows / self.bands..(band + 1) * rows / self.bands
+    }
+
+    fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.bands).map(|band| self.own(band).len() * self.sweep.row)
+    }
+
+    pub fn units<'a>(&self, x: &'a mut [f32], parts: &'a Parts) -> Vec<Unit<'a>> {
+        let (bands, pixels) = (self.bands, parts.pixels());
+        let mut units = Vec::with_capacity(parts.batch * bands);
+        for (sample, x) in x.chunks_mut(parts.channels * pixels).enumerate() {
+            let (active, passive) = x.split_at_mut(parts.active() * pixels);
+            let passive: &'a [f32] = passive;
+            let condition = parts.condition.iter().flat_map(|c| (0..c.channels).map(|i| c.plane(sample, i)));
+            let inputs: Vec<&'a [f32]> = passive.chunks(pixels).chain(condition).collect();
+            let first = units.len();
+            units.extend((0..bands).map(|band| Unit {
+                sample,
+                rows: self.own(band),
+                active: Vec::with_capacity(parts.active()),
+                dactive: Vec::new(),
+                inputs: inputs.clone(),
+                dinputs: Vec::new(),
+                window: self.window(&self.own(band)),
+                dlog_det: 0.0,
+                log_det: 0.0,
+            }));
+            for plane in active.chunks_mut(pixels) {
+                units[first..].iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.active.push(run));
+            }
+        }
+        units
+    }
+
+    /// Gives every unit what its gradients overwrite and are added to.
+    pub fn give_gradients<'a>(
+        &self,
+        units: &mut [Unit<'a>],
+        dx: &'a mut [f32],
+        dc: &'a mut [f32],
+        seams: &'a mut Seams,
+        parts: &Parts,
+    ) {
+        let pixels = parts.pixels();
+        let condition = self.sweep.network.pulled - parts.passive();
+        let mut dc = dc.chunks_mut((condition * pixels).max(1));
+        let samples = units.chunks_mut(self.bands).zip(dx.chunks_mut(parts.channels * pixels));
+        for (units, dx) in samples {
+            let (active, passive) = dx.split_at_mut(parts.active() * pixels);
+            for plane in active.chunks_mut(pixels) {
+                units.iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.dactive.push(run));
+            }
+            if let [unit] = units {
+                let condition = if condition > 0 { dc.next() } else { None };
+                let condition = condition.into_iter().flat_map(|c| c.chunks_mut(pixels));
+                unit.dinputs.extend(passive.chunks_mut(pixels).chain(condition));
+            }
+        }
+        if self.bands > 1 {
+            let planes = self.sweep.network.pulled;
+            let mut rest = &mut seams.planes[..];
+            for unit in units {
+                let size = unit.window.len() * self.sweep.row;
+                let (own, later) = std::mem::take(&mut rest).split_at_mut(planes * size);
+                unit.dinputs.extend(own.chunks_mut(size));
+                rest = later;
+            }
+        }
+    }
+
+    /// Rows that gradients of the inputs of a band fall on.
+    fn window(&self, own: &Range<usize>) -> Range<usize> {
+        let network = &self.sweep.network;
+        let reach = network.first().view.reach() + network.last().view.reach();
+        let (rows, inside) = (self.sweep.rows, own.start >= reach && own.end + reach <= self.sweep.rows);
+        match (own.len() == rows, inside || !self.sweep.periodic) {
+            (false, true) => own.start.saturating_sub(reach)..(own.end + reach).min(rows),
+            _ => 0..rows,
+        }
+    }
+
+    pub fn evaluate(&self, units: &mut [Unit], keep: bool) -> Option<SweptTapes> {
+        let one = |units: &mut [Unit]| self.group(units, Vec::new(), keep).tapes;
+        let tapes = if self.serial {
+            units.chunks_mut(self.group).map(one).collect()
+        } else {
+            units.par_chunks_mut(self.group).map(one).collect()
+        };
+        keep.then_some(SweptTapes(tapes))
+    }
+
+    pub fn pull(&self, units: &mut [Unit], tapes: Option<SweptTapes>) -> Gradients {
+        let tapes = tapes
+            .map(|SweptTapes(tapes)| tapes)
+            .unwrap_or_default()
+            .into_iter()
+            .chain(std::iter::repeat_with(Vec::new));
+        let mut groups: Vec<(&mut [Unit], Vec<Tape>)> = units.chunks_mut(self.group).zip(tapes).collect();
+        let one =
+            |(units, tapes): &mut (&mut [Unit], Vec<Tape>)| self.group(units, std::mem::take(tapes), false).gradients;
+        let mut total: Option<Gradients> = None;
+        // As many groups as there are threads at a time: no more weight gradients exist at once.
+        for wave in groups.chunks_mut(rayon::current_num_threads()) {
+            let done: Vec<Option<Gradients>> =
+                if self.serial { wave.iter_mut().map(one).collect() } else { wave.par_iter_mut().map(one).collect() };
+            for gradients in done.into_iter().flatten() {
+                match &mut total {
+                    Some(total) => total.add(&gradients),
+                    None => total = Some(gradients),
+                }
+            }
+        }
+        total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
+    }
+
+    fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
+        let mut worker = self.buffers.take();
+        self.sweep.fit(&mut worker);
+        let mut tapes = tapes.into_iter();
+        let kept =
+            units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
+        let tapes = kept.collect();
+        let gradients = worker.gradients.take();
+        self.buffers.give_back(worker);
+        Done { gradients, tapes }
+    }
+}
