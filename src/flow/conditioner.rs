@@ -43,7 +43,7 @@ pub struct ConditionerShape {
 }
 
 /// The network inside a coupling. It need not be invertible and is differentiated by itself.
-pub trait Conditioner: Module + ModuleDisplay + Sync {
+pub trait Conditioner: Module + ModuleDisplay + Sync + 'static {
     /// What [`apply_taped`](Conditioner::apply_taped) keeps for [`pull`](Conditioner::pull).
     type Tape: Send + 'static;
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
-    Squeeze, Squeezer, Tapes, Transform, standard_normal, standard_normal_log_density,
+    Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, standard_normal,
+    standard_normal_log_density,
 };
 use crate::kernels::{on_workers, sample_distances, sample_dots};
 
@@ -245,6 +246,18 @@ impl<N: Conditioner> Glow<N> {
     pub fn inverse(&self, z: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&z, c)?;
         Ok(on_workers(z, |z| self.layers.inverse(z, c, &mut Tapes::none())))
+    }
+
+    /// [`forward`](Self::forward) as a piece of Burn's autodiff graph, see [`differentiable_forward`].
+    pub fn differentiable_forward(&self, x: Field, c: &Condition, plan: Plan) -> Result<(Field, PerSample), FlowError> {
+        self.check_fields(&x, c)?;
+        differentiable_forward(&self.layers, x, c, plan)
+    }
+
+    /// [`inverse`](Self::inverse) as a piece of Burn's autodiff graph, see [`differentiable_inverse`].
+    pub fn differentiable_inverse(&self, z: Field, c: &Condition, plan: Plan) -> Result<(Field, PerSample), FlowError> {
+        self.check_fields(&z, c)?;
+        differentiable_inverse(&self.layers, z, c, plan)
     }
 
     /// log q(x|c) of each sample, in nats.

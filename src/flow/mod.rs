@@ -15,6 +15,7 @@
 mod actnorm;
 mod adapter;
 mod base;
+mod bridge;
 mod conditioner;
 mod convolutional;
 mod coupling;
@@ -33,6 +34,7 @@ pub use crate::kernels::{Activation, Border, Field, PerSample, Transform};
 pub use actnorm::ActNorm;
 pub use adapter::{Adapter, Network};
 pub use base::{standard_normal, standard_normal_log_density};
+pub use bridge::{differentiable_forward, differentiable_inverse};
 pub use conditioner::{Conditioner, ConditionerShape, Edge, Tile};
 pub use convolutional::{ConvolutionalConditioner, ConvolutionalConfig};
 pub use coupling::Coupling;

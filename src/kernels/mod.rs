@@ -48,6 +48,7 @@ mod transform;
 
 pub use fast::on_workers;
 pub use fast::swept::{Buffers, Direction, Pulled, Swept, SweptTapes};
+pub use graph::join;
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
 pub use portable::channel::{no_log_det, pixels};
