@@ -6,6 +6,7 @@ use posteria::flow::{Border, ConvolutionalConfig, GlowConfig, Plan};
 use posteria::model::{ConditionConfig, Model, ModelConfig, ModelError, Source};
 use posteria::operator::OperatorConfig;
 use posteria::random::{Purpose, stream};
+use posteria::summary::{SummaryConfig, UNetConfig};
 use rand_distr::{Distribution, StandardNormal};
 
 fn numbers(shape: &[usize], index: u64) -> ArrayD<f32> {
@@ -17,15 +18,26 @@ fn config(sources: &[Source]) -> ModelConfig {
     let conditioner = ConvolutionalConfig { hidden: 6, border: Border::Periodic, ..ConvolutionalConfig::default() };
     ModelConfig {
         network: GlowConfig { scales: 2, steps: 2, conditioner, ..GlowConfig::default() },
-        condition: ConditionConfig { sources: sources.to_vec() },
+        condition: ConditionConfig { sources: sources.to_vec(), ..ConditionConfig::default() },
         ..ModelConfig::default()
     }
 }
 
 /// A model with random weights everywhere, fitted to 40 pairs.
 fn model(sources: &[Source], operator: Option<OperatorConfig>, scale: f32) -> Model {
+    fitted(config(sources), operator, scale)
+}
+
+/// The same with a summary network.
+fn learned(sources: &[Source], operator: Option<OperatorConfig>, summary: SummaryConfig) -> Model {
+    let mut config = config(sources);
+    config.condition.summary = summary;
+    fitted(config, operator, 1.0)
+}
+
+fn fitted(config: ModelConfig, operator: Option<OperatorConfig>, scale: f32) -> Model {
     let (x, y) = (numbers(&[40, 1, 8, 8], 0) * scale, numbers(&[40, 1, 8, 8], 1));
-    let model = Model::new(config(sources), operator, &[1, 8, 8], &[1, 8, 8], 4, &Device::flex()).expect("a model");
+    let model = Model::new(config, operator, &[1, 8, 8], &[1, 8, 8], 4, &Device::flex()).expect("a model");
     let mut rng = stream(9, Purpose::Weights, 0);
     let model = model.map_parameters(&mut |parameter, value| match parameter.path.ends_with("weight") {
         true => {
@@ -54,30 +66,54 @@ fn densities_are_in_the_units_of_the_file() {
     }
 }
 
-#[test]
-fn the_gradient_is_that_of_the_density() {
-    let model = model(&[Source::Observation, Source::Adjoint], blur(), 1.0);
+/// The slope of the loss along the gradient of those parameters whose path begins so, over the gradient's own norm.
+fn slope_over_norm(model: &Model, part: &str) -> f64 {
     let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
     let gradient = model.gradient(&x, &y, Plan::default()).expect("a gradient");
     let density = model.log_prob(&x, &y).expect("a density");
     for (nll, log_prob) in gradient.nll.iter().zip(&density) {
         assert!((nll + log_prob).abs() < 1e-3, "{nll} {log_prob}");
     }
+    let parameters = model.parameters();
+    let chosen = parameters.iter().filter(|(p, _)| p.path.starts_with(part));
     // Along the gradient itself: d/dh of the loss is its squared norm.
-    let norm: f64 = model
-        .parameters()
-        .iter()
+    let norm: f64 = chosen
         .map(|(p, _)| gradient.parameters.get(&p.id).expect("a gradient").clone().square().sum().into_scalar::<f64>())
         .sum();
-    let h = 1e-3 / norm.sqrt();
+    assert!(norm > 0.0, "no gradient of {part}");
+    let h = 1e-2 / norm.sqrt();
     let moved = |h: f64| {
-        let model = model
-            .clone()
-            .map_parameters(&mut |p, value| value + gradient.parameters.get(&p.id).expect("a gradient").clone() * h);
+        let model = model.clone().map_parameters(&mut |p, value| match p.path.starts_with(part) {
+            true => value + gradient.parameters.get(&p.id).expect("a gradient").clone() * h,
+            false => value,
+        });
         -model.log_prob(&x, &y).expect("a density").iter().sum::<f64>() / 64.0
     };
-    let slope = (moved(h) - moved(-h)) / (2.0 * h);
-    assert!((slope / norm - 1.0).abs() < 2e-2, "{slope} {norm}");
+    (moved(h) - moved(-h)) / (2.0 * h) / norm
+}
+
+#[test]
+fn the_gradient_is_that_of_the_density() {
+    let slope = slope_over_norm(&model(&[Source::Observation, Source::Adjoint], blur(), 1.0), "");
+    assert!((slope - 1.0).abs() < 2e-2, "{slope}");
+}
+
+/// Of a summary network too, whose gradient comes through the condition of the flow, and of a reducer before it.
+#[test]
+fn what_is_learned_of_the_observation_has_the_gradient_of_the_density() {
+    let all = [Source::Observation, Source::Adjoint, Source::Reduced];
+    for summary in
+        ["kind = \"u-net\"\nfeatures = 6\nchannels = 4\nnorm = \"group\"", "kind = \"residual\"\nfeatures = 5"]
+    {
+        let summary: SummaryConfig = toml::from_str(summary).expect("a summary network");
+        let model = learned(&all, blur(), summary);
+        for part in ["layers.", "conditioning.summary", "conditioning.reducer"] {
+            let slope = slope_over_norm(&model, part);
+            assert!((slope - 1.0).abs() < 2e-2, "{part}: {slope}");
+        }
+    }
+    let slope = slope_over_norm(&learned(&[Source::Reduced], None, SummaryConfig::default()), "conditioning.reducer");
+    assert!((slope - 1.0).abs() < 2e-2, "{slope}");
 }
 
 #[test]
@@ -107,11 +143,14 @@ fn draws_are_the_same_however_many_are_asked_for_and_belong_to_their_latents() {
 fn a_saved_model_is_the_same_model() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("model");
-    let model = model(&[Source::Adjoint], blur(), 2.0);
-    model.save(&path).expect("saved");
-    let again = Model::load(&path, &Device::flex()).expect("loaded");
-    let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
-    assert_eq!(model.log_prob(&x, &y).expect("a density"), again.log_prob(&x, &y).expect("a density"));
+    let u_net = SummaryConfig::UNet(UNetConfig { features: 4, ..UNetConfig::default() });
+    for model in [model(&[Source::Adjoint], blur(), 2.0), learned(&[Source::Observation, Source::Reduced], None, u_net)]
+    {
+        model.save(&path).expect("saved");
+        let again = Model::load(&path, &Device::flex()).expect("loaded");
+        let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
+        assert_eq!(model.log_prob(&x, &y).expect("a density"), again.log_prob(&x, &y).expect("a density"));
+    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
-use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::module::{Module, ModuleDisplay};
 
 use crate::flow::{Conditioner, Field, ParameterGradients, Tile};
 
@@ -52,25 +51,11 @@ impl<M: Network> Conditioner for Adapter<M> {
 
     fn pull(&self, tape: Graph<M>, dy: Field, channels: usize, dtheta: &mut ParameterGradients) -> Field {
         let gradients = (tape.y * dy.autodiff()).sum().backward();
-        tape.network.visit(&mut Gather { gradients: &gradients, dtheta });
+        dtheta.add_module(&tape.network, &gradients);
         let dx = match tape.x.grad(&gradients) {
             Some(dx) => dx,
             None => tape.x.inner().zeros_like(),
         };
         if channels == dx.dims()[1] { dx } else { dx.narrow(1, 0, channels) }
-    }
-}
-
-/// Moves the gradients of a module's parameters out of an autodiff graph.
-struct Gather<'a> {
-    gradients: &'a Gradients,
-    dtheta: &'a mut ParameterGradients,
-}
-
-impl ModuleVisitor for Gather<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = param.val().grad(self.gradients) {
-            self.dtheta.add(param, gradient);
-        }
     }
 }

@@ -1,19 +1,13 @@
-use burn::module::{Module, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::flow::base::tensor;
+use crate::flow::convolution::{Convolution, RECTIFIED};
 use crate::flow::{
     Activation, Border, Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile,
 };
-use crate::kernels::{
-    Convolutions, Pad, Padding, channel_sums, convolve, convolve_input_adjoint, convolve_weight_adjoint,
-};
-
-/// Standard deviation of a weight times √(fan in): keeps the variance through rectifiers (He et al. 2015).
-const GAIN: f64 = std::f64::consts::SQRT_2;
+use crate::kernels::Convolutions;
 
 /// Settings of a [`ConvolutionalConditioner`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,79 +57,10 @@ impl ConvolutionalConfig {
             let inputs = if i == 0 { shape.inputs } else { self.hidden };
             let outputs = if i == last { shape.outputs } else { self.hidden };
             let kernel = shape.axes.map(|spatial| if spatial { size } else { 1 });
-            let gain = if i == last { 0.0 } else { GAIN };
+            let gain = if i == last { 0.0 } else { RECTIFIED };
             Convolution::new(inputs, outputs, kernel, gain, rng, device)
         });
         ConvolutionalConditioner { layers: layers.collect(), activation: self.activation, border: self.border }
-    }
-}
-
-/// One convolution with "same" padding and a bias.
-#[derive(Module, Debug)]
-struct Convolution {
-    /// `[out, in, kd, kh, kw]`.
-    weight: Param<Tensor<5>>,
-    /// `[out]`.
-    bias: Param<Tensor<1>>,
-}
-
-impl Convolution {
-    fn new(
-        inputs: usize,
-        outputs: usize,
-        kernel: [usize; 3],
-        gain: f64,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Self {
-        let [kd, kh, kw] = kernel;
-        let fan_in = inputs * kd * kh * kw;
-        let deviation = gain / (fan_in as f64).sqrt();
-        let normal = |rng: &mut ChaCha8Rng| -> f64 { StandardNormal.sample(rng) };
-        let values = (0..outputs * fan_in).map(|_| deviation * normal(rng)).collect();
-        Self {
-            weight: Param::from_tensor(tensor(values, [outputs, inputs, kd, kh, kw], DType::F32, device)),
-            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
-        }
-    }
-
-    fn reach(&self) -> [usize; 3] {
-        let [_, _, kd, kh, kw] = self.weight.val().dims();
-        [kd / 2, kh / 2, kw / 2]
-    }
-
-    /// How the image goes on where the tile ends with it; elsewhere the result shrinks.
-    fn padding(&self, edges: &[[Edge; 2]; 3], border: Border) -> Padding {
-        let reach = self.reach();
-        core::array::from_fn(|axis| match (border, edges[axis]) {
-            (Border::Periodic, [Edge::Border, Edge::Border]) => Pad::Periodic(reach[axis]),
-            (Border::Periodic, _) => Pad::NONE,
-            (Border::Zeros, sides) => Pad::Zeros(sides.map(|side| if side == Edge::Border { reach[axis] } else { 0 })),
-        })
-    }
-
-    fn apply(&self, x: Field, edges: &[[Edge; 2]; 3], border: Border) -> Field {
-        convolve(x, self.weight.val(), Some(self.bias.val()), self.padding(edges, border))
-    }
-
-    /// Adds the gradients of weight and bias; ∂L/∂x of the first `channels` channels.
-    fn pull(
-        &self,
-        x: Field,
-        dy: Field,
-        channels: usize,
-        edges: &[[Edge; 2]; 3],
-        border: Border,
-        dtheta: &mut ParameterGradients,
-    ) -> Field {
-        let padding = self.padding(edges, border);
-        let weight = self.weight.val();
-        let [_, _, kd, kh, kw] = weight.dims();
-        let [_, _, d, h, w] = x.dims();
-        dtheta.add(&self.weight, convolve_weight_adjoint(x, dy.clone(), [kd, kh, kw], padding));
-        dtheta.add(&self.bias, channel_sums(dy.clone()));
-        let weight = if channels == weight.dims()[1] { weight } else { weight.narrow(1, 0, channels) };
-        convolve_input_adjoint([d, h, w], weight, dy, padding)
     }
 }
 
@@ -246,6 +171,7 @@ mod tests {
     use super::*;
     use crate::flow::{cast, map_parameters, parameters, standard_normal};
     use crate::random::{Purpose, stream};
+    use burn::tensor::DType;
 
     const SHAPE: ConditionerShape = ConditionerShape { inputs: 3, outputs: 4, axes: [false, true, true] };
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Param, ParamId};
-use burn::tensor::Tensor;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Gradients, Tensor};
 
 use crate::flow::Field;
 
@@ -35,6 +35,11 @@ impl ParameterGradients {
         self.by_id.insert(id, sum);
     }
 
+    /// Adds the gradients that autodiff found for the parameters of a module.
+    pub fn add_module<M: Module>(&mut self, module: &M, gradients: &Gradients) {
+        module.visit(&mut Gather { gradients, sums: self });
+    }
+
     /// Adds all gradients of another collection.
     pub fn add_all(&mut self, other: ParameterGradients) {
         for (id, gradient) in other.by_id {
@@ -51,6 +56,20 @@ impl ParameterGradients {
     pub fn scale(self, factor: f64) -> Self {
         let by_id = self.by_id.into_iter().map(|(id, gradient)| (id, gradient * factor)).collect();
         Self { by_id }
+    }
+}
+
+/// Moves the gradients of a module's parameters out of an autodiff graph.
+struct Gather<'a> {
+    gradients: &'a Gradients,
+    sums: &'a mut ParameterGradients,
+}
+
+impl ModuleVisitor for Gather<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            self.sums.add(param, gradient);
+        }
     }
 }
 

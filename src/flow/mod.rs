@@ -14,9 +14,10 @@
 
 mod actnorm;
 mod adapter;
-mod base;
+pub(crate) mod base;
 mod bridge;
 mod conditioner;
+pub(crate) mod convolution;
 mod convolutional;
 mod coupling;
 mod error;

@@ -6,7 +6,7 @@ use crate::flow::Field;
 use crate::kernels::{pixels, scale_then_shift, shift_then_scale};
 
 /// u = (x − shift) / scale for each channel; log|∂u/∂x| = −n Σ log scale for n pixels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Affine {
     /// In the unit of x, one a channel.

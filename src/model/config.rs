@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::flow::GlowConfig;
+use crate::summary::{ReducerConfig, SummaryConfig};
 
 /// Everything that decides what a model is, besides the data it is fitted to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,13 +19,21 @@ pub struct ModelConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConditionConfig {
-    /// Images that are put side by side as channels and brought to every scale of the flow.
+    /// Images that are put side by side as channels.
     pub sources: Vec<Source>,
+    /// How the source "reduced" is made.
+    pub reducer: ReducerConfig,
+    /// What brings them to every scale of the flow.
+    pub summary: SummaryConfig,
 }
 
 impl Default for ConditionConfig {
     fn default() -> Self {
-        Self { sources: vec![Source::Observation] }
+        Self {
+            sources: vec![Source::Observation],
+            reducer: ReducerConfig::default(),
+            summary: SummaryConfig::default(),
+        }
     }
 }
 
@@ -36,6 +45,8 @@ pub enum Source {
     Observation,
     /// The adjoint of the operator applied to it.
     Adjoint,
+    /// The observation brought to the extents of x by a learned [`Reducer`](crate::summary::Reducer).
+    Reduced,
 }
 
 /// How the unknown is presented to the flow.

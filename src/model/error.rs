@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::flow::FlowError;
 use crate::io::IoError;
+use crate::summary::SummaryError;
 
 /// Why a model cannot be made, used, saved or loaded.
 #[derive(Debug, Error)]
@@ -11,6 +12,8 @@ use crate::io::IoError;
 pub enum ModelError {
     #[error(transparent)]
     Flow(#[from] FlowError),
+    #[error(transparent)]
+    Summary(#[from] SummaryError),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error("{what} has shape {found:?}; this model takes {expected:?} after the sample axis")]
@@ -20,10 +23,10 @@ pub enum ModelError {
     #[error("samples of {axes} spatial axes: a model takes vectors, traces, images and volumes (0 to 3 axes)")]
     Rank { axes: usize },
     #[error(
-        "the observation {y:?} has not the extents of x {x:?}: condition on the adjoint image, sources = [\"adjoint\"]"
+        "the observation {y:?} has not the extents of x {x:?}: condition on the adjoint image, sources = [\"adjoint\"], where there is an operator, or on what a network learns to make of it, sources = [\"reduced\"]"
     )]
     ObservationExtents { x: Vec<usize>, y: Vec<usize> },
-    #[error("[condition] sources is empty: name \"observation\", \"adjoint\" or both")]
+    #[error("[condition] sources is empty: name \"observation\", \"adjoint\", \"reduced\" or several")]
     NoSource,
     #[error(
         "sources has \"adjoint\" and there is no operator: give the problem an [operator], or condition on the observation"

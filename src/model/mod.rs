@@ -1,6 +1,7 @@
 //! What is trained, saved and loaded as one: normalisation, the condition made of an observation, and the flow.
 
 mod affine;
+mod condition;
 mod config;
 mod error;
 mod field;

@@ -6,26 +6,27 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::flow::{
-    Field, Glow, LikelihoodGradient, ParameterGradients, PerSample, Plan, map_parameters, parameters, standard_normal,
-    standard_normal_log_density,
+    Field, Glow, LikelihoodGradient, Parameter, ParameterGradients, PerSample, Plan, map_parameters, parameters,
+    standard_normal, standard_normal_log_density,
 };
 use crate::io::{Grid, Provenance, Quantity};
+use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::{Affine, ModelConfig, ModelError, Normalisation, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
 use crate::random::{Purpose, stream};
-use crate::summary::{pyramid, pyramid_channels};
 
 /// Draws computed together, by one thread.
 const DRAWS_AT_ONCE: usize = 16;
 
 /// An amortized posterior q(x | y): one network that gives, for any observation, a density and draws in file units.
 ///
-///   u = (x − shift)/scale,   c = pyramid of the condition images of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
+///   u = (x − shift)/scale,   c = summary of the images made of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) description: Description,
     pub(super) flow: Glow,
+    pub(super) conditioning: Conditioning,
     pub(super) operator: Adjoint,
     pub(super) device: Device,
 }
@@ -47,8 +48,13 @@ pub struct Description {
     pub y: Quantity,
     /// The problem it was trained for.
     pub provenance: Provenance,
+    /// From x to what the flow sees of it.
     pub unknown: Affine,
+    /// From the images made of y to what the summary network sees of them.
     pub condition: Affine,
+    /// From y to what the reducer sees of it.
+    #[serde(default)]
+    pub traces: Affine,
 }
 
 /// The operator as a model holds it.
@@ -85,10 +91,11 @@ impl Model {
         seed: u64,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let channels = condition_channels(&config, x_shape, y_shape)?;
+        let channels = image_channels(&config.condition, x_shape, y_shape)?;
         let description = Description {
             unknown: Affine::identity(x_shape.first().copied().unwrap_or(1)),
             condition: Affine::identity(channels),
+            traces: Affine::identity(y_shape.first().copied().unwrap_or(1)),
             config,
             operator,
             x_shape: x_shape.into(),
@@ -104,11 +111,11 @@ impl Model {
     pub(super) fn from_description(description: Description, seed: u64, device: &Device) -> Result<Self, ModelError> {
         let Description { config, x_shape, y_shape, .. } = &description;
         let shape = four(x_shape)?;
-        let channels = condition_channels(config, x_shape, y_shape)?;
         config.network.validate(shape)?;
+        let (scales, mut of_summary) = (config.network.scales, stream(seed, Purpose::Weights, 1));
+        let conditioning = Conditioning::new(&config.condition, x_shape, y_shape, scales, &mut of_summary, device)?;
         let mut rng = stream(seed, Purpose::Weights, 0);
-        let condition = pyramid_channels(channels, axes(shape), config.network.scales);
-        let flow = config.network.conditional_glow(shape, &condition, &mut rng, device)?;
+        let flow = config.network.conditional_glow(shape, &conditioning.channels(), &mut rng, device)?;
         let needs_operator = config.condition.sources.contains(&Source::Adjoint);
         let operator = match &description.operator {
             Some(operator) if needs_operator => {
@@ -118,7 +125,7 @@ impl Model {
             None if needs_operator => return Err(ModelError::NoOperator),
             _ => None,
         };
-        Ok(Self { description, flow, operator: Adjoint(operator), device: device.clone() })
+        Ok(Self { description, flow, conditioning, operator: Adjoint(operator), device: device.clone() })
     }
 
     /// The model knowing what x and y are and where it comes from, which it hands on to every file made with it.
@@ -130,16 +137,15 @@ impl Model {
     /// The model with normalisation, and what in the flow starts from data, set from these pairs.
     pub fn fit(self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Self, ModelError> {
         same_batch(x, y)?;
-        let images = self.images(y)?;
         let mut model = self;
         if model.description.config.unknown.normalisation == Normalisation::Standardise {
             model.description.unknown = Affine::standardising(x);
         }
-        let [_, c, ..] = images.dims();
-        let flat = vec![c, images.dims()[2..].iter().product()];
-        let [_, _, d, h, w] = images.dims();
-        model.description.condition =
-            Affine::standardising(&from_field(images.clone().reshape([images.dims()[0], c, 1, 1, d * h * w]), &flat)?);
+        if let Some(images) = model.images(y)? {
+            let [_, c, d, h, w] = images.dims();
+            model.description.condition = Affine::standardising(&from_field(images, &[c, d, h, w])?);
+        }
+        model.description.traces = Affine::standardising(y);
         let u = model.description.unknown.apply(model.x_field(x)?);
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
@@ -187,13 +193,17 @@ impl Model {
     }
 
     /// Every parameter with its flattened value, in the one order that is the same in every process.
-    pub fn parameters(&self) -> Vec<(crate::flow::Parameter, Tensor<1>)> {
-        parameters(&self.flow)
+    pub fn parameters(&self) -> Vec<(Parameter, Tensor<1>)> {
+        let mut all = parameters(&self.flow);
+        all.extend(parameters(&self.conditioning).into_iter().map(|(p, value)| (of_conditioning(&p), value)));
+        all
     }
 
     /// The model with every parameter replaced by what `f` makes of it, in the same order.
-    pub fn map_parameters(self, f: &mut dyn FnMut(&crate::flow::Parameter, Tensor<1>) -> Tensor<1>) -> Self {
-        Self { flow: map_parameters(self.flow, f), ..self }
+    pub fn map_parameters(self, f: &mut dyn FnMut(&Parameter, Tensor<1>) -> Tensor<1>) -> Self {
+        let flow = map_parameters(self.flow, f);
+        let conditioning = map_parameters(self.conditioning, &mut |p, value| f(&of_conditioning(p), value));
+        Self { flow, conditioning, ..self }
     }
 
     /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
@@ -202,9 +212,10 @@ impl Model {
         let x = self.x_field(x)?;
         let log_det = self.description.unknown.log_det(&x);
         let u = self.description.unknown.apply(x);
-        let c = self.condition(y)?;
-        let LikelihoodGradient { nll, parameters, reconstruction_error, .. } =
-            self.flow.likelihood_gradient(u, &c, false, plan)?;
+        let tracked = self.conditioning.track(self.inputs(y)?);
+        let LikelihoodGradient { nll, mut parameters, condition, reconstruction_error, .. } =
+            self.flow.likelihood_gradient(u, &tracked.values(), tracked.is_learned(), plan)?;
+        tracked.pull(condition, &mut parameters);
         Ok(Gradient {
             nll: self.per_pair(nll, -log_det)?,
             parameters: parameters.scale(1.0 / self.dimension() as f64),
@@ -246,24 +257,38 @@ impl Model {
         to_field("x", x, self.x_shape(), &self.device)
     }
 
-    /// The condition images of a batch of observations, at the extents of x, not yet normalised.
-    fn images(&self, y: &ArrayD<f32>) -> Result<Field, ModelError> {
+    /// The images at the extents of x that are made of a batch of observations, not yet normalised; none where the
+    /// model is told of nothing but what it learns to make of them.
+    fn images(&self, y: &ArrayD<f32>) -> Result<Option<Field>, ModelError> {
         let observation = || to_field("y", y, self.y_shape(), &self.device);
-        let images = self.description.config.condition.sources.iter().map(|source| match source {
-            Source::Observation => observation(),
-            Source::Adjoint => {
-                observation()?;
-                let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
-                let image = operator.adjoint(y.view()).map_err(|e| ModelError::Operator(e.to_string()))?;
-                to_field("the adjoint image", &image, self.x_shape(), &self.device)
-            }
-        });
-        Ok(Tensor::cat(images.collect::<Result<Vec<Field>, _>>()?, 1))
+        let image = |source: &Source| match source {
+            Source::Observation => Some(observation()),
+            Source::Adjoint => Some(self.adjoint(y)),
+            Source::Reduced => None,
+        };
+        let images = self.description.config.condition.sources.iter().filter_map(image);
+        let images = images.collect::<Result<Vec<Field>, _>>()?;
+        Ok((!images.is_empty()).then(|| Tensor::cat(images, 1)))
+    }
+
+    fn adjoint(&self, y: &ArrayD<f32>) -> Result<Field, ModelError> {
+        to_field("y", y, self.y_shape(), &self.device)?;
+        let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
+        let image = operator.adjoint(y.view()).map_err(|e| ModelError::Operator(e.to_string()))?;
+        to_field("the adjoint image", &image, self.x_shape(), &self.device)
+    }
+
+    fn inputs(&self, y: &ArrayD<f32>) -> Result<Inputs, ModelError> {
+        let images = self.images(y)?.map(|images| self.description.condition.apply(images));
+        let traces = match self.config().condition.sources.contains(&Source::Reduced) {
+            true => Some(self.description.traces.apply(to_field("y", y, self.y_shape(), &self.device)?)),
+            false => None,
+        };
+        Ok(Inputs { images, traces })
     }
 
     fn condition(&self, y: &ArrayD<f32>) -> Result<Vec<Field>, ModelError> {
-        let images = self.description.condition.apply(self.images(y)?);
-        Ok(pyramid(images, axes(self.flow.shape()), self.config().network.scales))
+        Ok(self.conditioning.forward(self.inputs(y)?))
     }
 
     fn per_pair(&self, value: PerSample, constant: f64) -> Result<Vec<f64>, ModelError> {
@@ -348,8 +373,9 @@ fn described(quantity: &Quantity, shape: &[usize]) -> Quantity {
     quantity
 }
 
-fn axes([_, d, h, w]: [usize; 4]) -> [bool; 3] {
-    [d > 1, h > 1, w > 1]
+/// A parameter of the conditioning among those of the model.
+fn of_conditioning(parameter: &Parameter) -> Parameter {
+    Parameter { path: format!("conditioning.{}", parameter.path), ..parameter.clone() }
 }
 
 fn same_batch(x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<(), ModelError> {
@@ -357,20 +383,4 @@ fn same_batch(x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<(), ModelError> {
         (Some(a), Some(b)) if a == b => Ok(()),
         (a, b) => Err(ModelError::Batch { x: a.copied().unwrap_or(0), y: b.copied().unwrap_or(0) }),
     }
-}
-
-fn condition_channels(config: &ModelConfig, x: &[usize], y: &[usize]) -> Result<usize, ModelError> {
-    let sources = &config.condition.sources;
-    if sources.is_empty() {
-        return Err(ModelError::NoSource);
-    }
-    let ([x_channels, x_extents @ ..], [y_channels, y_extents @ ..]) = (four(x)?, four(y)?);
-    if sources.contains(&Source::Observation) && x_extents != y_extents {
-        return Err(ModelError::ObservationExtents { x: x.into(), y: y.into() });
-    }
-    let channels = sources.iter().map(|source| match source {
-        Source::Observation => y_channels,
-        Source::Adjoint => x_channels,
-    });
-    Ok(channels.sum())
 }
