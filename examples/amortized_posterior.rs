@@ -70,22 +70,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let batches = Arc::new(ExperimentBatches::new(&experiment, Path::new(""))?);
     let (x, y) = first_pairs(&*batches, 256)?;
     let (config, operator) = (experiment.problem().model_config(), experiment.problem().operator.clone());
-    let model =
-        Model::new(config, Some(operator), experiment.x_shape(), experiment.y_shape(), 1, &device)?.fit(&x, &y)?;
+    let model = Model::new(config, operator, experiment.x_shape(), experiment.y_shape(), 1, &device)?.fit(&x, &y)?;
 
-    let noisy = |set, pairs| -> Result<_, Box<dyn Error>> {
-        let (x, mut y) = experiment.clean_pairs(set, 0..pairs)?;
-        experiment.add_noise(set, 0, &mut y);
-        Ok((x, y))
-    };
     let training = experiment.problem().training.clone();
-    let task = Task { model, batches, validation: noisy(Set::Validation, 64)?, training, plan: Plan::default() };
+    let task = Task {
+        model,
+        batches,
+        validation: experiment.noisy_pairs(Set::Validation, 0..64)?,
+        training,
+        plan: Plan::default(),
+    };
     std::fs::create_dir_all(&folder)?;
     train(task, &folder, &device, &mut Print { floor: exact.entropy_per_dim() })?;
 
     // Any observation is answered by the same model, at once.
     let model = Model::load(&folder.join("model"), &device)?;
-    let (truth, y) = noisy(Set::Test, 1)?;
+    let (truth, y) = experiment.noisy_pairs(Set::Test, 0..1)?;
     let sampler = model.sampler(&y)?;
     let mut rng = stream(1, Purpose::Latent, 0);
     let mut reduction = Reduction::new(model.x_shape(), &[0.05, 0.95], 512)?;

@@ -4,7 +4,8 @@ use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::{self, IoError, Pairs, Rows, Source};
-use posteria::problem::{Evaluation, Experiment, RunFolder, Set};
+use posteria::posterior::exact::PeriodicGaussian;
+use posteria::problem::{Evaluation, Problem, RunFolder, Set};
 use posteria::uq::UqError;
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model};
 use posteria::uq::verdict::Diagnostics;
@@ -63,12 +64,13 @@ impl Diagnose {
             bail!("{} is a model, not a run: judging it takes test pairs", self.what.display());
         };
         let _lock = run.lock()?;
-        let experiment = trained.experiment()?;
-        let mut evaluation = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
+        let problem = trained.problem()?;
+        let exact = problem.as_ref().map(Problem::exact).transpose()?.flatten();
+        let mut evaluation = problem.map_or_else(Evaluation::default, |problem| problem.evaluation);
         evaluation.pairs = self.pairs.unwrap_or(evaluation.pairs);
         evaluation.draws = self.draws.unwrap_or(evaluation.draws);
         if let Some(output) = &self.output {
-            let Some(diagnosis) = judge(&trained, &run, experiment.as_ref(), &evaluation, self.batch)? else {
+            let Some(diagnosis) = judge(&trained, &run, exact.as_ref(), &evaluation, self.batch)? else {
                 return Ok(Ended::Interrupted);
             };
             return tell(&verdict(&diagnosis, &evaluation), Some(output));
@@ -76,7 +78,7 @@ impl Diagnose {
         if !is_plain {
             bail!("{} is judged as its problem says: name another file with -o", run.diagnostics().display());
         }
-        model(&trained, &run, experiment.as_ref(), &evaluation, self.batch)
+        model(&trained, &run, exact.as_ref(), &evaluation, self.batch)
     }
 }
 
@@ -84,11 +86,11 @@ impl Diagnose {
 pub fn model(
     trained: &Trained,
     run: &RunFolder,
-    experiment: Option<&Experiment>,
+    exact: Option<&PeriodicGaussian>,
     evaluation: &Evaluation,
     at_once: usize,
 ) -> Result {
-    let Some(diagnosis) = judge(trained, run, experiment, evaluation, at_once)? else {
+    let Some(diagnosis) = judge(trained, run, exact, evaluation, at_once)? else {
         return Ok(Ended::Interrupted);
     };
     run.discard_report()?;
@@ -99,7 +101,7 @@ pub fn model(
 fn judge(
     trained: &Trained,
     run: &RunFolder,
-    experiment: Option<&Experiment>,
+    exact: Option<&PeriodicGaussian>,
     evaluation: &Evaluation,
     at_once: usize,
 ) -> anyhow::Result<Option<Diagnosis>> {
@@ -108,7 +110,6 @@ fn judge(
     let judging = Judging { seed, pairs: evaluation.pairs.min(pairs.len()), draws: evaluation.draws, at_once };
     let total = (judging.pairs as u64).saturating_mul(judging.draws as u64);
     let mut progress = Progress::new("diagnose", "draws", total, 0);
-    let exact = experiment.and_then(Experiment::exact);
     let diagnosis = diagnose_model(&trained.model, &pairs, exact, &judging, &mut |done| {
         let rate = progress.rate(done as u64);
         progress.say(format!("{rate:.0} draws/s"));

@@ -7,8 +7,9 @@ use anyhow::anyhow;
 use clap::Args;
 use posteria::problem::{Experiment, Problem, RunFolder, Size};
 
+/// A problem at a size.
 #[derive(Args)]
-pub struct ExperimentArguments {
+pub struct ProblemArguments {
     /// A problem file, or a folder with a problem.toml such as problems/deblur.
     problem: PathBuf,
     /// Three minutes: a first look, less to show. Goes to runs/NAME-quick.
@@ -17,32 +18,50 @@ pub struct ExperimentArguments {
     /// Sized for a GPU. Goes to runs/NAME-full.
     #[arg(long)]
     full: bool,
-    /// The folder of the run, instead of runs/NAME.
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
     /// Of all random numbers, instead of the problem's.
     #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
 }
 
-impl ExperimentArguments {
-    /// Reads the problem, builds the experiment, and makes the folder its own, until the end of the command.
-    pub fn open(&self) -> anyhow::Result<Opened> {
-        let (size, suffix) = match (self.quick, self.full) {
-            (true, _) => (Size::Quick, "-quick"),
-            (_, true) => (Size::Full, "-full"),
-            _ => (Size::Plain, ""),
-        };
-        let mut problem = Problem::read(&self.problem, size)?;
+impl ProblemArguments {
+    /// Reads the problem and builds the experiment.
+    pub fn experiment(&self) -> anyhow::Result<Experiment> {
+        let mut problem = Problem::read(&self.problem, self.size())?;
         if let Some(seed) = self.seed {
             problem.seed = seed;
         }
-        let root = match &self.out {
-            Some(out) => out.clone(),
-            None => Path::new("runs").join(format!("{}{suffix}", problem.name)),
-        };
-        let experiment = Experiment::new(problem).map_err(|e| anyhow!("{}: {e}", self.problem.display()))?;
-        let folder = RunFolder::new(root);
+        Experiment::new(problem).map_err(|e| anyhow!("{}: {e}", self.problem.display()))
+    }
+
+    /// The folder of its run where nothing else is said.
+    pub fn folder(&self, experiment: &Experiment) -> PathBuf {
+        let suffix = self.size().table().map(|table| format!("-{table}")).unwrap_or_default();
+        Path::new("runs").join(format!("{}{suffix}", experiment.problem().name))
+    }
+
+    fn size(&self) -> Size {
+        match (self.quick, self.full) {
+            (true, _) => Size::Quick,
+            (_, true) => Size::Full,
+            _ => Size::Plain,
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct ExperimentArguments {
+    #[command(flatten)]
+    problem: ProblemArguments,
+    /// The folder of the run, instead of runs/NAME.
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+impl ExperimentArguments {
+    /// Reads the problem, builds the experiment, and makes the folder its own, until the end of the command.
+    pub fn open(&self) -> anyhow::Result<Opened> {
+        let experiment = self.problem.experiment()?;
+        let folder = RunFolder::new(self.out.clone().unwrap_or_else(|| self.problem.folder(&experiment)));
         let lock = folder.lock()?;
         folder.claim(experiment.problem())?;
         Ok(Opened { experiment, folder, _lock: lock })

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use posteria::io::inspect;
+use posteria::io::{NoiseTag, inspect};
 use posteria::problem::{Experiment, Problem, RunFolder, Set, Size};
 
 use super::{Ended, Result, output};
@@ -55,25 +55,30 @@ fn describe(path: &Path) -> anyhow::Result<String> {
 }
 
 fn problem(path: &Path) -> anyhow::Result<String> {
-    let experiment = Experiment::new(Problem::read(path, Size::Plain)?)?;
-    let problem = experiment.problem();
-    let exact = match experiment.exact() {
-        Some(exact) => format!(
-            "  exact posterior: known; floor {:.6} nats per dimension, I(x; y) = {:.4} nats\n",
-            exact.entropy_per_dim(),
-            exact.mutual_information()
-        ),
-        None => String::new(),
-    };
-    let named = |name: &str| if name.is_empty() { String::new() } else { format!(" {name}") };
-    Ok(format!(
-        "{}: problem {}{}\n  x {:?}{}\n  y {:?}{}\n{exact}",
-        path.display(),
-        problem.name,
-        if problem.title.is_empty() { String::new() } else { format!(": {}", problem.title) },
-        experiment.x_shape(),
-        named(&problem.x.name),
-        experiment.y_shape(),
-        named(&problem.y.name),
-    ))
+    let problem = Problem::read(path, Size::Plain)?;
+    let title = if problem.title.is_empty() { String::new() } else { format!(": {}", problem.title) };
+    let mut text = format!("{}: problem {}{title}\n", path.display(), problem.name);
+    let own = problem.pairs.as_ref().map(|files| files.training.display().to_string());
+    match (Experiment::new(problem), own) {
+        (Ok(experiment), own) => {
+            let info = experiment.pairs_info(NoiseTag::Included)?;
+            for (letter, shape, quantity) in [("x", experiment.x_shape(), info.x), ("y", experiment.y_shape(), info.y)]
+            {
+                text += format!("  {letter} {shape:?} {}", quantity.name).trim_end();
+                text.push('\n');
+            }
+            text.extend(own.map(|path| format!("  pairs {path}\n")));
+            if let Some(exact) = experiment.exact() {
+                text += &format!(
+                    "  exact posterior: known; floor {:.6} nats per dimension, I(x; y) = {:.4} nats\n",
+                    exact.entropy_per_dim(),
+                    exact.mutual_information()
+                );
+            }
+        }
+        // A run is whole without the files that it was trained on.
+        (Err(error), Some(_)) => text += &format!("  {error}\n"),
+        (Err(error), None) => return Err(error.into()),
+    }
+    Ok(text)
 }

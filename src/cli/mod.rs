@@ -1,5 +1,6 @@
 //! The commands, one file each: every one a thin call into the library.
 
+mod check;
 mod device;
 mod diagnose;
 mod experiment;
@@ -31,6 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Check),
     Run(run::Run),
     Simulate(simulate::Simulate),
     Train(train::Train),
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     interrupt::listen();
     let ended = match cli.command {
+        Command::Check(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Simulate(command) => command.execute(),
         Command::Train(command) => command.execute(),

@@ -6,8 +6,9 @@ use posteria::figure::{
     Drawn, Report, coverage_curve, ecdf_difference, error_by_uncertainty, maps_figures, posterior_figures,
     training_curve,
 };
-use posteria::io::{self, Source};
-use posteria::problem::{Experiment, RunFolder};
+use posteria::io::{self, Pairs, Quantity, Source};
+use posteria::posterior::exact::PeriodicGaussian;
+use posteria::problem::{RunFolder, Set};
 use posteria::random::{Purpose, stream};
 use posteria::train::read_log;
 use posteria::uq::diagnosis::Calibration;
@@ -64,7 +65,10 @@ impl Plot {
 
 /// Figures and report of a run: of whatever is there of it.
 pub fn run(folder: &RunFolder) -> Result {
-    let experiment = Experiment::new(folder.read_problem()?)?;
+    let problem = folder.read_problem()?;
+    let exact = problem.exact()?;
+    // The held-out pairs know what x and y are, whoever made them.
+    let pairs = folder.pairs(Set::Test).exists().then(|| Pairs::open(folder.pairs(Set::Test))).transpose()?;
     let figures = folder.figures();
     io::create_folder(&figures)?;
     let curve = |curve: posteria::figure::Curve, name: &str, caption: &str| -> anyhow::Result<Drawn> {
@@ -82,10 +86,10 @@ pub fn run(folder: &RunFolder) -> Result {
     if folder.diagnostics().exists() && folder.calibration().exists() {
         diagnostics = io::read_json(&folder.diagnostics())?;
         let Calibration { draws, coverage, ranks, error_by_uncertainty: bins } = io::read_json(&folder.calibration())?;
-        let pairs = ranks.first().map_or(0, |quantity| quantity.ranks.len());
-        let bands = Bands::new(pairs, draws, BAND, &mut stream(experiment.problem().seed, Purpose::Diagnostic, 1))?;
+        let judged = ranks.first().map_or(0, |quantity| quantity.ranks.len());
+        let bands = Bands::new(judged, draws, BAND, &mut stream(problem.seed, Purpose::Diagnostic, 1))?;
         let ranks: Vec<(String, Vec<u32>)> = ranks.into_iter().map(|q| (q.quantity, q.ranks)).collect();
-        let unit = &experiment.problem().x.unit;
+        let unit = pairs.as_ref().map_or("", |pairs| &pairs.info().x.unit);
         sections.push((
             "Calibration".to_string(),
             vec![
@@ -106,7 +110,7 @@ pub fn run(folder: &RunFolder) -> Result {
     if folder.training_log().exists() {
         let entries = read_log(&folder.training_log())?;
         if !entries.is_empty() {
-            let floor = experiment.exact().map(|exact| exact.entropy_per_dim());
+            let floor = exact.as_ref().map(|exact| exact.entropy_per_dim());
             let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights.";
             sections
                 .push(("Training".to_string(), vec![curve(training_curve(&entries, floor)?, "training", caption)?]));
@@ -115,24 +119,32 @@ pub fn run(folder: &RunFolder) -> Result {
     if sections.is_empty() {
         bail!("{}: nothing to draw; give `posteria run` first, or name an HDF5 file", folder.root().display());
     }
-    let problem = experiment.problem();
     let report = Report {
         title: if problem.title.is_empty() { problem.name.clone() } else { problem.title.clone() },
-        lead: lead(&experiment),
+        lead: lead(pairs.as_ref(), exact.as_ref()),
         diagnostics,
         sections,
-        provenance: experiment.provenance()?,
+        provenance: problem.provenance()?,
     };
     report.write(&folder.report())?;
     output::note(&format!("plot      figures in {}", figures.display()));
     Ok(Ended::Done)
 }
 
-fn lead(experiment: &Experiment) -> String {
-    let sizes = |shape: &[usize]| shape.iter().skip(1).map(usize::to_string).collect::<Vec<_>>().join(" × ");
-    let problem = experiment.problem();
-    let name = |name: &str, other: &str| if name.is_empty() { other.to_string() } else { name.to_string() };
-    let known = match experiment.exact() {
+fn lead(pairs: Option<&Pairs>, exact: Option<&PeriodicGaussian>) -> String {
+    let described = |quantity: &Quantity, shape: &[usize], otherwise: &str| {
+        let name = if quantity.name.is_empty() { otherwise } else { &quantity.name };
+        let sizes = shape.iter().skip(1).map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        if sizes.is_empty() { name.to_owned() } else { format!("{name} ({sizes})") }
+    };
+    let [y, x] = match pairs {
+        Some(pairs) => [
+            described(&pairs.info().y, pairs.y_shape(), "observation"),
+            described(&pairs.info().x, pairs.x_shape(), "image"),
+        ],
+        None => ["observation", "image"].map(str::to_owned),
+    };
+    let known = match exact {
         Some(exact) => format!(
             " The posterior of this problem is known in closed form: an observation carries {:.1} nats about its image.",
             exact.mutual_information()
@@ -140,10 +152,6 @@ fn lead(experiment: &Experiment) -> String {
         None => String::new(),
     };
     format!(
-        "One network, trained on simulated pairs, answers every {} ({}) with draws of the {} ({}) that may have made it.{known}",
-        name(&problem.y.name, "observation"),
-        sizes(experiment.y_shape()),
-        name(&problem.x.name, "image"),
-        sizes(experiment.x_shape()),
+        "One network, trained on simulated pairs, answers every {y} with draws of the {x} that may have made it.{known}"
     )
 }

@@ -89,7 +89,8 @@ impl Progress {
     }
 }
 
-fn duration(seconds: f64) -> String {
+/// A time in words.
+pub fn duration(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),

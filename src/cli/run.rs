@@ -44,7 +44,7 @@ impl Run {
                 at_once: sample::BATCH,
             };
             let (count, output) = (evaluation.observations, folder.posterior());
-            let ended = sample::test_observations(&trained, folder, Some(experiment), count, &sampling, &output)?;
+            let ended = sample::test_observations(&trained, folder, experiment.exact(), count, &sampling, &output)?;
             if let Ended::Interrupted = ended {
                 return Ok(ended);
             }
@@ -52,7 +52,7 @@ impl Run {
         if folder.diagnostics().exists() && folder.calibration().exists() {
             diagnose::print(&posteria::io::read_json::<Diagnostics>(&folder.diagnostics())?);
         } else if let Ended::Interrupted =
-            diagnose::model(&trained, folder, Some(experiment), evaluation, sample::BATCH)?
+            diagnose::model(&trained, folder, experiment.exact(), evaluation, sample::BATCH)?
         {
             return Ok(Ended::Interrupted);
         }

@@ -4,7 +4,8 @@ use anyhow::bail;
 use clap::Args;
 use posteria::io::{Pairs, Rows};
 use posteria::posterior::amortized::{ObservationFile, Observations, Sampling, write_posteriors};
-use posteria::problem::{Evaluation, Experiment, RunFolder, Set};
+use posteria::posterior::exact::PeriodicGaussian;
+use posteria::problem::{Evaluation, Problem, RunFolder, Set};
 
 use super::device::DeviceArgument;
 use super::progress::Progress;
@@ -56,8 +57,9 @@ impl Sample {
             output::check(output, &inputs)?;
         }
         let trained = Trained::open(&self.run, &self.device.open()?)?;
-        let experiment = trained.experiment()?;
-        let defaults = experiment.as_ref().map_or_else(Evaluation::default, |e| e.problem().evaluation.clone());
+        let problem = trained.problem()?;
+        let exact = problem.as_ref().map(Problem::exact).transpose()?.flatten();
+        let defaults = problem.map_or_else(Evaluation::default, |problem| problem.evaluation);
         let is_plain = self.draws.is_none() && self.keep.is_none() && self.quantiles.is_none() && self.seed.is_none();
         let sampling = Sampling {
             seed: self.seed.unwrap_or(trained.model.provenance().seed),
@@ -71,20 +73,20 @@ impl Sample {
             let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
             let observations = ObservationFile::new(&trained.model, y, truth)?;
             let count = observations.count();
-            return sample(&trained, experiment.as_ref(), &observations, count, &sampling, output);
+            return sample(&trained, exact.as_ref(), &observations, count, &sampling, output);
         }
         let Some(run) = &trained.run else {
             bail!("{} is a model, not a run: name observations and an output file", self.run.display());
         };
         let (count, _lock) = (defaults.observations, run.lock()?);
         if let Some(output) = &self.output {
-            return test_observations(&trained, run, experiment.as_ref(), count, &sampling, output);
+            return test_observations(&trained, run, exact.as_ref(), count, &sampling, output);
         }
         if !is_plain {
             bail!("{} is sampled as its problem says: name another file with -o", run.posterior().display());
         }
         run.discard_report()?;
-        test_observations(&trained, run, experiment.as_ref(), count, &sampling, &run.posterior())
+        test_observations(&trained, run, exact.as_ref(), count, &sampling, &run.posterior())
     }
 }
 
@@ -92,25 +94,24 @@ impl Sample {
 pub fn test_observations(
     trained: &Trained,
     run: &RunFolder,
-    experiment: Option<&Experiment>,
+    exact: Option<&PeriodicGaussian>,
     count: usize,
     sampling: &Sampling,
     output: &Path,
 ) -> Result {
     let pairs = Pairs::open(run.pairs(Set::Test))?;
     let count = count.min(pairs.len());
-    sample(trained, experiment, &pairs, count, sampling, output)
+    sample(trained, exact, &pairs, count, sampling, output)
 }
 
 fn sample(
     trained: &Trained,
-    experiment: Option<&Experiment>,
+    exact: Option<&PeriodicGaussian>,
     observations: &dyn Observations,
     count: usize,
     sampling: &Sampling,
     output: &Path,
 ) -> Result {
-    let exact = experiment.and_then(Experiment::exact);
     let total = (count as u64).saturating_mul(sampling.draws as u64);
     let mut progress = Progress::new("sample", "draws", total, 0);
     let all = write_posteriors(output, &trained.model, observations, 0..count, exact, sampling, &mut |done| {

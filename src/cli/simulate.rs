@@ -8,7 +8,8 @@ use super::{Ended, Result, interrupt};
 
 /// Simulate pairs (x, y) and write them as HDF5 shards into RUN/pairs.
 ///
-/// Test pairs always; training pairs where the problem stores them. Whole shards that are there already are kept.
+/// Test pairs always; training pairs where the problem stores them. Whole shards that are there already are kept. Of pairs
+/// of your own, those that are held out for the test are copied there.
 #[derive(Args)]
 pub struct Simulate {
     #[command(flatten)]
@@ -26,11 +27,12 @@ impl Simulate {
 pub fn pairs(experiment: &Experiment, folder: &RunFolder) -> Result {
     let problem = experiment.problem();
     let mut wanted = vec![(Set::Test, problem.evaluation.pairs)];
-    if problem.training.source == PairSource::Stored {
+    let own = experiment.has_own_pairs();
+    if !own && problem.training.source == PairSource::Stored {
         wanted.push((Set::Training, problem.simulation.pairs));
     }
     for (set, count) in wanted {
-        let mut progress = Progress::new("simulate", "pairs", count as u64, 0);
+        let mut progress = Progress::new(if own { "hold out" } else { "simulate" }, "pairs", count as u64, 0);
         progress.say(set.name().into());
         let path = folder.pairs(set);
         let all = simulate(experiment, set, count, &path, &mut |done| {

@@ -12,7 +12,7 @@ use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
 use super::memory::MemoryArgument;
 use super::progress::Progress;
-use super::{Ended, Result, interrupt, output};
+use super::{Ended, Result, interrupt, output, simulate};
 
 /// Pairs that normalisation and the data-dependent start are taken from: as many as make so many numbers, within limits.
 const FIRST_NUMBERS: usize = 1 << 20;
@@ -39,8 +39,15 @@ impl Train {
             return Ok(Ended::Done);
         }
         let pairs = folder.pairs(Set::Training);
-        if experiment.problem().training.source == PairSource::Stored && !pairs.exists() {
+        let stores = !experiment.has_own_pairs() && experiment.problem().training.source == PairSource::Stored;
+        if stores && !pairs.exists() {
             bail!("no pairs in {}: give `posteria simulate` first", pairs.display());
+        }
+        // What is held out of the user's files is what the model is not trained on: the run keeps it from the start.
+        if experiment.has_own_pairs()
+            && let Ended::Interrupted = simulate::pairs(experiment, folder)?
+        {
+            return Ok(Ended::Interrupted);
         }
         model(experiment, folder, &device, self.memory.plan())
     }
@@ -52,22 +59,13 @@ const ALARMING: f64 = 1e-3;
 /// Trains the model of an experiment into its folder.
 pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device, plan: Plan) -> Result {
     folder.discard_results()?;
-    let (problem, training) = (experiment.problem(), experiment.problem().training.clone());
+    let training = experiment.problem().training.clone();
     let batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
-    let (x_shape, y_shape) = (experiment.x_shape(), experiment.y_shape());
-    let numbers: usize = x_shape.iter().product();
-    let (x, y) = first_pairs(&*batches, (FIRST_NUMBERS / numbers).clamp(16, 512))?;
-    let info = experiment.pairs_info(posteria::io::NoiseTag::Included)?;
-    let operator = Some(problem.operator.clone());
-    let model = Model::new(problem.model_config(), operator, x_shape, y_shape, problem.seed, device)?
-        .describe(info.x, info.y, experiment.provenance()?)
-        .fit(&x, &y)?;
-    let held_out = training.validation_pairs as u64;
-    let (x, mut y) = experiment.clean_pairs(Set::Validation, 0..held_out)?;
-    experiment.add_noise(Set::Validation, 0, &mut y);
+    let model = fresh(experiment, &*batches, device)?;
+    let validation = experiment.noisy_pairs(Set::Validation, 0..training.validation_pairs as u64)?;
     let floor = experiment.exact().map(|exact| exact.entropy_per_dim());
     let mut watch = Watch { progress: None, steps: training.steps, batch: training.batch, floor, validation: None };
-    let task = Task { model, batches, validation: (x, y), training, plan };
+    let task = Task { model, batches, validation, training, plan };
     match train(task, folder.root(), device, &mut watch)? {
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
         Outcome::Finished { steps, validation } => {
@@ -78,6 +76,19 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device, plan:
             Ok(Ended::Done)
         }
     }
+}
+
+/// The model of an experiment before its first step, fitted to the first pairs.
+pub fn fresh(experiment: &Experiment, batches: &dyn Batches, device: &Device) -> anyhow::Result<Model> {
+    let problem = experiment.problem();
+    let (x_shape, y_shape) = (experiment.x_shape(), experiment.y_shape());
+    let numbers: usize = x_shape.iter().product();
+    let (x, y) = first_pairs(batches, (FIRST_NUMBERS / numbers).clamp(16, 512))?;
+    let info = experiment.pairs_info(posteria::io::NoiseTag::Included)?;
+    let operator = problem.operator.clone();
+    Ok(Model::new(problem.model_config(), operator, x_shape, y_shape, problem.seed, device)?
+        .describe(info.x, info.y, problem.provenance()?)
+        .fit(&x, &y)?)
 }
 
 fn beside(floor: Option<f64>) -> String {

@@ -6,7 +6,7 @@ use anyhow::bail;
 use burn::tensor::Device;
 use posteria::io::folder;
 use posteria::model::Model;
-use posteria::problem::{Experiment, Problem, RunFolder, Size};
+use posteria::problem::{Problem, RunFolder, Size};
 
 /// A model, and the run it belongs to where the folder of one was named.
 pub struct Trained {
@@ -34,17 +34,16 @@ impl Trained {
         bail!("{}: no trained model; name the folder of a run, such as runs/deblur, or a model", path.display())
     }
 
-    /// The experiment that the model was trained for, where its problem is known: it has the exact posterior, perhaps.
-    pub fn experiment(&self) -> anyhow::Result<Option<Experiment>> {
+    /// The problem that the model was trained for, where it is known.
+    pub fn problem(&self) -> anyhow::Result<Option<Problem>> {
         let text = &self.model.provenance().problem;
         if text.is_empty() {
             return Ok(None);
         }
-        let problem = match &self.run {
+        Ok(Some(match &self.run {
             // A run may be judged otherwise than when it was trained.
             Some(run) => run.read_problem()?,
             None => Problem::parse(text, &PathBuf::from("the problem of the model"), Size::Plain)?,
-        };
-        Ok(Some(Experiment::new(problem)?))
+        }))
     }
 }

@@ -1,10 +1,10 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use ndarray::ArrayD;
 use rand::seq::SliceRandom;
 
 use crate::io::Pairs;
+use crate::problem::pair_origin::Portion;
 use crate::problem::{Experiment, ProblemError, Set};
 use crate::random::{Purpose, stream};
 use crate::train::{BatchError, Batches, PairSource};
@@ -13,30 +13,24 @@ use crate::train::{BatchError, Batches, PairSource};
 #[derive(Clone)]
 pub struct ExperimentBatches {
     experiment: Experiment,
-    stored: Option<Arc<Pairs>>,
+    stored: Option<Portion>,
 }
 
 impl ExperimentBatches {
-    /// Batches as the problem says: simulated on the fly, or stored under `pairs`.
+    /// Batches as the problem says: simulated on the fly, stored under `pairs`, or of the user's own files.
     ///
     /// # Errors
     /// Stored pairs that cannot be read, or are fewer than one batch.
     pub fn new(experiment: &Experiment, pairs: &Path) -> Result<Self, ProblemError> {
         let training = &experiment.problem().training;
-        let stored = match training.source {
-            PairSource::OnTheFly => None,
-            PairSource::Stored => {
-                let stored = Pairs::open(pairs)?;
-                if stored.len() < training.batch {
-                    return Err(ProblemError::TooFewPairs {
-                        path: pairs.into(),
-                        found: stored.len(),
-                        needed: training.batch,
-                    });
-                }
-                Some(Arc::new(stored))
-            }
+        let stored = match (experiment.own_training_pairs(), training.source) {
+            (Some(own), _) => Some(own.clone()),
+            (None, PairSource::OnTheFly) => None,
+            (None, PairSource::Stored) => Some(Portion::whole(Pairs::open(pairs)?)),
         };
+        if let Some(found) = stored.as_ref().map(Portion::len).filter(|found| *found < training.batch) {
+            return Err(ProblemError::TooFewPairs { path: pairs.into(), found, needed: training.batch });
+        }
         Ok(Self { experiment: experiment.clone(), stored })
     }
 
@@ -44,14 +38,10 @@ impl ExperimentBatches {
         let size = self.experiment.problem().training.batch;
         let first = step * size as u64;
         match &self.stored {
-            None => {
-                let (x, mut y) = self.experiment.clean_pairs(Set::Training, first..first + size as u64)?;
-                self.experiment.add_noise(Set::Training, first, &mut y);
-                Ok((x, y))
-            }
+            None => self.experiment.noisy_pairs(Set::Training, first..first + size as u64),
             Some(pairs) => {
                 let (x, mut y) = pairs.read(&self.shuffled(pairs.len(), step, size))?;
-                if pairs.clean() {
+                if pairs.is_clean() {
                     self.experiment.add_fresh_noise(first, &mut y);
                 }
                 Ok((x, y))

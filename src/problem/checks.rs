@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::problem::{Interval, Problem, ProblemError};
+use crate::problem::{Interval, Noise, Origin, Problem, ProblemError};
 use crate::train::{ImpossibleSetting, PairSource};
 use crate::uq::diagnosis::METRICS;
 
@@ -25,10 +25,20 @@ impl Checks<'_> {
         self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
         let whole = problem.seed <= i64::MAX as u64;
         self.that("seed", problem.seed, whole, "TOML has whole numbers up to 9223372036854775807")?;
-        let sigma = problem.noise.sigma;
-        let remedy = "noise needs a positive standard deviation";
-        self.that("noise.sigma", sigma, sigma > 0.0 && (sigma as f32).is_normal(), remedy)?;
-        let enough = t.source == PairSource::OnTheFly || s.pairs >= t.batch;
+        let is_simulated = match problem.origin() {
+            Ok(origin) => matches!(origin, Origin::Simulated { .. }),
+            Err(error) => {
+                return Err(ProblemError::Syntax { path: self.path.into(), message: error.to_string() });
+            }
+        };
+        if let Some(Noise { sigma }) = problem.noise {
+            let remedy = "noise needs a positive standard deviation";
+            self.that("noise.sigma", sigma, sigma > 0.0 && (sigma as f32).is_normal(), remedy)?;
+        }
+        let stored = is_simulated || t.source == PairSource::Stored;
+        let remedy = "pairs of your own are stored; leave it out";
+        self.that("training.source", "\"on-the-fly\"", stored, remedy)?;
+        let enough = !is_simulated || t.source == PairSource::OnTheFly || s.pairs >= t.batch;
         self.that("simulation.pairs", s.pairs, enough, "store at least one batch")?;
         self.that("simulation.shard", s.shard, s.shard > 0, POSITIVE)?;
         if let Err(ImpossibleSetting { key, value, remedy }) = t.validate() {

@@ -21,6 +21,10 @@ pub enum ProblemError {
     Value { path: PathBuf, line: usize, key: String, value: String, remedy: String },
     #[error("{path} holds {found} pairs, training needs {needed}: simulate more, or use a smaller batch", path = path.display())]
     TooFewPairs { path: PathBuf, found: usize, needed: usize },
+    #[error("{0}")]
+    Origin(&'static str),
+    #[error("{path}: {what}; {remedy}", path = path.display())]
+    OwnPairs { path: PathBuf, what: String, remedy: String },
     #[error(
         "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
     )]
@@ -37,6 +41,8 @@ pub enum ProblemError {
     NoOverlay { path: PathBuf, table: &'static str },
     #[error("[{quantity}] axes has {found} entries, its images have {needed} axes; describe each of them, or none")]
     Axes { quantity: &'static str, found: usize, needed: usize },
+    #[error("[operator] gives observations of shape {range:?}, y has {y:?}: correct it, or leave it out")]
+    OtherRange { range: Vec<usize>, y: Vec<usize> },
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]

@@ -2,18 +2,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use ndarray::{ArrayD, ArrayViewMutD, Axis, stack};
+use ndarray::{ArrayD, ArrayViewMutD, Axis};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use rayon::prelude::*;
 
-use crate::io::pairs::{NoiseTag, Quantity};
+use crate::io::pairs::NoiseTag;
 use crate::io::{PairsInfo, Provenance};
 use crate::model::Model;
-use crate::operator::LinearOperator;
 use crate::posterior::exact::PeriodicGaussian;
-use crate::prior::{PeriodicGaussianField, Prior, PriorConfig};
-use crate::problem::{Problem, ProblemError};
+use crate::problem::own_pairs::OwnPairs;
+use crate::problem::pair_origin::{PairOrigin, Portion};
+use crate::problem::simulator::Simulator;
+use crate::problem::{Noise, Origin, Problem, ProblemError};
 use crate::random::{Purpose, stream};
 
 /// Which pairs: sets never share one.
@@ -38,7 +38,7 @@ impl Set {
     }
 
     /// Its first pair among all pairs of a seed.
-    fn first(self) -> u64 {
+    pub(super) fn first(self) -> u64 {
         match self {
             Set::Training => 0,
             Set::Validation => 1 << 48,
@@ -47,12 +47,11 @@ impl Set {
     }
 }
 
-/// A problem put together: prior, operator, noise, and the exact posterior where there is one.
+/// A problem put together: where its pairs come from, the noise, and the exact posterior where there is one.
 #[derive(Clone)]
 pub struct Experiment {
     problem: Problem,
-    prior: Arc<dyn Prior>,
-    operator: Arc<dyn LinearOperator<f32>>,
+    pairs: Arc<dyn PairOrigin>,
     exact: Option<Arc<PeriodicGaussian>>,
 }
 
@@ -60,26 +59,29 @@ impl Experiment {
     /// Builds what the problem names.
     ///
     /// # Errors
-    /// Parts that do not go together, the network among them: better now than after the pairs are simulated.
+    /// Parts that do not go together, the network among them: better now than after the pairs are simulated. Pairs of the
+    /// user's own that cannot be read, or are too few.
     pub fn new(problem: Problem) -> Result<Self, ProblemError> {
-        let prior: Arc<dyn Prior> = Arc::from(problem.prior.build()?);
-        let domain = prior.shape();
-        let operator: Arc<dyn LinearOperator<f32>> = Arc::from(problem.operator.build::<f32>(&domain)?);
-        for (quantity, config, shape) in [("x", &problem.x, &domain[..]), ("y", &problem.y, operator.range())] {
+        let pairs: Arc<dyn PairOrigin> = match problem.origin()? {
+            Origin::Simulated { prior, operator, .. } => Arc::new(Simulator::new(problem.seed, prior, operator)?),
+            Origin::Own { files, .. } => Arc::new(OwnPairs::open(files, &problem)?),
+        };
+        let (x_shape, y_shape) = (pairs.x_shape(), pairs.y_shape());
+        for (quantity, config, shape) in [("x", &problem.x, x_shape), ("y", &problem.y, y_shape)] {
             let (found, needed) = (config.axes.len(), shape.len().saturating_sub(1));
             if found > 0 && found != needed {
                 return Err(ProblemError::Axes { quantity, found, needed });
             }
         }
-        let (config, of_operator) = (problem.model_config(), Some(problem.operator.clone()));
-        Model::new(config, of_operator, &domain, operator.range(), problem.seed, &Device::flex())?;
-        let PriorConfig::PeriodicGaussianField { shape, offset, power } = &problem.prior;
-        let field = PeriodicGaussianField::new(shape, *offset, *power)?;
-        let exact = match problem.operator.convolution(&domain)? {
-            Some(convolution) => Some(Arc::new(PeriodicGaussian::new(&field, &convolution, problem.noise.sigma)?)),
-            None => None,
-        };
-        Ok(Self { problem, prior, operator, exact })
+        if let Some(operator) = &problem.operator {
+            let range = operator.build::<f32>(x_shape)?.range().to_vec();
+            if range != y_shape {
+                return Err(ProblemError::OtherRange { range, y: y_shape.into() });
+            }
+        }
+        Model::new(problem.model_config(), problem.operator.clone(), x_shape, y_shape, problem.seed, &Device::flex())?;
+        let exact = problem.exact()?.map(Arc::new);
+        Ok(Self { problem, pairs, exact })
     }
 
     /// The problem it was built from.
@@ -89,12 +91,12 @@ impl Experiment {
 
     /// Channel and axes of one x.
     pub fn x_shape(&self) -> &[usize] {
-        self.operator.domain()
+        self.pairs.x_shape()
     }
 
     /// Channel and axes of one y.
     pub fn y_shape(&self) -> &[usize] {
-        self.operator.range()
+        self.pairs.y_shape()
     }
 
     /// The posterior in closed form, where it is known.
@@ -102,25 +104,49 @@ impl Experiment {
         self.exact.as_deref()
     }
 
-    /// x and y without noise of these pairs of a set. Pair i is the same whoever asks for it.
+    /// The training pairs where the user wrote them.
+    pub(super) fn own_training_pairs(&self) -> Option<&Portion> {
+        self.pairs.stored(Set::Training)
+    }
+
+    /// Whether pairs are the user's own, not simulated here.
+    pub fn has_own_pairs(&self) -> bool {
+        self.own_training_pairs().is_some()
+    }
+
+    /// How many pairs a set has where that is limited: the user's own.
+    pub fn count(&self, set: Set) -> Option<usize> {
+        self.pairs.stored(set).map(Portion::len)
+    }
+
+    /// Whether the y of a set comes without noise.
+    pub fn is_clean(&self, set: Set) -> bool {
+        self.pairs.is_clean(set)
+    }
+
+    /// The adjoint images of a batch of observations, where the problem has an operator.
+    pub fn adjoint(&self, y: &ArrayD<f32>) -> Result<Option<ArrayD<f32>>, ProblemError> {
+        let Some(operator) = &self.problem.operator else { return Ok(None) };
+        Ok(Some(operator.build::<f32>(self.x_shape())?.adjoint(y.view())?))
+    }
+
+    /// x and y of these pairs of a set; y without noise unless it is stored with it. Pair i is the same whoever asks.
     pub fn clean_pairs(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
-        let indices: Vec<u64> = range.map(|i| set.first() + i).collect();
-        let draw = |&i: &u64| self.prior.sample(&mut stream(self.problem.seed, Purpose::Prior, i));
-        let images: Vec<ArrayD<f32>> = indices.par_iter().map(draw).collect();
-        let views: Vec<_> = images.iter().map(|image| image.view()).collect();
-        let x = if views.is_empty() {
-            let mut shape = vec![0];
-            shape.extend(self.x_shape());
-            ArrayD::zeros(shape)
-        } else {
-            stack(Axis(0), &views).map_err(|_| unequal_draws())?
-        };
-        let y = self.operator.apply(x.view())?;
+        self.pairs.read(set, range)
+    }
+
+    /// x and y of these pairs of a set, each y with the noise that belongs to its pair.
+    pub fn noisy_pairs(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
+        let (x, mut y) = self.clean_pairs(set, range.clone())?;
+        self.add_noise(set, range.start, &mut y);
         Ok((x, y))
     }
 
-    /// Adds to each y of a set the noise that belongs to its pair: the same at every call.
+    /// Adds to each y of a set the noise that belongs to its pair: the same at every call. None where it is stored with it.
     pub fn add_noise(&self, set: Set, first: u64, y: &mut ArrayD<f32>) {
+        if !self.pairs.is_clean(set) {
+            return;
+        }
         for (k, sample) in y.axis_iter_mut(Axis(0)).enumerate() {
             let mut rng = stream(self.problem.seed, Purpose::Noise, set.first() + first + k as u64);
             self.disturb(sample, &mut rng);
@@ -136,45 +162,22 @@ impl Experiment {
     }
 
     fn disturb(&self, mut y: ArrayViewMutD<f32>, rng: &mut ChaCha8Rng) {
-        let sigma = self.problem.noise.sigma as f32;
+        let Some(Noise { sigma }) = self.problem.noise else { return };
         y.mapv_inplace(|v| {
             let e: f32 = StandardNormal.sample(rng);
-            v + sigma * e
+            v + sigma as f32 * e
         });
     }
 
     /// What files say of its pairs.
     pub fn pairs_info(&self, noise: NoiseTag) -> Result<PairsInfo, ProblemError> {
-        let quantity = |config: &crate::problem::QuantityConfig, shape: &[usize]| Quantity {
-            name: config.name.clone(),
-            unit: config.unit.clone(),
-            grid: config.grid(&shape[1..]),
-        };
+        let [x, y] = self.pairs.said();
         Ok(PairsInfo {
-            x: quantity(&self.problem.x, self.x_shape()),
-            y: quantity(&self.problem.y, self.y_shape()),
+            x: self.problem.x.quantity(self.x_shape(), &x),
+            y: self.problem.y.quantity(self.y_shape(), &y),
             noise,
-            provenance: Provenance { problem: self.problem.of_pairs()?, ..self.provenance()? },
+            provenance: Provenance { problem: self.problem.of_pairs()?, ..self.problem.provenance()? },
         })
-    }
-
-    /// Problem, seed and version, for files.
-    pub fn provenance(&self) -> Result<Provenance, ProblemError> {
-        Ok(Provenance {
-            problem: self.problem.to_toml()?,
-            seed: self.problem.seed,
-            version: env!("CARGO_PKG_VERSION").into(),
-        })
-    }
-}
-
-pub(super) fn unequal_draws() -> ProblemError {
-    ProblemError::Value {
-        path: "problem.toml".into(),
-        line: 1,
-        key: "prior".into(),
-        value: "draws of different shapes".into(),
-        remedy: "a prior must give images of one shape".into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::io::{Axis, Grid};
+use crate::io::{Axis, Grid, Provenance, Quantity};
 use crate::model::ModelConfig;
 use crate::operator::OperatorConfig;
 use crate::prior::PriorConfig;
@@ -25,12 +25,18 @@ pub struct Problem {
     /// Of all random numbers.
     #[serde(default)]
     pub seed: u64,
-    /// Where x comes from.
-    pub prior: PriorConfig,
-    /// What y is of x.
-    pub operator: OperatorConfig,
+    /// Where x comes from, where pairs are simulated here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorConfig>,
+    /// What y is of x; pairs of one's own need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorConfig>,
     /// What is added to y.
-    pub noise: Noise,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
+    /// Pairs of one's own, in place of a prior.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairFiles>,
     /// How x is presented to the flow.
     #[serde(default)]
     pub unknown: crate::model::UnknownConfig,
@@ -90,13 +96,46 @@ pub struct AxisConfig {
 }
 
 impl QuantityConfig {
-    /// The grid of images of these extents.
-    pub fn grid(&self, extents: &[usize]) -> Grid {
-        if self.axes.is_empty() {
-            return Grid::of_pixels(extents);
+    /// What samples of this shape, `[channel, axes…]`, are: what is said here, else what their file says, else pixels.
+    pub fn quantity(&self, shape: &[usize], file: &Quantity) -> Quantity {
+        let extents = shape.get(1..).unwrap_or_default();
+        let said = |here: &String, there: &String| if here.is_empty() { there.clone() } else { here.clone() };
+        let grid = match self.axes.as_slice() {
+            [] if file.grid.sizes() == extents => file.grid.clone(),
+            [] => Grid::of_pixels(extents),
+            axes => {
+                let axis = |(axis, &size): (&AxisConfig, &usize)| Axis::new(&axis.name, size, axis.spacing, &axis.unit);
+                Grid::new(axes.iter().zip(extents).map(axis).collect())
+            }
+        };
+        Quantity { name: said(&self.name, &file.name), unit: said(&self.unit, &file.unit), grid }
+    }
+}
+
+/// Pairs that a simulator of the user's own wrote: files with the datasets `x` and `y`, see [`crate::io::pairs`].
+///
+/// Paths name a file, a folder of files or a pattern with `*`; in a problem file they are relative to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairFiles {
+    /// What the model is trained on, but for its last pairs where those are held out.
+    pub training: PathBuf,
+    /// What decides which weights are kept; else the last pairs of the training files in front of the test pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<PathBuf>,
+    /// What judges; else the last pairs of the training files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+}
+
+impl PairFiles {
+    /// The paths as seen from anywhere.
+    fn beside(&mut self, problem: &Path) {
+        let folder = problem.parent().unwrap_or(Path::new(""));
+        for path in [Some(&mut self.training), self.validation.as_mut(), self.test.as_mut()].into_iter().flatten() {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
         }
-        let axes = self.axes.iter().zip(extents);
-        Grid::new(axes.map(|(axis, &size)| Axis::new(&axis.name, size, axis.spacing, &axis.unit)).collect())
     }
 }
 
@@ -172,7 +211,11 @@ impl Problem {
             }
             _ => ProblemError::Missing { path: path.clone(), source },
         })?;
-        Self::parse(&text, &path, size)
+        let mut problem = Self::parse(&text, &path, size)?;
+        if let Some(pairs) = &mut problem.pairs {
+            pairs.beside(&path);
+        }
+        Ok(problem)
     }
 
     /// The problem of a text; `path` is for messages.
@@ -219,9 +262,14 @@ impl Problem {
     pub fn of_pairs(&self) -> Result<String, ProblemError> {
         let wrong = |message: String| ProblemError::Syntax { path: PathBuf::new(), message };
         let mut table: Table = self.to_toml()?.parse().map_err(|e: toml::de::Error| wrong(e.to_string()))?;
-        let decisive = ["name", "seed", "prior", "operator", "noise", "x", "y"];
+        let decisive = ["name", "seed", "prior", "operator", "noise", "pairs", "x", "y"];
         table.retain(|key, _| decisive.contains(&key));
         toml::to_string(&table).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Problem, seed and version, for files.
+    pub fn provenance(&self) -> Result<Provenance, ProblemError> {
+        Ok(Provenance { problem: self.to_toml()?, seed: self.seed, version: env!("CARGO_PKG_VERSION").into() })
     }
 
     /// What decides a model.

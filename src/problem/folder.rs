@@ -125,7 +125,7 @@ impl RunFolder {
         if keys.is_empty() {
             return Ok(Claim::Same);
         }
-        if keys.iter().all(|key| is_judgement(key)) {
+        if keys.iter().all(|key| is_judgement(problem, key)) {
             // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
             self.discard_results()?;
             io::replace(&path, copy_of(problem)?.as_bytes())?;
@@ -178,7 +178,8 @@ impl RunFolder {
     pub fn check(&self, model: &Model) -> Result<(), ProblemError> {
         let trained = Problem::parse(&model.provenance().problem, &self.model(), Size::Plain)?;
         let keys: Vec<String> = differing_keys(&trained, &self.read_problem()?)?;
-        match keys.iter().filter(|key| !is_judgement(key)).map(String::as_str).collect::<Vec<_>>().join(", ") {
+        match keys.iter().filter(|key| !is_judgement(&trained, key)).map(String::as_str).collect::<Vec<_>>().join(", ")
+        {
             keys if keys.is_empty() => Ok(()),
             keys => Err(ProblemError::OtherModel { folder: self.root.clone(), keys }),
         }
@@ -198,9 +199,11 @@ impl RunFolder {
     }
 }
 
-/// Whether a key says how a model is judged and shown, not what it is.
-fn is_judgement(key: &str) -> bool {
-    key == "title" || key.starts_with("evaluation.")
+/// Whether a key says how a model is judged and shown, not what it is. Where test pairs are held out of the training files,
+/// their number decides what is trained on.
+fn is_judgement(problem: &Problem, key: &str) -> bool {
+    let held_out = problem.pairs.as_ref().is_some_and(|files| files.test.is_none());
+    key == "title" || key.starts_with("evaluation.") && !(held_out && key == "evaluation.pairs")
 }
 
 fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
@@ -268,6 +271,20 @@ mod tests {
             "{error}"
         );
         assert_eq!(run.read_problem().unwrap(), judged);
+    }
+
+    #[test]
+    fn test_pairs_that_are_held_out_decide_what_is_trained_on() {
+        let own = |files: &str, pairs: usize| {
+            let text = format!("name = 'own'\n[pairs]\n{files}\n[evaluation]\npairs = {pairs}");
+            Problem::parse(&text, Path::new("p.toml"), Size::Plain).unwrap()
+        };
+        for (files, refused) in [("training = 'a.h5'", true), ("training = 'a.h5'\ntest = 'b.h5'", false)] {
+            let dir = tempfile::tempdir().unwrap();
+            let run = RunFolder::new(dir.path());
+            run.claim(&own(files, 20)).unwrap();
+            assert_eq!(run.claim(&own(files, 30)).is_err(), refused);
+        }
     }
 
     #[test]

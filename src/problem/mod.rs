@@ -2,17 +2,24 @@
 
 mod batches;
 mod checks;
+pub mod cost;
 mod error;
 mod experiment;
 mod file;
 mod folder;
+mod origin;
 mod overlay;
+mod own_pairs;
+mod pair_origin;
 mod simulate;
+mod simulator;
+pub mod survey;
 
 pub use batches::ExperimentBatches;
 pub use error::ProblemError;
 pub use experiment::{Experiment, Set};
-pub use file::{AxisConfig, Evaluation, Interval, Noise, Problem, QuantityConfig, Simulation};
+pub use file::{AxisConfig, Evaluation, Interval, Noise, PairFiles, Problem, QuantityConfig, Simulation};
 pub use folder::{Claim, RunFolder};
+pub use origin::Origin;
 pub use overlay::Size;
 pub use simulate::simulate;

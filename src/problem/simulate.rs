@@ -3,13 +3,14 @@ use std::path::Path;
 use ndarray::{ArrayD, Axis, concatenate};
 
 use crate::io::{NoiseTag, PairsWriter};
-use crate::problem::experiment::unequal_draws;
+use crate::problem::simulator::unequal_draws;
 use crate::problem::{Experiment, ProblemError, Set};
 
 /// Pairs that are simulated at once, between two looks at the observer.
 const AT_ONCE: usize = 64;
 
-/// Writes pairs of a set into `folder`, in whole shards; sound shards that are there already are kept.
+/// Writes pairs of a set into `folder`, in whole shards; sound shards that are there already are kept. Pairs of the
+/// user's own are copied: a run can be judged without the files it was trained on.
 ///
 /// Training pairs are stored without noise, which is drawn afresh at every use; pairs of the other sets carry theirs.
 /// `progress` is told how many pairs are there; the work stops, between two shards' parts, when it returns false.
@@ -30,10 +31,10 @@ pub fn simulate(
             let (mut xs, mut ys) = (Vec::new(), Vec::new());
             for start in (first..end).step_by(AT_ONCE) {
                 let range = start as u64..(start + AT_ONCE).min(end) as u64;
-                let (x, mut y) = experiment.clean_pairs(set, range.clone())?;
-                if noise == NoiseTag::Included {
-                    experiment.add_noise(set, range.start, &mut y);
-                }
+                let (x, y) = match noise {
+                    NoiseTag::None => experiment.clean_pairs(set, range.clone())?,
+                    NoiseTag::Included => experiment.noisy_pairs(set, range.clone())?,
+                };
                 xs.push(x);
                 ys.push(y);
                 if !progress(range.end as usize) {

@@ -3,6 +3,7 @@
 mod damage;
 mod errors;
 mod interruption;
+mod own_pairs;
 mod workflow;
 
 use assert_cmd::Command;

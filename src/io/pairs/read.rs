@@ -207,7 +207,7 @@ impl Pairs {
 
 impl Open {
     fn new(source: &Source) -> Result<Self> {
-        let (x, y) = (source.rows("x")?, source.rows("y")?);
+        let (x, y) = (needed(source, "x", "what is inferred")?, needed(source, "y", "what is observed")?);
         for rows in [&x, &y] {
             if rows.shape().len() < 2 {
                 return Err(IoError::content(
@@ -251,4 +251,17 @@ impl Open {
             },
         }
     }
+}
+
+/// One of the two datasets.
+fn needed(source: &Source, name: &str, what: &str) -> Result<Rows> {
+    source.rows(name).map_err(|error| match &error {
+        IoError::NoDataset { path, .. } => {
+            let place = path.display().to_string();
+            let found = error.to_string().replacen(&format!("{place}: "), "", 1);
+            let remedy = format!("store {what} as dataset {name}, [sample, channel, axes…] or [sample, parameter]");
+            IoError::content(place, found, remedy)
+        }
+        _ => error,
+    })
 }

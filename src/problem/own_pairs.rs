@@ -1,0 +1,119 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::ArrayD;
+
+use crate::io::{Pairs, Quantity};
+use crate::problem::pair_origin::{PairOrigin, Portion};
+use crate::problem::{PairFiles, Problem, ProblemError, Set};
+
+/// Pairs that a simulator of the user's own wrote.
+///
+/// A set without files of its own is the end of the training files: the test pairs last, the validation pairs before
+/// them, and what is left is trained on.
+pub struct OwnPairs {
+    training: Portion,
+    validation: Portion,
+    test: Portion,
+    x_shape: Vec<usize>,
+    y_shape: Vec<usize>,
+    said: [Quantity; 2],
+}
+
+impl OwnPairs {
+    /// Opens the files of a problem.
+    ///
+    /// # Errors
+    /// Files that cannot be read, disagree with each other, or hold too few pairs.
+    pub fn open(files: &PairFiles, problem: &Problem) -> Result<Self, ProblemError> {
+        let pairs = Arc::new(Pairs::open(&files.training)?);
+        if problem.noise.is_some() && !pairs.clean() {
+            return Err(ProblemError::OwnPairs {
+                path: files.training.clone(),
+                what: "there is a [noise] table, and y does not say that it has no noise yet".into(),
+                remedy: "write that, y.attrs[\"noise\"] = \"none\" in h5py, or leave out [noise]".into(),
+            });
+        }
+        let mut end = pairs.len();
+        let mut held_out = |set: Set, path: &Option<PathBuf>, count: usize, key: &str| match path {
+            Some(path) => elsewhere(set, path, count, key, &pairs),
+            None => {
+                let start = end.saturating_sub(count);
+                Ok(Portion::new(pairs.clone(), start..std::mem::replace(&mut end, start)))
+            }
+        };
+        let (tested, validated) = (problem.evaluation.pairs, problem.training.validation_pairs);
+        let test = held_out(Set::Test, &files.test, tested, "evaluation.pairs")?;
+        let validation = held_out(Set::Validation, &files.validation, validated, "training.validation_pairs")?;
+        let batch = problem.training.batch;
+        if end < batch {
+            let of_these = |path: &Option<PathBuf>, count| if path.is_some() { 0 } else { count };
+            return Err(ProblemError::OwnPairs {
+                path: files.training.clone(),
+                what: format!(
+                    "holds {} pairs; {} held out for the test (evaluation.pairs) and {} for validation \
+                     (training.validation_pairs) leave too few for a batch of {batch}",
+                    pairs.len(),
+                    of_these(&files.test, tested),
+                    of_these(&files.validation, validated),
+                ),
+                remedy: "write more pairs, hold out fewer, or use a smaller batch".into(),
+            });
+        }
+        let (x_shape, y_shape) = (pairs.x_shape().to_vec(), pairs.y_shape().to_vec());
+        let said = [pairs.info().x.clone(), pairs.info().y.clone()];
+        Ok(Self { training: Portion::new(pairs, 0..end), validation, test, x_shape, y_shape, said })
+    }
+
+    fn portion(&self, set: Set) -> &Portion {
+        match set {
+            Set::Training => &self.training,
+            Set::Validation => &self.validation,
+            Set::Test => &self.test,
+        }
+    }
+}
+
+/// The first pairs of files that are a set of their own.
+fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -> Result<Portion, ProblemError> {
+    let wrong = |what: String, remedy: String| Err(ProblemError::OwnPairs { path: path.into(), what, remedy });
+    let pairs = Pairs::open(path)?;
+    let shapes = [("x", pairs.x_shape(), training.x_shape()), ("y", pairs.y_shape(), training.y_shape())];
+    if let Some((name, here, there)) = shapes.into_iter().find(|(_, here, there)| here != there) {
+        let what = format!("one {name} has shape {here:?}, in the training pairs {there:?}");
+        return wrong(what, format!("write {} pairs of the same shape", set.name()));
+    }
+    if pairs.len() < count {
+        let what = format!("holds {} pairs, {key} asks for {count}", pairs.len());
+        return wrong(what, format!("write more, or set {key} = {}", pairs.len()));
+    }
+    Ok(Portion::new(Arc::new(pairs), 0..count))
+}
+
+impl PairOrigin for OwnPairs {
+    fn x_shape(&self) -> &[usize] {
+        &self.x_shape
+    }
+
+    fn y_shape(&self) -> &[usize] {
+        &self.y_shape
+    }
+
+    fn read(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
+        let indices: Vec<usize> = range.map(|i| i as usize).collect();
+        self.portion(set).read(&indices)
+    }
+
+    fn is_clean(&self, set: Set) -> bool {
+        self.portion(set).is_clean()
+    }
+
+    fn stored(&self, set: Set) -> Option<&Portion> {
+        Some(self.portion(set))
+    }
+
+    fn said(&self) -> [Quantity; 2] {
+        self.said.clone()
+    }
+}
