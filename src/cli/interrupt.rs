@@ -11,7 +11,7 @@ pub fn listen() {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(super::INTERRUPTED));
         }
-        output::note("\nstopping after this step; press Ctrl-C again to stop at once");
+        output::note("\nstopping where nothing is lost; press Ctrl-C again to stop at once");
     });
 }
 

@@ -7,6 +7,7 @@ mod experiment;
 mod inspect;
 mod interrupt;
 mod memory;
+mod new;
 mod output;
 mod plot;
 mod progress;
@@ -16,6 +17,7 @@ mod simulate;
 mod stats;
 mod train;
 mod trained;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -32,10 +34,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    New(new::New),
     Check(check::Check),
     Run(run::Run),
     Simulate(simulate::Simulate),
     Train(train::Train),
+    Watch(watch::Watch),
     Sample(sample::Sample),
     Diagnose(diagnose::Diagnose),
     Plot(plot::Plot),
@@ -59,10 +63,12 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     interrupt::listen();
     let ended = match cli.command {
+        Command::New(command) => command.execute(),
         Command::Check(command) => command.execute(),
         Command::Run(command) => command.execute(),
         Command::Simulate(command) => command.execute(),
         Command::Train(command) => command.execute(),
+        Command::Watch(command) => command.execute(),
         Command::Sample(command) => command.execute(),
         Command::Diagnose(command) => command.execute(),
         Command::Plot(command) => command.execute(),

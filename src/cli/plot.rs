@@ -111,7 +111,7 @@ pub fn run(folder: &RunFolder) -> Result {
         let entries = read_log(&folder.training_log())?;
         if !entries.is_empty() {
             let floor = exact.as_ref().map(|exact| exact.entropy_per_dim());
-            let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights.";
+            let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights. Below: the norm of the gradient before clipping, the learning rate, and the relative error with which the inverse of the flow recomputes its input.";
             sections
                 .push(("Training".to_string(), vec![curve(training_curve(&entries, floor)?, "training", caption)?]));
         }

@@ -47,6 +47,35 @@ impl Ticks {
         Ticks { marks: multiples.map(mark).collect(), exponent: 0 }
     }
 
+    /// Powers of ten between two positive values, in either order: every one, or every second, … as `most` ticks allow;
+    /// between values that are closer than that also twice and five times them.
+    pub fn tenfold(from: f64, to: f64, most: usize) -> Ticks {
+        let [from, to] = [from.log10(), to.log10()];
+        if !(from.is_finite() && to.is_finite()) {
+            return Ticks { marks: Vec::new(), exponent: 0 };
+        }
+        let (low, high) = (from.min(to) - 1e-9, from.max(to) + 1e-9);
+        let (first, last) = (low.floor() as i32, high.ceil() as i32);
+        let inside = |value: f64| (low..=high).contains(&value.log10());
+        let of = |factors: &[f64], step: i32| -> Vec<f64> {
+            let powers = (first..=last).filter(|power| power.rem_euclid(step) == 0);
+            let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
+            values.filter(|&value| inside(value)).collect()
+        };
+        let fine = [of(&[1.0, 2.0, 5.0], 1), of(&[1.0, 3.0], 1)].into_iter().find(|values| values.len() <= most.max(1));
+        let coarse = || (1..).map(|step| of(&[1.0], step)).find(|values| values.len() <= most.max(1));
+        let values = fine.or_else(coarse).unwrap_or_default();
+        let mark = |value: f64| {
+            let power = value.log10().round();
+            let text = match (value / 10f64.powf(power) - 1.0).abs() < 1e-9 && !(-2.0..=3.0).contains(&power) {
+                true => format!("10{}", superscript(power as i32)),
+                false => number(value),
+            };
+            (value, text)
+        };
+        Ticks { marks: values.into_iter().map(mark).collect(), exponent: 0 }
+    }
+
     /// A name with its unit and the power of ten of the labels: "depth (×10⁻³ m)".
     pub fn name(&self, name: &str, unit: &str) -> String {
         let unit = self.unit(unit);
@@ -139,6 +168,18 @@ mod tests {
         };
         assert_eq!(texts(64.0, 1024.0, 6), ["64", "128", "256", "512", "1024"]);
         assert_eq!(texts(5000.0, 0.4, 4), ["1", "16", "256", "4096"]);
+        assert!(texts(0.0, 8.0, 4).is_empty() && texts(f64::NAN, 8.0, 4).is_empty());
+    }
+
+    #[test]
+    fn powers_of_ten_are_ticks_and_what_lies_between_them_where_there_is_room() {
+        let texts = |from, to, most| -> Vec<String> {
+            Ticks::tenfold(from, to, most).marks.into_iter().map(|(_, text)| text).collect()
+        };
+        assert_eq!(texts(1e-8, 3e-3, 6), ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"]);
+        assert_eq!(texts(20.0, 0.3, 6), ["0.5", "1", "2", "5", "10", "20"]);
+        assert_eq!(texts(1e-12, 1.0, 4), ["10⁻¹²", "10⁻⁸", "10⁻⁴", "1"]);
+        assert_eq!(texts(1.1, 1.9, 6), Vec::<String>::new());
         assert!(texts(0.0, 8.0, 4).is_empty() && texts(f64::NAN, 8.0, 4).is_empty());
     }
 

@@ -7,23 +7,19 @@ use super::encode;
 use super::frame::{Scale, Side};
 use super::plot::{Mark, Plot, Series};
 use super::style::{BLUE_BAND, CHANCE, CURVE, GAP, REFERENCE, TITLE, series_colour};
-use crate::train::Entry;
 use crate::uq::coverage::Coverage;
 use crate::uq::ecdf::Bands;
 use crate::uq::error_by_uncertainty::Bin;
 use std::path::{Path, PathBuf};
 
 /// The frame of a curve over steps.
-const WIDE: [f64; 2] = [1040.0, 600.0];
+pub(super) const WIDE: [f64; 2] = [1040.0, 600.0];
 /// The frame of a curve against a diagonal.
 const SQUARE: [f64; 2] = [680.0, 680.0];
-/// The share of the training that may lie outside the frame: it starts orders of magnitude above where it ends.
-const WARM_UP: f64 = 0.05;
-
 /// A curve that was drawn and can be written.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    canvas: Canvas,
+    pub(super) canvas: Canvas,
 }
 
 impl Curve {
@@ -54,50 +50,6 @@ impl Curve {
         self.write_svg(&svg)?;
         Ok([png, svg])
     }
-}
-
-/// Training and validation loss, nats per dimension, against the step; `floor` is the loss of the exact posterior.
-pub fn training_curve(entries: &[Entry], floor: Option<f64>) -> Result<Curve, FigureError> {
-    let Some(last) = entries.iter().map(|entry| entry.step).max() else {
-        return Err(empty("training curve", "train first: the log has no entries"));
-    };
-    let of = |value: fn(&Entry) -> f64| entries.iter().map(|e| [e.step as f64, value(e)]).collect::<Vec<_>>();
-    let (training, validation) = (of(|e| e.nll), of(|e| e.validation));
-    let range = loss_range(training.iter().chain(&validation), last as f64, floor);
-    let mut series = Vec::new();
-    if let Some(floor) = floor.filter(|floor| floor.is_finite()) {
-        let points = vec![[0.0, floor], [last as f64, floor]];
-        series.push(line("exact posterior", points, Stroke::new(REFERENCE, CURVE).dashed()));
-    }
-    for (index, (name, points)) in [("training", training), ("validation", validation)].into_iter().enumerate() {
-        if !points.iter().any(|p| p[1].is_finite()) {
-            continue;
-        }
-        let colour = series_colour(index);
-        if entries.len() == 1 {
-            let mark = Mark::Dots { points, radius: 2.0 * CURVE, colour };
-            series.push(Series { name: name.into(), mark });
-        } else {
-            series.push(line(name, points, Stroke::new(colour, CURVE)));
-        }
-    }
-    let plot = Plot {
-        size: WIDE,
-        horizontal: Side { whole: true, ..Side::new([0.0, last.max(1) as f64], "step", "") },
-        vertical: Side::new([range[1], range[0]], "negative log-likelihood", "nats per dimension"),
-        series,
-    };
-    Ok(Curve::new("", &plot))
-}
-
-/// The range of all losses behind the warm-up, with a margin.
-fn loss_range<'a>(points: impl Iterator<Item = &'a [f64; 2]> + Clone, last: f64, floor: Option<f64>) -> [f64; 2] {
-    let finite = points.filter(|p| p[1].is_finite());
-    let settled = || finite.clone().filter(|p| p[0] > WARM_UP * last).map(|p| p[1]);
-    let losses: Vec<f64> =
-        if settled().next().is_some() { settled().collect() } else { finite.map(|p| p[1]).collect() };
-    let all = losses.into_iter().chain(floor.filter(|floor| floor.is_finite()));
-    padded(drawable(all.fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], v| [l.min(v), h.max(v)])))
 }
 
 /// Observed against expected coverage of central credible intervals, with the band of chance around what was observed.
@@ -207,7 +159,7 @@ pub fn growth_curve(
     Ok(Curve::new("", &Plot { size: WIDE, horizontal: side(0, horizontal), vertical, series }))
 }
 
-fn line(name: &str, points: Vec<[f64; 2]>, stroke: Stroke) -> Series {
+pub(super) fn line(name: &str, points: Vec<[f64; 2]>, stroke: Stroke) -> Series {
     Series { name: name.into(), mark: Mark::Line { points, stroke } }
 }
 
@@ -215,63 +167,33 @@ fn diagonal([from, to]: [f64; 2], name: &str) -> Series {
     line(name, vec![[from, from], [to, to]], Stroke::new(REFERENCE, CURVE).dashed())
 }
 
-fn padded([low, high]: [f64; 2]) -> [f64; 2] {
+pub(super) fn padded([low, high]: [f64; 2]) -> [f64; 2] {
     let margin = 0.05 * (high - low);
     [low - margin, high + margin]
 }
 
-fn empty(what: &str, remedy: &'static str) -> FigureError {
+pub(super) fn empty(what: &str, remedy: &'static str) -> FigureError {
     FigureError::Empty { what: what.into(), remedy }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::random::{Purpose, stream};
 
-    fn svg(curve: &Curve) -> String {
+    pub fn svg(curve: &Curve) -> String {
         let folder = tempfile::tempdir().unwrap();
         let [png, svg] = curve.write(folder.path(), "curve").unwrap();
         assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
         std::fs::read_to_string(&svg).unwrap()
     }
 
-    fn contains(text: &str, labels: &[&str]) {
+    pub fn contains(text: &str, labels: &[&str]) {
         labels.iter().for_each(|label| assert!(text.contains(label), "{label}"));
     }
 
-    fn entries(losses: &[f64]) -> Vec<Entry> {
-        let entry = |(i, &nll): (usize, &f64)| Entry {
-            step: 10 * (i as u64 + 1),
-            nll,
-            validation: nll + 0.1,
-            learning_rate: 1e-3,
-            gradient_norm: 1.0,
-            reconstruction_error: 0.0,
-        };
-        losses.iter().enumerate().map(entry).collect()
-    }
-
     #[test]
-    fn the_start_of_training_does_not_hide_its_end() {
-        let mut losses = vec![1e6, 1e3, f64::NAN];
-        losses.extend((0..97).map(|i| 1.0 - 0.005 * f64::from(i)));
-        let points: Vec<[f64; 2]> = losses.iter().zip(1..).map(|(&loss, i)| [f64::from(i) * 10.0, loss]).collect();
-        let [low, high] = loss_range(points.iter(), 1000.0, Some(0.4));
-        assert!(low < 0.4 && high > 0.98 && high < 1.1, "{low} {high}");
-        let text = svg(&training_curve(&entries(&losses), Some(0.4)).unwrap());
-        contains(&text, &["exact posterior", "training", "validation", "negative log-likelihood (nats per dimension)"]);
-    }
-
-    #[test]
-    fn odd_logs_are_drawn_and_empty_ones_refused() {
-        for losses in [&[f64::NAN, f64::NAN][..], &[3.0], &[2.0, 2.0], &[f64::INFINITY, -1e300]] {
-            for floor in [None, Some(f64::NAN), Some(1.0)] {
-                svg(&training_curve(&entries(losses), floor).unwrap());
-            }
-        }
-        let message = training_curve(&[], None).unwrap_err().to_string();
-        assert!(message.contains("train first"), "{message}");
+    fn curves_of_nothing_are_refused() {
         assert!(coverage_curve(&[]).is_err() && error_by_uncertainty(&[Bin::default()], "m").is_err());
     }
 

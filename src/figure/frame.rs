@@ -11,8 +11,10 @@ use crate::io;
 pub enum Scale {
     /// Equal differences are equally long.
     Linear,
-    /// Equal ratios are equally long; values are positive.
+    /// Equal ratios are equally long, marked at powers of two; values are positive.
     Doubling,
+    /// The same, marked at powers of ten.
+    Tenfold,
 }
 
 /// One side of a frame: which values it spans, and what they are.
@@ -45,7 +47,7 @@ impl Side {
     fn share(&self, value: f64) -> f64 {
         let [value, from, to] = [value, self.ends[0], self.ends[1]].map(|v| match self.scale {
             Scale::Linear => v,
-            Scale::Doubling => v.log2(),
+            Scale::Doubling | Scale::Tenfold => v.log2(),
         });
         (value - from) / (to - from)
     }
@@ -54,6 +56,7 @@ impl Side {
         match self.scale {
             Scale::Linear => Ticks::new(self.ends[0], self.ends[1], most, self.whole),
             Scale::Doubling => Ticks::doublings(self.ends[0], self.ends[1], most),
+            Scale::Tenfold => Ticks::tenfold(self.ends[0], self.ends[1], most),
         }
     }
 }

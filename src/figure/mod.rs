@@ -21,15 +21,17 @@ mod profiles;
 pub mod report;
 mod statistics;
 mod style;
+pub mod training;
 
 pub use colour::{Palette, extent, symmetric_extent};
-pub use curve::{Curve, coverage_curve, ecdf_difference, error_by_uncertainty, growth_curve, training_curve};
+pub use curve::{Curve, coverage_curve, ecdf_difference, error_by_uncertainty, growth_curve};
 pub use error::FigureError;
 pub use maps::{Content, Figure, Line, Panel};
 pub use pairs::pairs_figure;
 pub use posterior::posterior_figures;
 pub use report::Report;
 pub use statistics::maps_figures;
+pub use training::{training_curve, training_text};
 
 use std::path::PathBuf;
 

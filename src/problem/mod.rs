@@ -14,6 +14,7 @@ mod pair_origin;
 mod simulate;
 mod simulator;
 pub mod survey;
+pub mod template;
 
 pub use batches::ExperimentBatches;
 pub use error::ProblemError;

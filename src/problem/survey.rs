@@ -9,7 +9,7 @@ use crate::problem::{Experiment, ProblemError, Set};
 /// Pairs that are read or simulated at once.
 const AT_ONCE: u64 = 16;
 /// Values this many standard deviations from the mean squeeze all others into a corner of the normalised range.
-const OUTLIER: f64 = 100.0;
+const OUTLIER: f64 = 30.0;
 /// Channels of scales further apart than this cannot be seen beside each other, by a network or in a figure.
 const SCALES: f64 = 1e3;
 /// A mean this many standard deviations from zero leaves few of the seven digits of f32.

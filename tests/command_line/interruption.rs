@@ -65,3 +65,31 @@ fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
         assert!(read(&whole) == read(&stopped), "{file}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_second_interrupt_ends_the_program_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // One step of this takes many seconds.
+    let slow = [("batch = 8", "batch = 2048"), ("shape = [8, 8]", "shape = [64, 64]"), ("hidden = 8", "hidden = 64")];
+    let (path, out) = (problem(dir.path(), &slow), dir.path().join("run"));
+    let mut child = Command::new(posteria().get_program())
+        .args(["train", text(&path), "--out", text(&out)])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let interrupt = || {
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(300));
+    };
+    interrupt();
+    interrupt();
+    let start = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(said.contains("press Ctrl-C again") && !said.contains("what was finished is kept"), "{said}");
+    assert!(!out.join("checkpoint").exists());
+}

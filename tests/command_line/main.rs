@@ -1,9 +1,11 @@
 //! The program as people meet it: every command, every error, every way to stop it.
 
+mod beginning;
 mod damage;
 mod errors;
 mod interruption;
 mod own_pairs;
+mod watching;
 mod workflow;
 
 use assert_cmd::Command;

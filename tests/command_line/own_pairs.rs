@@ -34,7 +34,7 @@ observations = 2
 kept_draws = 5
 "#;
 
-fn problem(folder: &Path, replacements: &[(&str, &str)]) -> PathBuf {
+pub fn problem(folder: &Path, replacements: &[(&str, &str)]) -> PathBuf {
     let text = replacements.iter().fold(PROBLEM.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from} is not in the problem");
         text.replacen(from, to, 1)
@@ -45,14 +45,14 @@ fn problem(folder: &Path, replacements: &[(&str, &str)]) -> PathBuf {
 }
 
 /// Numbers that are different in every place.
-fn numbers(shape: &[usize]) -> ArrayD<f32> {
+pub fn numbers(shape: &[usize]) -> ArrayD<f32> {
     let size: usize = shape.iter().product();
     let value = |i: usize| ((i * 7919 + i / 64) % 1009) as f32 / 500.0 - 1.0;
     ArrayD::from_shape_vec(IxDyn(shape), (0..size).map(value).collect()).unwrap()
 }
 
 /// Files without seal, labels or attributes, as anybody writes them.
-fn bare(path: &Path, datasets: &[(&str, ArrayD<f32>)]) {
+pub fn bare(path: &Path, datasets: &[(&str, ArrayD<f32>)]) {
     let file = hdf5::File::create(path).unwrap();
     for (name, values) in datasets {
         file.new_dataset_builder().with_data(values).create(*name).unwrap();

@@ -203,7 +203,9 @@ fn nobody_listening_is_no_error() {
 #[test]
 fn help_speaks_of_every_command_and_wrong_use_is_code_two() {
     let help = succeed(&["--help"]);
-    for command in ["run", "simulate", "train", "sample", "diagnose", "plot", "inspect", "stats"] {
+    for command in
+        ["new", "check", "run", "simulate", "train", "watch", "sample", "diagnose", "plot", "inspect", "stats"]
+    {
         assert!(help.contains(command), "{help}");
         assert!(succeed(&[command, "--help"]).contains("Usage: posteria"), "{command}");
     }
