@@ -12,7 +12,7 @@ use crate::io::{PairsInfo, Provenance};
 use crate::model::Model;
 use crate::operator::LinearOperator;
 use crate::posterior::exact::PeriodicGaussian;
-use crate::prior::{PeriodicGaussianField, Prior, PriorConfig};
+use crate::prior::{Part, PeriodicGaussianField, Prior, PriorConfig};
 use crate::problem::{Problem, ProblemError};
 use crate::random::{Purpose, stream};
 
@@ -34,6 +34,15 @@ impl Set {
             Set::Training => "training",
             Set::Validation => "validation",
             Set::Test => "test",
+        }
+    }
+
+    /// The images of the prior it may use.
+    fn part(self) -> Part {
+        match self {
+            Set::Training => Part::Training,
+            Set::Validation => Part::Validation,
+            Set::Test => Part::Test,
         }
     }
 
@@ -73,11 +82,12 @@ impl Experiment {
         }
         let (config, of_operator) = (problem.model_config(), Some(problem.operator.clone()));
         Model::new(config, of_operator, &domain, operator.range(), problem.seed, &Device::flex())?;
-        let PriorConfig::PeriodicGaussianField { shape, offset, power } = &problem.prior;
-        let field = PeriodicGaussianField::new(shape, *offset, *power)?;
-        let exact = match problem.operator.convolution(&domain)? {
-            Some(convolution) => Some(Arc::new(PeriodicGaussian::new(&field, &convolution, problem.noise.sigma)?)),
-            None => None,
+        let exact = match (&problem.prior, problem.operator.convolution(&domain)?) {
+            (PriorConfig::PeriodicGaussianField { shape, offset, power }, Some(convolution)) => {
+                let field = PeriodicGaussianField::new(shape, *offset, *power)?;
+                Some(Arc::new(PeriodicGaussian::new(&field, &convolution, problem.noise.sigma)?))
+            }
+            _ => None,
         };
         Ok(Self { problem, prior, operator, exact })
     }
@@ -105,7 +115,7 @@ impl Experiment {
     /// x and y without noise of these pairs of a set. Pair i is the same whoever asks for it.
     pub fn clean_pairs(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
         let indices: Vec<u64> = range.map(|i| set.first() + i).collect();
-        let draw = |&i: &u64| self.prior.sample(&mut stream(self.problem.seed, Purpose::Prior, i));
+        let draw = |&i: &u64| self.prior.sample_part(set.part(), &mut stream(self.problem.seed, Purpose::Prior, i));
         let images: Vec<ArrayD<f32>> = indices.par_iter().map(draw).collect();
         let views: Vec<_> = images.iter().map(|image| image.view()).collect();
         let x = if views.is_empty() {

@@ -175,7 +175,7 @@ impl Problem {
         Self::parse(&text, &path, size)
     }
 
-    /// The problem of a text; `path` is for messages.
+    /// The problem of a text; `path` is for messages, and files that the problem names are sought from its folder.
     pub fn parse(text: &str, path: &Path, size: Size) -> Result<Self, ProblemError> {
         let syntax = |message: String| ProblemError::Syntax { path: path.into(), message };
         let table: Table = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
@@ -206,6 +206,7 @@ impl Problem {
                 }
             }
         }
+        chosen.prior.resolve(path.parent().unwrap_or(Path::new("")));
         Checks { text, path, overlay: size.table() }.hold(&chosen)?;
         Ok(chosen)
     }
