@@ -64,7 +64,7 @@ impl IoError {
         }
     }
 
-    pub(super) fn content(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn content(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Content { place: place.into(), what: what.into(), remedy: remedy.into() }
     }
 

@@ -1,4 +1,4 @@
-//! What a file or folder is, in words: pairs, results, a model, diagnostics, any HDF5 or npy file.
+//! What a file or folder is, in words: pairs, results, a model, diagnostics, any HDF5, npy or NIfTI file.
 
 use super::error::{IoError, Result};
 use super::hdf;
@@ -31,7 +31,9 @@ pub fn inspect(path: &Path) -> Result<String> {
         return pairs(path);
     }
     match extension.as_str() {
-        "npy" => npy(path),
+        "npy" => array(path, "npy"),
+        "nii" => array(path, "NIfTI"),
+        "gz" if path.to_string_lossy().to_ascii_lowercase().ends_with(".nii.gz") => array(path, "NIfTI"),
         "json" => json(path),
         "jsonl" => json_lines(path),
         "png" => png(path),
@@ -124,9 +126,9 @@ fn dataset(out: &mut String, source: &Source, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn npy(path: &Path) -> Result<String> {
+fn array(path: &Path, format: &str) -> Result<String> {
     let rows = Rows::open(&path.display().to_string())?;
-    let mut out = format!("{}: npy {:?} {}\n", path.display(), rows.shape(), rows.type_name());
+    let mut out = format!("{}: {format} {:?} {}\n", path.display(), rows.shape(), rows.type_name());
     range(&mut out, &rows)?;
     Ok(out)
 }

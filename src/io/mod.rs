@@ -1,4 +1,4 @@
-//! Arrays in and out of files: HDF5 and npy, sealed, atomic, readable by h5py without explanation.
+//! Arrays in and out of files: HDF5, sealed, atomic, readable by h5py without explanation; npy, NIfTI and PNG are read.
 //!
 //! Knows arrays, axes and attributes, nothing of what they mean. Everything the project writes goes through [`Create`]:
 //! under a temporary name, then sealed with a digest, then renamed. Everything it reads goes through [`Source`] and
@@ -23,14 +23,18 @@
 
 mod atomic;
 pub mod create;
+mod element;
 mod error;
 pub mod folder;
 pub mod grid;
 mod hdf;
 pub mod inspect;
 mod limits;
+pub mod listing;
+mod nifti;
 mod npy;
 pub mod pairs;
+mod picture;
 pub mod results;
 pub mod seal;
 pub mod source;

@@ -1,6 +1,7 @@
 //! Arrays of numpy's own format, `.npy`, read box by box: any integer or floating-point type, either byte order, C or
 //! Fortran layout.
 
+use super::element::Element;
 use super::error::{IoError, Result};
 use super::limits::buffer;
 use ndarray::{ArrayD, IxDyn};
@@ -27,21 +28,6 @@ pub struct Npy {
     element: Element,
 }
 
-/// One number as it stands in the file.
-#[derive(Clone, Copy, Debug)]
-struct Element {
-    kind: Number,
-    size: usize,
-    big_endian: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Number {
-    Signed,
-    Unsigned,
-    Float,
-}
-
 impl Npy {
     /// Reads the header and holds the size of the file against it.
     pub fn open(path: &Path) -> Result<Self> {
@@ -61,7 +47,7 @@ impl Npy {
             )
         })?;
         let elements = header.shape.iter().try_fold(1u64, |n, &s| n.checked_mul(s as u64));
-        let needed = elements.and_then(|n| n.checked_mul(element.size as u64)).and_then(|n| n.checked_add(data));
+        let needed = elements.and_then(|n| n.checked_mul(element.size() as u64)).and_then(|n| n.checked_add(data));
         if needed.is_none_or(|needed| needed > length) {
             return Err(IoError::damaged(
                 path,
@@ -86,17 +72,7 @@ impl Npy {
 
     /// The type as numpy writes it.
     pub fn type_name(&self) -> String {
-        let letter = match self.element.kind {
-            Number::Signed => 'i',
-            Number::Unsigned => 'u',
-            Number::Float => 'f',
-        };
-        let order = match self.element {
-            Element { size: 1, .. } => '|',
-            Element { big_endian: true, .. } => '>',
-            _ => '<',
-        };
-        format!("{order}{letter}{}", self.element.size)
+        self.element.to_string()
     }
 
     /// Reads a box, one range an axis, into `out` in standard layout.
@@ -126,12 +102,12 @@ impl Npy {
         let split = ranges.len().saturating_sub(whole + 1);
         let behind: usize = shape.iter().skip(split + 1).product();
         let run = ranges.get(split).map_or(1, ExactSizeIterator::len) * behind;
-        let mut bytes = vec![0; run * self.element.size];
+        let mut bytes = vec![0; run * self.element.size()];
         let mut index: Vec<usize> = ranges.iter().map(|range| range.start).collect();
         for run in out.chunks_mut(run) {
             let place = index.iter().zip(shape).fold(0, |place, (i, size)| place * size + i);
             self.fill(place, &mut bytes)?;
-            for (value, bytes) in run.iter_mut().zip(bytes.chunks_exact(self.element.size)) {
+            for (value, bytes) in run.iter_mut().zip(bytes.chunks_exact(self.element.size())) {
                 *value = self.element.decode(bytes);
             }
             for axis in (0..split).rev() {
@@ -148,7 +124,7 @@ impl Npy {
     fn fill(&self, element: usize, bytes: &mut [u8]) -> Result<()> {
         // A thread that panicked while holding the lock left only a file position behind, which is set anew here.
         let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let at = self.data + (element * self.element.size) as u64;
+        let at = self.data + (element * self.element.size()) as u64;
         file.seek(SeekFrom::Start(at))
             .and_then(|_| file.read_exact(bytes))
             .map_err(|e| IoError::system(&self.path, "read", e))
@@ -174,89 +150,10 @@ fn check_header_is_small(reader: &mut BufReader<&File>) -> std::result::Result<(
     }
 }
 
-impl Element {
-    /// From numpy's `<f4`, `>i8`, `|u1`.
-    fn parse(descriptor: &str) -> Option<Self> {
-        let mut letters = descriptor.chars();
-        let big_endian = match letters.next()? {
-            '<' | '|' => false,
-            '>' => true,
-            _ => return None,
-        };
-        let kind = match letters.next()? {
-            'f' => Number::Float,
-            'i' => Number::Signed,
-            'u' => Number::Unsigned,
-            _ => return None,
-        };
-        let size = letters.as_str().parse().ok()?;
-        let known: &[usize] = if kind == Number::Float { &[2, 4, 8] } else { &[1, 2, 4, 8] };
-        known.contains(&size).then_some(Self { kind, size, big_endian })
-    }
-
-    /// `bytes` has the size of the element.
-    fn decode(self, bytes: &[u8]) -> f32 {
-        let mut little = [0; 8];
-        little[..self.size].copy_from_slice(bytes);
-        if self.big_endian {
-            little[..self.size].reverse();
-        }
-        let bits = u64::from_le_bytes(little);
-        match (self.kind, self.size) {
-            (Number::Float, 2) => half(bits as u16),
-            (Number::Float, 4) => f32::from_bits(bits as u32),
-            (Number::Float, _) => f64::from_bits(bits) as f32,
-            (Number::Unsigned, _) => bits as f32,
-            (Number::Signed, size) => {
-                let unused = 64 - 8 * size as u32;
-                (((bits << unused) as i64) >> unused) as f32
-            }
-        }
-    }
-}
-
-/// IEEE 754 half precision: 1 bit sign, 5 bits exponent (bias 15), 10 bits fraction.
-fn half(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let exponent = i32::from((bits >> 10) & 31);
-    let fraction = f32::from(bits & 1023);
-    match (exponent, fraction) {
-        (0, fraction) => sign * fraction * 2f32.powi(-24),
-        (31, 0.0) => sign * f32::INFINITY,
-        (31, _) => f32::NAN,
-        (exponent, fraction) => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray_npy::WriteNpyExt;
-
-    #[test]
-    fn half_precision() {
-        for (bits, value) in
-            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95)]
-        {
-            assert_eq!(half(bits), value);
-        }
-        assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
-    }
-
-    #[test]
-    fn every_type_and_order() {
-        let decode = |descriptor: &str, bytes: &[u8]| Element::parse(descriptor).unwrap().decode(bytes);
-        assert_eq!(decode("<f4", &1.5f32.to_le_bytes()), 1.5);
-        assert_eq!(decode(">f4", &1.5f32.to_be_bytes()), 1.5);
-        assert_eq!(decode(">f8", &(-0.1f64).to_be_bytes()), -0.1);
-        assert_eq!(decode("<i2", &(-7i16).to_le_bytes()), -7.0);
-        assert_eq!(decode(">i8", &(-70i64).to_be_bytes()), -70.0);
-        assert_eq!(decode("|u1", &[200]), 200.0);
-        assert_eq!(decode("|i1", &[200]), -56.0);
-        for not_real in ["<c8", "|O", "<U4", "|b1", "<f16", "=f4", "", "<f"] {
-            assert!(Element::parse(not_real).is_none(), "{not_real}");
-        }
-    }
 
     #[test]
     fn boxes_of_either_layout() {

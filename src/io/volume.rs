@@ -1,13 +1,16 @@
-//! The one way to read an array: `file.h5:/path`, `file.h5`, `file.npy`, as a whole or piece by piece, always as f32.
+//! The one way to read an array: `file.h5:/path`, `file.h5`, `file.npy`, `file.nii.gz`, `file.png`, as a whole or piece by
+//! piece, always as f32.
 
 use super::error::{IoError, Result};
 use super::grid::{Axis, Grid};
 use super::hdf;
 use super::limits::{buffer, elements, not_finite};
+use super::nifti;
 use super::npy::Npy;
+use super::picture;
 use super::source::Source;
 use hdf5::Dataset;
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, IxDyn, Slice};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +30,8 @@ pub struct Rows {
 enum Store {
     Hdf5(Dataset),
     Npy(Npy),
+    /// Formats that are not read in part: the values, and their type in the file.
+    Held(ArrayD<f32>, String),
 }
 
 /// Reads a whole array. See [`Rows::open`] for the form of `spec`.
@@ -35,7 +40,8 @@ pub fn read(spec: &str) -> Result<ArrayD<f32>> {
 }
 
 impl Rows {
-    /// Opens `file.h5:/path/of/dataset`, `file.h5` (which must hold one dataset) or `file.npy`.
+    /// Opens `file.h5:/path/of/dataset`, `file.h5` (which must hold one dataset), `file.npy`, a NIfTI-1 volume (`file.nii`,
+    /// `file.nii.gz`; slowest axis first: plane, row, column) or `file.png` (row, column; luminance from 0 to 1).
     pub fn open(spec: &str) -> Result<Self> {
         Self::open_preferring(spec, &[])
     }
@@ -44,8 +50,11 @@ impl Rows {
     pub fn open_preferring(spec: &str, preferred: &[&str]) -> Result<Self> {
         let (path, dataset) = split(spec);
         let path = Path::new(path);
-        if is_npy(path) {
-            return Self::of_npy(path);
+        match Format::of(path) {
+            Format::Npy => return Self::of_npy(path),
+            Format::Nifti => return nifti::read(path).map(|(values, kind)| Self::held(path, values, kind)),
+            Format::Png => return picture::read(path).map(|(values, kind)| Self::held(path, values, kind)),
+            Format::Hdf5 => {}
         }
         let source = Source::open(path)?;
         if let Some(dataset) = dataset {
@@ -70,6 +79,11 @@ impl Rows {
         let npy = Npy::open(path)?;
         let shape = npy.shape().to_vec();
         Ok(Self { path: path.into(), place: path.display().to_string(), shape, store: Store::Npy(npy) })
+    }
+
+    fn held(path: &Path, values: ArrayD<f32>, kind: String) -> Self {
+        let shape = values.shape().to_vec();
+        Self { path: path.into(), place: path.display().to_string(), shape, store: Store::Held(values, kind) }
     }
 
     pub(super) fn of_dataset(path: &Path, name: &str, data: Dataset) -> Result<Self> {
@@ -119,6 +133,7 @@ impl Rows {
         match &self.store {
             Store::Hdf5(data) => hdf::type_name(data),
             Store::Npy(npy) => npy.type_name(),
+            Store::Held(_, kind) => kind.clone(),
         }
     }
 
@@ -126,7 +141,7 @@ impl Rows {
     pub fn axis_labels(&self) -> Vec<String> {
         let labels = match &self.store {
             Store::Hdf5(data) => hdf::texts(data, "DIMENSION_LABELS"),
-            Store::Npy(_) => None,
+            Store::Npy(_) | Store::Held(..) => None,
         };
         labels
             .filter(|labels| labels.len() == self.shape.len())
@@ -142,7 +157,7 @@ impl Rows {
     pub fn text(&self, name: &str) -> Option<String> {
         match &self.store {
             Store::Hdf5(data) => hdf::text(data, name),
-            Store::Npy(_) => None,
+            Store::Npy(_) | Store::Held(..) => None,
         }
     }
 
@@ -150,7 +165,7 @@ impl Rows {
     pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
         match &self.store {
             Store::Hdf5(data) => hdf::numbers(data, name),
-            Store::Npy(_) => None,
+            Store::Npy(_) | Store::Held(..) => None,
         }
     }
 
@@ -165,7 +180,7 @@ impl Rows {
         let first = self.shape.len() - spacing.len();
         let units = match &self.store {
             Store::Hdf5(data) => hdf::texts(data, "spacing_units").unwrap_or_default(),
-            Store::Npy(_) => Vec::new(),
+            Store::Npy(_) | Store::Held(..) => Vec::new(),
         };
         let labels = self.axis_labels();
         let pixels = Grid::of_pixels(&self.shape[first..]);
@@ -257,6 +272,11 @@ impl Rows {
         }
         match &self.store {
             Store::Npy(npy) => npy.read_box(ranges, out),
+            Store::Held(values, _) => {
+                let part = values.slice_each_axis(|axis| Slice::from(ranges[axis.axis.index()].clone()));
+                out.iter_mut().zip(&part).for_each(|(to, from)| *to = *from);
+                Ok(())
+            }
             Store::Hdf5(data) => {
                 let start: Vec<usize> = ranges.iter().map(|range| range.start).collect();
                 hdf::read_box(data, &start, &count, out).map_err(|e| IoError::reading(&self.path, &e))
@@ -279,7 +299,7 @@ impl Rows {
     fn chunk(&self) -> Option<Vec<usize>> {
         match &self.store {
             Store::Hdf5(data) => data.chunk(),
-            Store::Npy(_) => None,
+            Store::Npy(_) | Store::Held(..) => None,
         }
     }
 
@@ -299,8 +319,25 @@ fn split(spec: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn is_npy(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
+/// What a file is, by its name; whatever has no name of another format is taken for HDF5.
+enum Format {
+    Hdf5,
+    Npy,
+    Nifti,
+    Png,
+}
+
+impl Format {
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        match name.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("npy") => Format::Npy,
+            Some("nii") => Format::Nifti,
+            Some("gz") if name.ends_with(".nii.gz") => Format::Nifti,
+            Some("png") => Format::Png,
+            _ => Format::Hdf5,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -412,6 +449,22 @@ mod tests {
         assert!(read(&spec).unwrap_err().to_string().contains("free memory"));
         let rows = Rows::open(&spec).unwrap();
         assert_eq!(rows.rows(1 << 39..(1 << 39) + 2).unwrap().shape(), [2, 1 << 20]);
+    }
+
+    #[test]
+    fn formats_that_are_held_are_read_in_part_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("A.PNG");
+        let mut encoder = png::Encoder::new(std::fs::File::create(&path).unwrap(), 3, 2);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.write_header().unwrap().write_image_data(&[0, 51, 102, 153, 204, 255]).unwrap();
+        let rows = Rows::open(&path.display().to_string()).unwrap();
+        assert_eq!((rows.shape(), rows.type_name().as_str()), (&[2, 3][..], "|u1"));
+        assert_eq!(rows.read_box(&[1..2, 1..3]).unwrap(), ndarray::array![[0.8, 1.0]].into_dyn());
+        assert!(rows.read_box(&[1..3, 0..1]).is_err() && rows.read_box(&[0..1]).is_err());
+        std::fs::write(folder.path().join("a.nii.gz"), b"nothing").unwrap();
+        let message = Rows::open(&folder.path().join("a.nii.gz").display().to_string()).unwrap_err().to_string();
+        assert!(message.contains("a.nii.gz") && message.contains("damaged"), "{message}");
     }
 
     #[test]

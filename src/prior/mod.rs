@@ -1,13 +1,23 @@
 //! Generators of ground truth, each a distribution with a density.
 
+mod ellipses;
 mod field;
+mod files;
+mod texture;
+mod vessels;
 
+pub use ellipses::{Ellipses, EllipsesConfig};
 pub use field::PeriodicGaussianField;
 pub(crate) use field::filtered_noise;
+pub use files::{Files, FilesConfig};
+pub use vessels::{Vessels, VesselsConfig};
 
+use crate::io::IoError;
 use ndarray::ArrayD;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// A distribution of images.
 pub trait Prior: Send + Sync {
@@ -16,6 +26,23 @@ pub trait Prior: Send + Sync {
 
     /// One image of shape [`Prior::shape`]: a function of the stream alone.
     fn sample(&self, rng: &mut ChaCha8Rng) -> ArrayD<f32>;
+
+    /// The same for one set of pairs. A prior made of a finite number of images keeps some for each set, so that tests see
+    /// what training did not; to all others sets are the same.
+    fn sample_part(&self, _part: Part, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
+        self.sample(rng)
+    }
+}
+
+/// What images of a prior are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What weights are fitted to.
+    Training,
+    /// What decides which weights are kept.
+    Validation,
+    /// What judges them.
+    Test,
 }
 
 /// What is wrong with a prior's parameters, and what to do about it.
@@ -31,6 +58,27 @@ pub enum PriorError {
         /// What to do next.
         remedy: &'static str,
     },
+    /// A file it is made of cannot be used.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// Holds the ends of an interval, the least first, against the range they must lie in.
+fn check_interval(
+    name: &'static str,
+    [least, most]: [f64; 2],
+    [low, high]: [f64; 2],
+    remedy: &'static str,
+) -> Result<(), PriorError> {
+    match low <= least && least <= most && most <= high {
+        true => Ok(()),
+        false => Err(PriorError::Parameter { name, value: format!("{:?}", [least, most]), remedy }),
+    }
+}
+
+/// A uniform number of an interval.
+fn between([low, high]: [f64; 2], rng: &mut ChaCha8Rng) -> f64 {
+    low + (high - low) * rng.random::<f64>()
 }
 
 /// A prior as a problem file names it, `kind = "…"`.
@@ -48,6 +96,12 @@ pub enum PriorConfig {
         #[serde(default = "default_power")]
         power: f64,
     },
+    /// Arteries, veins and capillaries, see [`Vessels`].
+    Vessels(VesselsConfig),
+    /// Ellipses or ellipsoids as in the phantoms of tomography, see [`Ellipses`].
+    Ellipses(EllipsesConfig),
+    /// Parts of images or volumes that are there already, see [`Files`].
+    Files(FilesConfig),
 }
 
 fn default_offset() -> f64 {
@@ -65,7 +119,18 @@ impl PriorConfig {
             PriorConfig::PeriodicGaussianField { shape, offset, power } => {
                 Box::new(PeriodicGaussianField::new(shape, *offset, *power)?)
             }
+            PriorConfig::Vessels(config) => Box::new(Vessels::new(config)?),
+            PriorConfig::Ellipses(config) => Box::new(Ellipses::new(config)?),
+            PriorConfig::Files(config) => Box::new(Files::new(config)?),
         })
+    }
+
+    /// Makes relative paths absolute: they start from `folder`, that of the problem file.
+    pub fn resolve(&mut self, folder: &Path) {
+        if let PriorConfig::Files(config) = self {
+            let path = folder.join(&config.path);
+            config.path = std::path::absolute(&path).unwrap_or(path);
+        }
     }
 }
 
@@ -80,6 +145,36 @@ mod tests {
         let expected = PriorConfig::PeriodicGaussianField { shape: vec![32, 32], offset: 4.0, power: 2.0 };
         assert_eq!(config, Some(expected));
         assert!(toml::from_str::<PriorConfig>(&format!("{text}\npwoer = 3.0")).is_err());
+    }
+
+    #[test]
+    fn every_kind_has_defaults_and_knows_its_keys() {
+        for (kind, expected) in [
+            ("vessels", PriorConfig::Vessels(VesselsConfig { shape: vec![32, 32], ..VesselsConfig::default() })),
+            ("ellipses", PriorConfig::Ellipses(EllipsesConfig { shape: vec![32, 32], ..EllipsesConfig::default() })),
+        ] {
+            let text = format!("kind = \"{kind}\"\nshape = [32, 32]");
+            let config: PriorConfig = toml::from_str(&text).unwrap();
+            assert_eq!(config, expected);
+            assert_eq!(toml::from_str::<PriorConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+            assert_eq!(config.build().unwrap().shape(), [1, 32, 32]);
+            let error = toml::from_str::<PriorConfig>(&format!("{text}\ncontrasts = 1")).unwrap_err().to_string();
+            assert!(error.contains("contrasts") && error.contains("grain"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_are_sought_where_the_problem_is() {
+        let text = "kind = \"files\"\npath = \"images/*.png\"\nshape = [32, 32]";
+        let mut config: PriorConfig = toml::from_str(text).unwrap();
+        config.resolve(Path::new("/data/problem"));
+        config.resolve(Path::new("/elsewhere"));
+        let PriorConfig::Files(files) = &config else { panic!("{config:?}") };
+        assert_eq!(files.path, Path::new("/data/problem/images/*.png"));
+        assert_eq!(toml::from_str::<PriorConfig>(&toml::to_string(&config).unwrap()).unwrap(), config);
+        assert!(toml::from_str::<PriorConfig>("kind = \"files\"\nshape = [8]").is_err(), "no path");
+        let error = config.build().map(drop).unwrap_err().to_string();
+        assert!(error.contains("/data/problem/images"), "{error}");
     }
 
     #[test]

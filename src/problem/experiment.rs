@@ -10,6 +10,7 @@ use crate::io::pairs::NoiseTag;
 use crate::io::{PairsInfo, Provenance};
 use crate::model::Model;
 use crate::posterior::exact::PeriodicGaussian;
+use crate::prior::Part;
 use crate::problem::own_pairs::OwnPairs;
 use crate::problem::pair_origin::{PairOrigin, Portion};
 use crate::problem::simulator::Simulator;
@@ -34,6 +35,15 @@ impl Set {
             Set::Training => "training",
             Set::Validation => "validation",
             Set::Test => "test",
+        }
+    }
+
+    /// The images of the prior it may use.
+    pub(super) fn part(self) -> Part {
+        match self {
+            Set::Training => Part::Training,
+            Set::Validation => Part::Validation,
+            Set::Test => Part::Test,
         }
     }
 

@@ -218,7 +218,7 @@ impl Problem {
         Ok(problem)
     }
 
-    /// The problem of a text; `path` is for messages.
+    /// The problem of a text; `path` is for messages, and files that the problem names are sought from its folder.
     pub fn parse(text: &str, path: &Path, size: Size) -> Result<Self, ProblemError> {
         let syntax = |message: String| ProblemError::Syntax { path: path.into(), message };
         let table: Table = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
@@ -248,6 +248,9 @@ impl Problem {
                     chosen = laid;
                 }
             }
+        }
+        if let Some(prior) = &mut chosen.prior {
+            prior.resolve(path.parent().unwrap_or(Path::new("")));
         }
         Checks { text, path, overlay: size.table() }.hold(&chosen)?;
         Ok(chosen)

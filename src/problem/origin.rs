@@ -59,7 +59,7 @@ impl Problem {
     /// The posterior in closed form, where it is known: a Gaussian field, a circular convolution and white noise.
     pub fn exact(&self) -> Result<Option<PeriodicGaussian>, ProblemError> {
         let Origin::Simulated { prior, operator, noise } = self.origin()? else { return Ok(None) };
-        let PriorConfig::PeriodicGaussianField { shape, offset, power } = prior;
+        let PriorConfig::PeriodicGaussianField { shape, offset, power } = prior else { return Ok(None) };
         let field = PeriodicGaussianField::new(shape, *offset, *power)?;
         let domain = prior.build()?.shape();
         match operator.convolution(&domain)? {

@@ -36,7 +36,7 @@ impl PairOrigin for Simulator {
 
     fn read(&self, set: Set, range: Range<u64>) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
         let indices: Vec<u64> = range.map(|i| set.first() + i).collect();
-        let draw = |&i: &u64| self.prior.sample(&mut stream(self.seed, Purpose::Prior, i));
+        let draw = |&i: &u64| self.prior.sample_part(set.part(), &mut stream(self.seed, Purpose::Prior, i));
         let images: Vec<ArrayD<f32>> = indices.par_iter().map(draw).collect();
         let views: Vec<_> = images.iter().map(|image| image.view()).collect();
         let x = if views.is_empty() {

@@ -1,0 +1,392 @@
+use super::{Part, Prior, PriorError};
+use crate::io::listing::files;
+use crate::io::{IoError, Rows};
+use ndarray::{ArrayD, Axis, Slice};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Parts of images or volumes in files, see [`Files`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesConfig {
+    /// A file, a folder, or a pattern with `*` in the file name; a relative one starts from the folder of the problem file.
+    pub path: PathBuf,
+    /// Pixels along each axis of the parts that are drawn, one to three.
+    pub shape: Vec<usize>,
+    /// The dataset of HDF5 files that hold several; `x` is taken where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Where the least and the greatest value of every file are mapped to; without it values stay what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Mirror half of the images along each axis.
+    #[serde(default)]
+    pub flips: bool,
+    /// Exchange the axes at random.
+    #[serde(default)]
+    pub transposes: bool,
+    /// Standard deviation of the white noise that is added, in the unit of the images; without it 1/256 of the range of all
+    /// values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dither: Option<f64>,
+}
+
+/// Random parts of images that are there already: measured, or made by another program.
+///
+/// x = an image of the files, cut out at a random place, + dither · w with white noise w. The images are equally likely,
+/// and so are the places in one. The noise gives a density to what is otherwise a finite set of images, and
+/// spreads out the steps of values stored in a few bits (Uria et al. 2013, arXiv:1306.0186).
+///
+/// HDF5, npy, NIfTI-1 and PNG (as luminance, from 0 to 1) are read, all into memory. Arrays with as many axes as `shape`
+/// are one image; with one more, the first axis counts images; with two more, image and channel: `[image, channel,
+/// axes…]`. So a volume gives its planes where `shape` has two axes.
+///
+/// The sets of pairs see different images. Of two files or more a tenth, evenly spread over the sorted names, are for
+/// tests only, and their successors for validation only; of two files the first is for tests. Of a single file with several
+/// images the last tenth is for tests, the tenth before for validation. A single image is cut by all sets: its test pairs
+/// overlap training pairs, and show how well that image is known rather than how well a new one would be.
+///
+/// Flips and transposes make mirrored images as likely as the images are: a statement about the world, not about the
+/// operator.
+pub struct Files {
+    shape: Vec<usize>,
+    images: Vec<ArrayD<f32>>,
+    /// Which images are there for training, validation and test.
+    parts: [Vec<usize>; 3],
+    flips: bool,
+    transposes: bool,
+    dither: f32,
+}
+
+/// What is read in a folder.
+const ENDINGS: [&str; 7] = [".h5", ".hdf5", ".hdf", ".npy", ".nii", ".nii.gz", ".png"];
+/// The dither that is added unless another one is given, as a share of the range of all values.
+const DITHER: f64 = 1.0 / 256.0;
+
+impl Files {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Each names the file: a missing or unreadable one, images of other rank or channels than those of the first
+    /// file, images smaller than `shape`, values that are not finite, a range that cannot be had.
+    pub fn new(config: &FilesConfig) -> Result<Self, PriorError> {
+        let parameter = |name, value, remedy| Err(PriorError::Parameter { name, value, remedy });
+        let shape = &config.shape;
+        if !(1..=3).contains(&shape.len()) || shape.contains(&0) {
+            return parameter("shape", format!("{shape:?}"), "give the pixels along one to three axes, none zero");
+        }
+        if let Some([low, high]) = config.range
+            && !(low.is_finite() && high.is_finite() && low < high)
+        {
+            return parameter("range", format!("{:?}", [low, high]), "give two numbers, the least first");
+        }
+        let paths = files(&config.path, &ENDINGS)?;
+        let read: Vec<Result<ArrayD<f32>, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
+        let stacks: Vec<ArrayD<f32>> = read.into_iter().collect::<Result<_, _>>()?;
+        let channels = |stack: &ArrayD<f32>| stack.shape().get(1).copied().unwrap_or(1);
+        if let Some(odd) = stacks.iter().position(|stack| channels(stack) != channels(&stacks[0])) {
+            let what =
+                format!("{} channels, {} has {}", channels(&stacks[odd]), paths[0].display(), channels(&stacks[0]));
+            return Err(content(&paths[odd], what, "give files of one kind, or name one of them").into());
+        }
+        let values = || stacks.iter().flatten().copied();
+        let (least, most) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), v| (l.min(v), m.max(v)));
+        let dither = config.dither.unwrap_or((f64::from(most) - f64::from(least)) * DITHER);
+        if !(dither > 0.0 && (dither as f32).is_normal()) {
+            let remedy = match config.dither {
+                Some(_) => "give a positive standard deviation: without it images have no density",
+                None => "all values of the files are equal; name other files, or give a positive dither",
+            };
+            return parameter("dither", dither.to_string(), remedy);
+        }
+        let counts: Vec<usize> = stacks.iter().map(|stack| stack.len_of(Axis(0))).collect();
+        let images = stacks.iter().flat_map(|stack| stack.outer_iter().map(|image| image.to_owned())).collect();
+        Ok(Self {
+            shape: shape.clone(),
+            images,
+            parts: parts(&counts),
+            flips: config.flips,
+            transposes: config.transposes,
+            dither: dither as f32,
+        })
+    }
+
+    /// A part of one of these images.
+    fn cut(&self, image: usize, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
+        let image = &self.images[image];
+        // Axis a of the result is axis order[a] of the image.
+        let mut order: Vec<usize> = (0..self.shape.len()).collect();
+        if self.transposes {
+            order.shuffle(rng);
+        }
+        let mut view =
+            image.view().permuted_axes(std::iter::once(0).chain(order.iter().map(|a| a + 1)).collect::<Vec<_>>());
+        for (axis, &size) in self.shape.iter().enumerate() {
+            let axis = Axis(axis + 1);
+            let start = rng.random_range(0..=view.len_of(axis).saturating_sub(size));
+            view.slice_axis_inplace(axis, Slice::from(start..start + size));
+            if self.flips && rng.random() {
+                view.invert_axis(axis);
+            }
+        }
+        view.map(|&value| {
+            let white: f32 = StandardNormal.sample(rng);
+            value + self.dither * white
+        })
+    }
+}
+
+impl Prior for Files {
+    fn shape(&self) -> Vec<usize> {
+        let channels = self.images.first().map_or(1, |image| image.len_of(Axis(0)));
+        std::iter::once(channels).chain(self.shape.iter().copied()).collect()
+    }
+
+    fn sample(&self, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
+        self.cut(rng.random_range(0..self.images.len()), rng)
+    }
+
+    fn sample_part(&self, part: Part, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
+        let images = &self.parts[part as usize];
+        self.cut(images[rng.random_range(0..images.len())], rng)
+    }
+}
+
+/// The images of one file, `[image, channel, axes…]`, held against all that can be wrong with them.
+fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
+    let spec = match &config.dataset {
+        Some(dataset) => format!("{}:{dataset}", path.display()),
+        None => path.display().to_string(),
+    };
+    let rows = Rows::open_preferring(&spec, &["x"])?;
+    let (rank, axes) = (rows.shape().len(), config.shape.len());
+    if !(axes..=axes + 2).contains(&rank) || rows.shape().contains(&0) {
+        let remedy = format!("a shape of {axes} axes needs arrays of {axes} to {} axes, none of them empty", axes + 2);
+        return Err(content(path, format!("an array of shape {:?}", rows.shape()), &remedy));
+    }
+    let extents = &rows.shape()[rank - axes..];
+    let fits = match config.transposes {
+        true => extents.iter().min() >= config.shape.iter().max(),
+        false => extents.iter().zip(&config.shape).all(|(extent, size)| extent >= size),
+    };
+    if !fits {
+        let what = format!("images of {extents:?} pixels, too few for parts of {:?}", config.shape);
+        let remedy = match config.transposes {
+            true => {
+                "give a smaller shape, leave the file out, or take transposes off, which need room along every axis"
+            }
+            false => "give a smaller shape, or leave the file out",
+        };
+        return Err(content(path, what, remedy));
+    }
+    let mut values = rows.read()?;
+    if let Some(values) = values.as_slice() {
+        rows.finite_or_error(0, values)?;
+    }
+    if let Some([low, high]) = config.range {
+        let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
+        if least == most {
+            let what = format!("all values are {least}, which no range can be made of");
+            return Err(content(path, what, "leave the file out, or leave out `range`"));
+        }
+        let (least, scale) = (f64::from(least), (high - low) / (f64::from(most) - f64::from(least)));
+        values.mapv_inplace(|v| (low + (f64::from(v) - least) * scale) as f32);
+    }
+    if rank == axes {
+        values = values.insert_axis(Axis(0));
+    }
+    Ok(if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values })
+}
+
+fn content(path: &Path, what: String, remedy: &str) -> IoError {
+    IoError::content(path.display().to_string(), what, remedy)
+}
+
+/// Which images are for training, validation and test, where the files hold `counts` of them.
+fn parts(counts: &[usize]) -> [Vec<usize>; 3] {
+    let all: usize = counts.iter().sum();
+    // What is kept together: files where there are several, else images.
+    let mut end = 0;
+    let files = counts.iter().map(|count| (end, end += count).0..end);
+    let (groups, spread): (Vec<Range<usize>>, bool) = match counts.len() {
+        0 | 1 => ((0..all).map(|image| image..image + 1).collect(), false),
+        _ => (files.collect(), true),
+    };
+    let number = groups.len();
+    let tenth = (number / 10).max(1);
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for (index, group) in groups.into_iter().enumerate() {
+        // The tests come first in each stretch of files, and last among images.
+        let place = if spread { index * tenth % number / tenth } else { (number - 1 - index) / tenth };
+        let chosen = match (number, place) {
+            (1, _) => &[Part::Training, Part::Validation, Part::Test][..],
+            (_, 0) => &[Part::Test],
+            (2, _) => &[Part::Training, Part::Validation],
+            (_, 1) => &[Part::Validation],
+            _ => &[Part::Training],
+        };
+        chosen.iter().for_each(|&part| parts[part as usize].extend(group.clone()));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, stream};
+    use ndarray::{IxDyn, array};
+    use ndarray_npy::write_npy;
+    use std::collections::BTreeSet;
+
+    fn config(path: &Path, shape: &[usize]) -> FilesConfig {
+        FilesConfig {
+            path: path.into(),
+            shape: shape.to_vec(),
+            dataset: None,
+            range: None,
+            flips: false,
+            transposes: false,
+            dither: Some(1e-4),
+        }
+    }
+
+    fn numbered(shape: &[usize], first: usize) -> ArrayD<f32> {
+        let mut next = first as f32;
+        ArrayD::from_shape_simple_fn(IxDyn(shape), || (next, next += 1.0).0)
+    }
+
+    fn draw(prior: &Files, part: Part, index: u64) -> Vec<i64> {
+        prior.sample_part(part, &mut stream(1, Purpose::Prior, index)).iter().map(|v| v.round() as i64).collect()
+    }
+
+    #[test]
+    fn parts_are_cut_everywhere_and_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write_npy(&path, &numbered(&[3, 4], 0)).unwrap();
+        let prior = Files::new(&config(&path, &[2, 3])).unwrap();
+        assert_eq!(prior.shape(), [1, 2, 3]);
+        let seen: BTreeSet<_> = (0..60).map(|index| draw(&prior, Part::Training, index)).collect();
+        let expected = [0, 1, 4, 5].map(|c| vec![c, c + 1, c + 2, c + 4, c + 5, c + 6]);
+        assert_eq!(seen, BTreeSet::from(expected));
+    }
+
+    /// A change of these numbers changes every data set ever cut out of files.
+    #[test]
+    fn a_stream_gives_the_same_part_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write_npy(&path, &numbered(&[20, 30, 30], 0)).unwrap();
+        let prior = Files::new(&FilesConfig { flips: true, transposes: true, ..config(&path, &[2, 2]) }).unwrap();
+        assert_eq!(draw(&prior, Part::Training, 4711), [0, 0, 0, 0]);
+        assert_eq!(draw(&prior, Part::Test, 4711), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn flips_and_transposes_give_all_the_symmetries_of_a_square() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write_npy(&path, &array![[0.0f32, 1.0], [2.0, 3.0]]).unwrap();
+        let prior = Files::new(&FilesConfig { flips: true, transposes: true, ..config(&path, &[2, 2]) }).unwrap();
+        let seen: BTreeSet<_> = (0..200).map(|index| draw(&prior, Part::Test, index)).collect();
+        assert_eq!(seen.len(), 8, "{seen:?}");
+    }
+
+    #[test]
+    fn the_dither_has_its_size_and_a_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write_npy(&path, &numbered(&[100, 100], 0)).unwrap();
+        for (dither, expected) in [(Some(0.2), 0.2), (None, 9999.0 / 256.0)] {
+            let prior = Files::new(&FilesConfig { dither, ..config(&path, &[100, 100]) }).unwrap();
+            let x = prior.sample(&mut stream(1, Purpose::Prior, 0)).mapv(f64::from);
+            let noise = x.iter().enumerate().map(|(i, x)| (x - i as f64).powi(2)).sum::<f64>() / 1e4;
+            assert!((noise.sqrt() / expected - 1.0).abs() < 0.03, "{noise}");
+        }
+    }
+
+    #[test]
+    fn values_are_mapped_to_a_range_file_by_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, values) in [("a.npy", array![[10.0f32, 30.0]]), ("b.npy", array![[-1.0, 0.0]])] {
+            write_npy(folder.path().join(name), &values).unwrap();
+        }
+        let prior = Files::new(&FilesConfig { range: Some([5.0, 9.0]), ..config(folder.path(), &[1, 2]) }).unwrap();
+        assert!((0..9).all(|index| draw(&prior, Part::Training, index) == [5, 9]));
+    }
+
+    #[test]
+    fn sets_share_no_file_and_use_all_of_them() {
+        for counts in [vec![1; 3], vec![1; 10], vec![2; 29], vec![1; 40], vec![7], vec![100], vec![3, 4]] {
+            let parts = parts(&counts);
+            let all: usize = counts.iter().sum();
+            let sets: Vec<BTreeSet<usize>> = parts.iter().map(|part| part.iter().copied().collect()).collect();
+            assert!(sets.iter().all(|set| !set.is_empty()), "{counts:?}");
+            assert!(sets[2].is_disjoint(&sets[0]) && sets[2].is_disjoint(&sets[1]), "{counts:?}: {parts:?}");
+            assert_eq!(sets.iter().flatten().collect::<BTreeSet<_>>().len(), all);
+            let files = counts.len();
+            if files != 2 {
+                assert!(sets[0].is_disjoint(&sets[1]), "{counts:?}: {parts:?}");
+                let groups = if files > 1 { files } else { all };
+                assert_eq!(sets[2].len(), (groups / 10).max(1) * all / groups);
+            }
+        }
+        assert_eq!(parts(&[1]), [vec![0], vec![0], vec![0]]);
+        assert_eq!(parts(&[20])[2], [18, 19], "the last images of a single file");
+    }
+
+    #[test]
+    fn stacks_channels_and_planes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write_npy(&path, &numbered(&[5, 2, 3, 3], 0)).unwrap();
+        for (shape, whole) in [(vec![3, 3], vec![2, 3, 3]), (vec![2, 3, 3], vec![1, 2, 3, 3])] {
+            let prior = Files::new(&config(&path, &shape)).unwrap();
+            assert_eq!((prior.shape(), prior.images.len()), (whole, 5));
+            assert_eq!(draw(&prior, Part::Test, 0), (72..90).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, values: &ArrayD<f32>| {
+            write_npy(folder.path().join(name), values).unwrap();
+            folder.path().join(name)
+        };
+        let good = put("a.npy", &numbered(&[2, 1, 4, 4], 0));
+        let refuse = |config: FilesConfig, parts: &[&str]| match Files::new(&config) {
+            Ok(_) => panic!("{config:?} should be refused"),
+            Err(error) => {
+                let error = error.to_string();
+                parts.iter().for_each(|part| assert!(error.contains(part), "no {part:?} in {error}"));
+            }
+        };
+        refuse(config(&folder.path().join("none"), &[2, 2]), &["none", "check the path"]);
+        let empty = tempfile::tempdir().unwrap();
+        refuse(config(empty.path(), &[2, 2]), &["holds no", ".nii.gz", "pattern"]);
+        refuse(config(&good, &[5, 2]), &["a.npy", "[4, 4] pixels", "[5, 2]", "smaller shape"]);
+        refuse(FilesConfig { transposes: true, ..config(&good, &[2, 5]) }, &["a.npy", "transposes"]);
+        refuse(config(&good, &[4]), &["a.npy", "[2, 1, 4, 4]", "1 to 3 axes"]);
+        refuse(config(&good, &[0, 2]), &["shape", "none zero"]);
+        refuse(FilesConfig { range: Some([1.0, 1.0]), ..config(&good, &[2, 2]) }, &["range", "least first"]);
+        refuse(FilesConfig { dither: Some(0.0), ..config(&good, &[2, 2]) }, &["dither", "density"]);
+        let constant = put("constant.npy", &ArrayD::zeros(IxDyn(&[4, 4])));
+        refuse(FilesConfig { dither: None, ..config(&constant, &[2, 2]) }, &["dither", "equal"]);
+        refuse(FilesConfig { range: Some([0.0, 1.0]), ..config(&constant, &[2, 2]) }, &["constant.npy", "range"]);
+        let mut bad = numbered(&[4, 4], 0);
+        bad[[2, 1]] = f32::NAN;
+        refuse(config(&put("nan.npy", &bad), &[2, 2]), &["nan.npy", "NaN", "[2, 1]"]);
+        std::fs::remove_file(folder.path().join("nan.npy")).unwrap();
+        put("b.npy", &numbered(&[2, 3, 4, 4], 0));
+        refuse(config(folder.path(), &[2, 2]), &["b.npy", "3 channels", "a.npy has 1"]);
+        std::fs::write(folder.path().join("c.png"), b"no picture").unwrap();
+        refuse(config(&folder.path().join("*.png"), &[2, 2]), &["c.png", "damaged"]);
+    }
+}
