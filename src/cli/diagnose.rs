@@ -4,10 +4,12 @@ use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::{self, IoError, Pairs, Rows, Source};
+use posteria::model::Model;
 use posteria::posterior::exact::PeriodicGaussian;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
 use posteria::uq::UqError;
-use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model};
+use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
+use posteria::uq::shuffled;
 use posteria::uq::verdict::Diagnostics;
 
 use super::device::DeviceArgument;
@@ -116,10 +118,17 @@ fn judge(
         progress.at(done as u64);
         !interrupt::asked()
     })?;
-    if diagnosis.is_some() {
-        progress.finish(&format!("{} pairs, {} draws each", judging.pairs, judging.draws));
+    let Some(mut diagnosis) = diagnosis else { return Ok(None) };
+    progress.finish(&format!("{} pairs, {} draws each", judging.pairs, judging.draws));
+    let without = run.shuffled();
+    if without.is_trained()
+        && let Some(own) = diagnosis.metrics.get("nll_nats_per_dim").map(|measured| measured.value)
+    {
+        let model = Model::load(&without.model(), trained.model.device())?;
+        let nll = shuffled::nll_nats_per_dim(&model, &pairs, judging.pairs)?;
+        measure(&mut diagnosis.metrics, "nll_gain_over_shuffled", nll - own, "nat");
     }
-    Ok(diagnosis)
+    Ok(Some(diagnosis))
 }
 
 /// Prints a verdict, and writes it where that is wanted.

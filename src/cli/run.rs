@@ -5,6 +5,7 @@ use posteria::uq::verdict::Diagnostics;
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
 use super::memory::MemoryArgument;
+use super::train::Pairing;
 use super::trained::Trained;
 use super::{Ended, Result, diagnose, output, plot, sample, simulate, train};
 
@@ -29,7 +30,7 @@ impl Run {
             return Ok(Ended::Interrupted);
         }
         if !folder.is_trained()
-            && let Ended::Interrupted = train::model(experiment, folder, &device, self.memory.plan())?
+            && let Ended::Interrupted = train::model(experiment, folder, Pairing::Own, &device, self.memory.plan())?
         {
             return Ok(Ended::Interrupted);
         }

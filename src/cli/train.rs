@@ -6,7 +6,7 @@ use clap::Args;
 use posteria::flow::Plan;
 use posteria::model::Model;
 use posteria::problem::{Experiment, ExperimentBatches, RunFolder, Set};
-use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Task, first_pairs, train};
+use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Shuffled, Task, first_pairs, of_the_next, train};
 
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
@@ -28,14 +28,31 @@ pub struct Train {
     device: DeviceArgument,
     #[command(flatten)]
     memory: MemoryArgument,
+    /// Each x with the y of another pair, into RUN/shuffled: what the same model knows without observations. `diagnose` then
+    /// reports nll_gain_over_shuffled.
+    #[arg(long)]
+    shuffled: bool,
+}
+
+/// Which y belongs to an x.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Pairing {
+    /// Its own.
+    Own,
+    /// That of another pair.
+    Shuffled,
 }
 
 impl Train {
     pub fn execute(self) -> Result {
         let device = self.device.open()?;
         let Opened { experiment, folder, .. } = &self.experiment.open()?;
-        if folder.is_trained() {
-            output::note(&format!("train     {} is trained; delete it to train again", folder.model().display()));
+        let (pairing, target) = match self.shuffled {
+            true => (Pairing::Shuffled, folder.shuffled()),
+            false => (Pairing::Own, folder.clone()),
+        };
+        if target.is_trained() {
+            output::note(&format!("train     {} is trained; delete it to train again", target.model().display()));
             return Ok(Ended::Done);
         }
         let pairs = folder.pairs(Set::Training);
@@ -49,24 +66,41 @@ impl Train {
         {
             return Ok(Ended::Interrupted);
         }
-        model(experiment, folder, &device, self.memory.plan())
+        model(experiment, folder, pairing, &device, self.memory.plan())
     }
 }
 
 /// Relative error of recomputation at which gradients begin to suffer.
 const ALARMING: f64 = 1e-3;
 
-/// Trains the model of an experiment into its folder.
-pub fn model(experiment: &Experiment, folder: &RunFolder, device: &Device, plan: Plan) -> Result {
-    folder.discard_results()?;
+/// Trains the model of an experiment into its folder, or into that of its shuffled observations.
+pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, device: &Device, plan: Plan) -> Result {
     let training = experiment.problem().training.clone();
-    let batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
+    let mut batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
+    let mut validation = experiment.noisy_pairs(Set::Validation, 0..training.validation_pairs as u64)?;
+    let target = match pairing {
+        Pairing::Own => {
+            folder.discard_results()?;
+            folder.clone()
+        }
+        Pairing::Shuffled => {
+            if training.batch < 2 {
+                bail!("training.batch = 1: observations are shuffled within a batch; give it two pairs or more");
+            }
+            folder.discard_diagnostics()?;
+            batches = Arc::new(Shuffled(batches));
+            validation.1 = of_the_next(&validation.1);
+            folder.shuffled()
+        }
+    };
     let model = fresh(experiment, &*batches, device)?;
-    let validation = experiment.noisy_pairs(Set::Validation, 0..training.validation_pairs as u64)?;
-    let floor = experiment.exact().map(|exact| exact.entropy_per_dim());
+    let floor = experiment.exact().map(|exact| match pairing {
+        Pairing::Own => exact.entropy_per_dim(),
+        Pairing::Shuffled => exact.prior_entropy_per_dim(),
+    });
     let mut watch = Watch { progress: None, steps: training.steps, batch: training.batch, floor, validation: None };
     let task = Task { model, batches, validation, training, plan };
-    match train(task, folder.root(), device, &mut watch)? {
+    match train(task, target.root(), device, &mut watch)? {
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
         Outcome::Finished { steps, validation } => {
             if let Some(progress) = watch.progress {

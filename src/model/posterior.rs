@@ -152,6 +152,11 @@ impl Model {
         Ok(model)
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What the model was made of.
     pub fn config(&self) -> &ModelConfig {
         &self.description.config

@@ -14,7 +14,7 @@ use crate::problem::{Problem, ProblemError, Set, Size};
 /// pairs/         simulated pairs             diagnostics.json   metrics and verdicts
 /// checkpoint/    while training              calibration.json   the curves behind them
 /// model/         the trained model           figures/, report.html
-/// training.jsonl the training log
+/// training.jsonl the training log            shuffled/          the same on shuffled observations
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
@@ -69,6 +69,11 @@ impl RunFolder {
     /// `checkpoint`: the state of a training that has not ended.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")
+    }
+
+    /// `shuffled`: a run of its own within this one, of the same model on shuffled observations.
+    pub fn shuffled(&self) -> RunFolder {
+        Self::new(self.root.join("shuffled"))
     }
 
     /// `training.jsonl`: losses while training.
@@ -190,11 +195,18 @@ impl RunFolder {
         remove(&self.report(), std::fs::remove_file(self.report()))
     }
 
-    /// Removes what was made of a model: it is about to be another, or to be judged otherwise.
-    pub fn discard_results(&self) -> Result<(), ProblemError> {
-        for path in [self.posterior(), self.diagnostics(), self.calibration(), self.report()] {
+    /// Removes how a model was judged: there is more to say.
+    pub fn discard_diagnostics(&self) -> Result<(), ProblemError> {
+        for path in [self.diagnostics(), self.calibration(), self.report()] {
             remove(&path, std::fs::remove_file(&path))?;
         }
+        Ok(())
+    }
+
+    /// Removes what was made of a model: it is about to be another, or to be judged otherwise.
+    pub fn discard_results(&self) -> Result<(), ProblemError> {
+        remove(&self.posterior(), std::fs::remove_file(self.posterior()))?;
+        self.discard_diagnostics()?;
         remove(&self.figures(), std::fs::remove_dir_all(self.figures()))
     }
 }

@@ -17,6 +17,25 @@ pub trait Batches: Send + Sync {
     fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError>;
 }
 
+/// Each x with the y of the next pair of its batch: what a model learns of them, it knows of x without y.
+///
+/// A batch needs two pairs at least.
+pub struct Shuffled(pub Arc<dyn Batches>);
+
+impl Batches for Shuffled {
+    fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError> {
+        let (x, y) = self.0.batch(step)?;
+        Ok((x, of_the_next(&y)))
+    }
+}
+
+/// The observations of the pairs, each handed to the pair before, the first to the last.
+pub fn of_the_next(y: &ArrayD<f32>) -> ArrayD<f32> {
+    let pairs = y.len_of(Axis(0));
+    let next: Vec<usize> = (0..pairs).map(|i| (i + 1) % pairs).collect();
+    y.select(Axis(0), &next)
+}
+
 /// `count` pairs or a few more, of the first steps: for what is set from data before training.
 pub fn first_pairs(batches: &dyn Batches, count: usize) -> Result<(ArrayD<f32>, ArrayD<f32>), TrainError> {
     let batch = |step: u64| batches.batch(step).map_err(|source| TrainError::Batch { step: step + 1, source });
@@ -59,4 +78,26 @@ pub(super) fn prefetch(batches: Arc<dyn Batches>, steps: std::ops::Range<u64>) -
         }
     });
     receive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Numbered;
+
+    impl Batches for Numbered {
+        fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError> {
+            let x = ArrayD::from_shape_fn(vec![4, 1, 2], |i| (10 * step as usize + i[0]) as f32);
+            Ok((x.clone(), x))
+        }
+    }
+
+    #[test]
+    fn shuffled_observations_are_those_of_other_pairs() {
+        let (x, y) = Shuffled(Arc::new(Numbered)).batch(3).unwrap();
+        let of = |a: &ArrayD<f32>| a.iter().step_by(2).copied().collect::<Vec<f32>>();
+        assert_eq!(of(&x), [30.0, 31.0, 32.0, 33.0]);
+        assert_eq!(of(&y), [31.0, 32.0, 33.0, 30.0]);
+    }
 }

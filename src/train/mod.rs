@@ -13,7 +13,7 @@ mod optimiser;
 mod run;
 mod schedule;
 
-pub use batches::{BatchError, Batches, first_pairs};
+pub use batches::{BatchError, Batches, Shuffled, first_pairs, of_the_next};
 pub use config::{ImpossibleSetting, PairSource, Training};
 pub use error::TrainError;
 pub use log::{Entry, read_log};

@@ -20,10 +20,14 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// Every metric there is, and what it means.
-pub const METRICS: [(&str, &str); 14] = [
+pub const METRICS: [(&str, &str); 15] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
+    ),
+    (
+        "nll_gain_over_shuffled",
+        "How much lower that is than of the same model trained on shuffled observations: what it has learned from y, per dimension.",
     ),
     ("latent_norm", "Mean squared latent code of the truths, per dimension; one if the posterior is exact."),
     (
@@ -55,7 +59,7 @@ const BINS: usize = 20;
 /// Pixels pooled for those bins: of as many of the first pairs as fit.
 const POOLED_PIXELS: usize = 1 << 22;
 /// Pairs whose densities and latents are computed together.
-const PAIRS_AT_ONCE: usize = 16;
+pub(super) const PAIRS_AT_ONCE: usize = 16;
 /// Pixels whose ranks are looked at one by one.
 const PROBES: usize = 3;
 /// How far the central gaps of the draws may be from a level that is reported.
@@ -194,7 +198,7 @@ where
     Ok(seen.finish(unit)?)
 }
 
-fn known(pairs: &dyn Observations, index: usize) -> Result<(ArrayD<f32>, ArrayD<f32>), UqError> {
+pub(super) fn known(pairs: &dyn Observations, index: usize) -> Result<(ArrayD<f32>, ArrayD<f32>), UqError> {
     match pairs.get(index)? {
         Observation { y, truth: Some(truth) } => Ok((truth, y)),
         Observation { truth: None, .. } => {
@@ -384,13 +388,13 @@ impl Densities {
     }
 }
 
-fn joined<'a>(parts: impl Iterator<Item = &'a ArrayD<f32>>) -> Result<ArrayD<f32>, UqError> {
+pub(super) fn joined<'a>(parts: impl Iterator<Item = &'a ArrayD<f32>>) -> Result<ArrayD<f32>, UqError> {
     let views: Vec<_> = parts.map(|part| part.view()).collect();
     concatenate(Axis(0), &views).map_err(|_| UqError::TooFew { what: "pairs", found: 0, needed: 1 })
 }
 
 /// Keeps a number under its name.
-pub(super) fn measure(metrics: &mut BTreeMap<String, Measured>, name: &str, value: f64, unit: &str) {
+pub fn measure(metrics: &mut BTreeMap<String, Measured>, name: &str, value: f64, unit: &str) {
     metrics.insert(name.into(), Measured { value, unit: unit.into() });
 }
 

@@ -14,6 +14,7 @@ pub mod error_by_uncertainty;
 pub mod latent;
 pub mod ranks;
 pub mod score;
+pub mod shuffled;
 pub mod verdict;
 
 pub use error::UqError;
