@@ -2,9 +2,9 @@
 
 use ndarray::{Array2, ArrayD, Axis, Ix2};
 use posteria::io::Source;
+use posteria::operator::OperatorConfig;
 use posteria::operator::classical::ClassicalImage;
 use posteria::operator::photoacoustic::{BackProjection, PhotoacousticConfig, Sensors};
-use posteria::operator::{Operator, OperatorConfig};
 use std::f64::consts::TAU;
 use std::path::Path;
 
@@ -60,11 +60,11 @@ fn records_are_those_of_k_wave() -> Outcome {
     let (theirs, exact) = (read("gaussian_records")?, read("gaussian_analytic")?);
     let ours = record(gaussian(&[128, 128], &[64.0, 64.0], 3.0), &sensors, theirs.nrows())?;
     let errors = [distance(&ours, &theirs), distance(&ours, &exact)];
-    assert!(errors.iter().all(|&e| e <= 1e-6), "Gaussian: {errors:.2e?}");
+    assert!(errors.iter().all(|&e| e <= 1e-6), "Gaussian: {errors:?}");
     let (theirs, exact) = (read("volume_records")?, read("volume_analytic")?);
     let ours = record(gaussian(&[48, 48, 48], &[24.0, 24.0, 20.0], 2.5), &read("volume_sensors")?, theirs.nrows())?;
     let errors = [distance(&ours, &theirs), distance(&ours, &exact)];
-    assert!(errors.iter().all(|&e| e <= 1e-6), "Gaussian in space: {errors:.2e?}");
+    assert!(errors.iter().all(|&e| e <= 1e-6), "Gaussian in space: {errors:?}");
     Ok(())
 }
 

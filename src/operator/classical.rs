@@ -83,7 +83,8 @@ mod tests {
     /// With as many iterations as the operator has eigenvalues, it solves; each sample for itself.
     #[test]
     fn converges_to_the_solution() -> Result<(), OperatorError> {
-        let blur: Arc<dyn LinearOperator<f64>> = Arc::from(OperatorConfig::CircularBlur { sigma: 0.6 }.build(&[1, 12])?);
+        let blur: Arc<dyn LinearOperator<f64>> =
+            Arc::from(OperatorConfig::CircularBlur { sigma: 0.6 }.build(&[1, 12])?);
         let x = ArrayD::from_shape_fn(vec![3, 1, 12], |p| ((p[0] * 5 + p[2] * p[2]) as f64).sin());
         let y = blur.apply(x.view())?;
         let error = |iterations, y: &ArrayD<f64>| -> Result<f64, OperatorError> {

@@ -47,13 +47,15 @@ impl OperatorConfig {
     }
 
     /// The methods that reconstruct images of shape `domain` without a prior: those of the trade, and least squares.
-    pub fn classical_images<T: Real>(&self, domain: &[usize]) -> Result<Vec<Box<dyn ClassicalImage<T>>>, OperatorError> {
+    pub fn classical_images<T: Real>(
+        &self,
+        domain: &[usize],
+    ) -> Result<Vec<Box<dyn ClassicalImage<T>>>, OperatorError> {
         let mut images: Vec<Box<dyn ClassicalImage<T>>> = match self {
             OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Vec::new(),
-            OperatorConfig::Photoacoustic(config) => vec![
-                Box::new(TimeReversal::new(config, domain)?),
-                Box::new(BackProjection::new(config, domain)?),
-            ],
+            OperatorConfig::Photoacoustic(config) => {
+                vec![Box::new(TimeReversal::new(config, domain)?), Box::new(BackProjection::new(config, domain)?)]
+            }
         };
         let operator: Arc<dyn LinearOperator<T>> = Arc::from(self.build(domain)?);
         for iterations in ITERATIONS {

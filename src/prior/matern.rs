@@ -55,7 +55,9 @@ impl MaternField {
         });
         match Llt::new(covariance.as_ref(), Side::Lower) {
             Ok(cholesky) => Ok(MaternField { shape: shape.to_vec(), factor: cholesky.L().to_owned() }),
-            Err(_) => parameter("length", length.to_string(), "neighbouring pixels are all but equal; give fewer pixels"),
+            Err(_) => {
+                parameter("length", length.to_string(), "neighbouring pixels are all but equal; give fewer pixels")
+            }
         }
     }
 

@@ -26,7 +26,8 @@ impl BackProjection {
     /// For the records of this scanner.
     pub fn new(config: &PhotoacousticConfig, domain: &[usize]) -> Result<Self, OperatorError> {
         config.validate(domain)?;
-        let middle: Vec<f64> = domain[1..].iter().zip(&config.spacing).map(|(&n, h)| (n - 1) as f64 / 2.0 * h).collect();
+        let middle: Vec<f64> =
+            domain[1..].iter().zip(&config.spacing).map(|(&n, h)| (n - 1) as f64 / 2.0 * h).collect();
         let (positions, normals) = (config.sensors.positions(), config.sensors.normals(&middle));
         let range = vec![1, config.times, positions.len()];
         Ok(BackProjection { domain: domain.to_vec(), range, config: config.clone(), positions, normals })

@@ -1,5 +1,5 @@
-use super::layout::Layout;
 use super::PhotoacousticConfig;
+use super::layout::Layout;
 use crate::operator::classical::ClassicalImage;
 use crate::operator::fourier::Fourier;
 use crate::operator::{OperatorError, Real, map_samples};

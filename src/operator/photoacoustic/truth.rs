@@ -264,7 +264,10 @@ fn errors_name_key_value_and_remedy() {
         (PhotoacousticConfig { grid: Some(vec![6, 5]), ..good() }, "`grid` is [6, 5]"),
         (PhotoacousticConfig { bandwidth: band(0.6), ..good() }, "`bandwidth.center_frequency` is 0.6"),
         (PhotoacousticConfig { sensors: line(0, &[0.0; 2], &[0.0; 2]), ..good() }, "`sensors.count` is 0"),
-        (PhotoacousticConfig { sensors: line(3, &[0.0; 3], &[0.0; 2]), ..good() }, "`sensors.first` is [0.0, 0.0, 0.0]"),
+        (
+            PhotoacousticConfig { sensors: line(3, &[0.0; 3], &[0.0; 2]), ..good() },
+            "`sensors.first` is [0.0, 0.0, 0.0]",
+        ),
         (PhotoacousticConfig { sensors: circle, ..good() }, "`sensors.radius` is -1"),
         (PhotoacousticConfig { sensors: ball, ..good() }, "`sensors.kind` is sphere"),
         (PhotoacousticConfig { sensors: far, ..good() }, "`times` is 5"),

@@ -77,12 +77,7 @@ impl ExactPosterior for PeriodicGaussian {
         Ok(mean)
     }
 
-    fn sample(
-        &self,
-        y: ArrayViewD<f64>,
-        n: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<ArrayD<f64>, PosteriorError> {
+    fn sample(&self, y: ArrayViewD<f64>, n: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f64>, PosteriorError> {
         let mean = self.mean(y.insert_axis(Axis(0)))?;
         let mean = mean.index_axis(Axis(0), 0);
         let shape: Vec<usize> = std::iter::once(n).chain(self.shape.iter().copied()).collect();
@@ -121,4 +116,3 @@ impl ExactPosterior for PeriodicGaussian {
         self.sum(&self.variance.mapv(f64::ln))
     }
 }
-

@@ -291,4 +291,3 @@ fn what_does_not_fit_is_an_error() -> Outcome {
     assert!(exact.latent(ArrayD::zeros(vec![1, 1, 8, 8]).view(), ArrayD::zeros(vec![2, 1, 8, 8]).view()).is_err());
     Ok(())
 }
-
