@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         reduction.add(sampler.draw(64, &mut rng)?.x.view())?;
     }
     let summary = reduction.finish()?;
-    let mean = exact.mean(y.view())?.mapv(|v| v as f32);
+    let mean = exact.mean(y.mapv(f64::from).view())?.mapv(|v| v as f32);
     let mean = mean.index_axis(ndarray::Axis(0), 0);
     let deviation = exact.standard_deviation().mapv(|v| v as f32);
     println!("{} draws", summary.draws);

@@ -5,7 +5,7 @@ use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::{self, IoError, Pairs, Rows, Source};
 use posteria::model::Model;
-use posteria::posterior::exact::PeriodicGaussian;
+use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
 use posteria::uq::UqError;
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
@@ -72,7 +72,7 @@ impl Diagnose {
         evaluation.pairs = self.pairs.unwrap_or(evaluation.pairs);
         evaluation.draws = self.draws.unwrap_or(evaluation.draws);
         if let Some(output) = &self.output {
-            let Some(diagnosis) = judge(&trained, &run, exact.as_ref(), &evaluation, self.batch)? else {
+            let Some(diagnosis) = judge(&trained, &run, exact.as_deref(), &evaluation, self.batch)? else {
                 return Ok(Ended::Interrupted);
             };
             return tell(&verdict(&diagnosis, &evaluation), Some(output));
@@ -80,7 +80,7 @@ impl Diagnose {
         if !is_plain {
             bail!("{} is judged as its problem says: name another file with -o", run.diagnostics().display());
         }
-        model(&trained, &run, exact.as_ref(), &evaluation, self.batch)
+        model(&trained, &run, exact.as_deref(), &evaluation, self.batch)
     }
 }
 
@@ -88,7 +88,7 @@ impl Diagnose {
 pub fn model(
     trained: &Trained,
     run: &RunFolder,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     evaluation: &Evaluation,
     at_once: usize,
 ) -> Result {
@@ -103,7 +103,7 @@ pub fn model(
 fn judge(
     trained: &Trained,
     run: &RunFolder,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     evaluation: &Evaluation,
     at_once: usize,
 ) -> anyhow::Result<Option<Diagnosis>> {

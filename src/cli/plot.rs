@@ -7,7 +7,7 @@ use posteria::figure::{
     training_curve,
 };
 use posteria::io::{self, Pairs, Quantity, Source};
-use posteria::posterior::exact::PeriodicGaussian;
+use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{RunFolder, Set};
 use posteria::random::{Purpose, stream};
 use posteria::train::read_log;
@@ -121,7 +121,7 @@ pub fn run(folder: &RunFolder) -> Result {
     }
     let report = Report {
         title: if problem.title.is_empty() { problem.name.clone() } else { problem.title.clone() },
-        lead: lead(pairs.as_ref(), exact.as_ref()),
+        lead: lead(pairs.as_ref(), exact.as_deref()),
         diagnostics,
         sections,
         provenance: problem.provenance()?,
@@ -131,7 +131,7 @@ pub fn run(folder: &RunFolder) -> Result {
     Ok(Ended::Done)
 }
 
-fn lead(pairs: Option<&Pairs>, exact: Option<&PeriodicGaussian>) -> String {
+fn lead(pairs: Option<&Pairs>, exact: Option<&dyn ExactPosterior>) -> String {
     let described = |quantity: &Quantity, shape: &[usize], otherwise: &str| {
         let name = if quantity.name.is_empty() { otherwise } else { &quantity.name };
         let sizes = shape.iter().skip(1).map(usize::to_string).collect::<Vec<_>>().join(" × ");

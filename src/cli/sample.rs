@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use posteria::io::{Pairs, Rows};
 use posteria::posterior::amortized::{ObservationFile, Observations, Sampling, write_posteriors};
-use posteria::posterior::exact::PeriodicGaussian;
+use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
 
 use super::device::DeviceArgument;
@@ -73,20 +73,20 @@ impl Sample {
             let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
             let observations = ObservationFile::new(&trained.model, y, truth)?;
             let count = observations.count();
-            return sample(&trained, exact.as_ref(), &observations, count, &sampling, output);
+            return sample(&trained, exact.as_deref(), &observations, count, &sampling, output);
         }
         let Some(run) = &trained.run else {
             bail!("{} is a model, not a run: name observations and an output file", self.run.display());
         };
         let (count, _lock) = (defaults.observations, run.lock()?);
         if let Some(output) = &self.output {
-            return test_observations(&trained, run, exact.as_ref(), count, &sampling, output);
+            return test_observations(&trained, run, exact.as_deref(), count, &sampling, output);
         }
         if !is_plain {
             bail!("{} is sampled as its problem says: name another file with -o", run.posterior().display());
         }
         run.discard_report()?;
-        test_observations(&trained, run, exact.as_ref(), count, &sampling, &run.posterior())
+        test_observations(&trained, run, exact.as_deref(), count, &sampling, &run.posterior())
     }
 }
 
@@ -94,7 +94,7 @@ impl Sample {
 pub fn test_observations(
     trained: &Trained,
     run: &RunFolder,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     count: usize,
     sampling: &Sampling,
     output: &Path,
@@ -106,7 +106,7 @@ pub fn test_observations(
 
 fn sample(
     trained: &Trained,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     observations: &dyn Observations,
     count: usize,
     sampling: &Sampling,

@@ -1,9 +1,12 @@
 use super::blur::CircularBlur;
+use super::classical::{ClassicalImage, LeastSquares};
 use super::identity::Identity;
+use super::photoacoustic::{BackProjection, Photoacoustic, PhotoacousticConfig, TimeReversal};
 use super::symbol::Convolution;
 use super::{LinearOperator, OperatorError, Real};
 use rustfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// An operator as a problem file names it, `kind = "…"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +19,12 @@ pub enum OperatorConfig {
         /// Standard deviation in pixels.
         sigma: f64,
     },
+    /// The records of a photoacoustic scanner, see [`Photoacoustic`].
+    Photoacoustic(PhotoacousticConfig),
 }
+
+/// Iterations of least squares, from strong to weak regularisation.
+const ITERATIONS: [usize; 3] = [3, 10, 30];
 
 impl OperatorConfig {
     /// The operator on images of shape `domain`, `[channel, axes…]`.
@@ -24,6 +32,7 @@ impl OperatorConfig {
         Ok(match self {
             OperatorConfig::Identity {} => Box::new(Identity::new(domain)?),
             OperatorConfig::CircularBlur { sigma } => Box::new(CircularBlur::new(domain, *sigma)?),
+            OperatorConfig::Photoacoustic(config) => Box::new(Photoacoustic::new(config, domain)?),
         })
     }
 
@@ -33,7 +42,26 @@ impl OperatorConfig {
         Ok(match self {
             OperatorConfig::Identity {} => Some(Convolution::new(domain, |_| Complex::new(1.0, 0.0))?),
             OperatorConfig::CircularBlur { sigma } => Some(CircularBlur::new(domain, *sigma)?.convolution().clone()),
+            OperatorConfig::Photoacoustic(_) => None,
         })
+    }
+
+    /// The methods that reconstruct images of shape `domain` without a prior: those of the trade, and least squares.
+    pub fn classical_images<T: Real>(
+        &self,
+        domain: &[usize],
+    ) -> Result<Vec<Box<dyn ClassicalImage<T>>>, OperatorError> {
+        let mut images: Vec<Box<dyn ClassicalImage<T>>> = match self {
+            OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Vec::new(),
+            OperatorConfig::Photoacoustic(config) => {
+                vec![Box::new(TimeReversal::new(config, domain)?), Box::new(BackProjection::new(config, domain)?)]
+            }
+        };
+        let operator: Arc<dyn LinearOperator<T>> = Arc::from(self.build(domain)?);
+        for iterations in ITERATIONS {
+            images.push(Box::new(LeastSquares::new(operator.clone(), iterations)));
+        }
+        Ok(images)
     }
 }
 

@@ -8,10 +8,12 @@
 mod batch;
 pub mod blur;
 pub mod check;
+pub mod classical;
 mod config;
 mod error;
 pub mod fourier;
 pub mod identity;
+pub mod photoacoustic;
 mod real;
 pub mod symbol;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::PosteriorError;
-use super::exact::PeriodicGaussian;
+use super::exact::ExactPosterior;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
 use crate::io::{Grid, Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
@@ -157,7 +157,7 @@ pub fn write_posteriors(
     model: &Model,
     observations: &dyn Observations,
     range: Range<usize>,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     sampling: &Sampling,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<bool, PosteriorError> {
@@ -264,7 +264,7 @@ impl PosteriorFile {
         observation: &Observation,
         summary: &Summary,
         kept: &[ArrayD<f32>],
-        exact: Option<&PeriodicGaussian>,
+        exact: Option<&dyn ExactPosterior>,
     ) -> Result<(), PosteriorError> {
         let writer = &mut self.writer;
         let mut one = |name: &str, map: &ArrayD<f32>| writer.append(name, map.view().insert_axis(Axis(0)));
@@ -279,7 +279,7 @@ impl PosteriorFile {
             one("samples", &draws)?;
         }
         if let Some(exact) = exact {
-            let mean = exact.mean(observation.y.view())?.mapv(|v| v as f32);
+            let mean = exact.mean(observation.y.mapv(f64::from).view())?.mapv(|v| v as f32);
             writer.append("exact_mean", mean.view())?;
             let deviation = exact.standard_deviation().mapv(|v| v as f32);
             writer.append("exact_standard_deviation", deviation.view().insert_axis(Axis(0)))?;

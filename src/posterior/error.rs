@@ -1,5 +1,6 @@
 use crate::io::IoError;
 use crate::model::ModelError;
+use crate::operator::OperatorError;
 
 /// An error of this room. The message says what was found, what is expected and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,9 @@ pub enum PosteriorError {
     /// The model cannot be used so.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The operator cannot be applied.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] IoError),

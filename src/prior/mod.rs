@@ -3,6 +3,7 @@
 mod ellipses;
 mod field;
 mod files;
+mod matern;
 mod texture;
 mod vessels;
 
@@ -10,6 +11,7 @@ pub use ellipses::{Ellipses, EllipsesConfig};
 pub use field::PeriodicGaussianField;
 pub(crate) use field::filtered_noise;
 pub use files::{Files, FilesConfig};
+pub use matern::MaternField;
 pub use vessels::{Vessels, VesselsConfig};
 
 use crate::io::IoError;
@@ -96,6 +98,16 @@ pub enum PriorConfig {
         #[serde(default = "default_power")]
         power: f64,
     },
+    /// A Gaussian random field with a Matérn covariance of variance one, not periodic, see [`MaternField`].
+    Matern {
+        /// Pixels along each axis, one to three; at most 4096 in all.
+        shape: Vec<usize>,
+        /// 0.5, 1.5 or 2.5: how smooth it is.
+        #[serde(default = "default_smoothness")]
+        smoothness: f64,
+        /// Over which distance it varies, in pixels.
+        length: f64,
+    },
     /// Arteries, veins and capillaries, see [`Vessels`].
     Vessels(VesselsConfig),
     /// Ellipses or ellipsoids as in the phantoms of tomography, see [`Ellipses`].
@@ -112,12 +124,19 @@ fn default_power() -> f64 {
     2.0
 }
 
+fn default_smoothness() -> f64 {
+    1.5
+}
+
 impl PriorConfig {
     /// The prior itself.
     pub fn build(&self) -> Result<Box<dyn Prior>, PriorError> {
         Ok(match self {
             PriorConfig::PeriodicGaussianField { shape, offset, power } => {
                 Box::new(PeriodicGaussianField::new(shape, *offset, *power)?)
+            }
+            PriorConfig::Matern { shape, smoothness, length } => {
+                Box::new(MaternField::new(shape, *smoothness, *length)?)
             }
             PriorConfig::Vessels(config) => Box::new(Vessels::new(config)?),
             PriorConfig::Ellipses(config) => Box::new(Ellipses::new(config)?),
@@ -145,6 +164,8 @@ mod tests {
         let expected = PriorConfig::PeriodicGaussianField { shape: vec![32, 32], offset: 4.0, power: 2.0 };
         assert_eq!(config, Some(expected));
         assert!(toml::from_str::<PriorConfig>(&format!("{text}\npwoer = 3.0")).is_err());
+        let matern = toml::from_str::<PriorConfig>("kind = \"matern\"\nshape = [8]\nlength = 2.0").ok();
+        assert_eq!(matern, Some(PriorConfig::Matern { shape: vec![8], smoothness: 1.5, length: 2.0 }));
     }
 
     #[test]
@@ -189,5 +210,13 @@ mod tests {
         assert!(build(&[8], f64::NAN, 2.0).is_err());
         assert!(build(&[8], 4.0, f64::INFINITY).is_err());
         assert!(build(&[8], 4.0, 2.0).is_ok());
+        let matern = |shape: &[usize], smoothness, length| {
+            PriorConfig::Matern { shape: shape.to_vec(), smoothness, length }.build()
+        };
+        assert!(matern(&[65, 64], 1.5, 4.0).is_err());
+        assert!(matern(&[8, 8], 1.0, 4.0).is_err());
+        assert!(matern(&[8, 8], 1.5, f64::INFINITY).is_err());
+        assert!(matern(&[8, 8], 2.5, 1e7).is_err());
+        assert!(matern(&[8, 8], 1.5, 4.0).is_ok());
     }
 }

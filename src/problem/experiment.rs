@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::io::pairs::NoiseTag;
 use crate::io::{PairsInfo, Provenance};
 use crate::model::Model;
-use crate::posterior::exact::PeriodicGaussian;
+use crate::posterior::exact::ExactPosterior;
 use crate::prior::Part;
 use crate::problem::own_pairs::OwnPairs;
 use crate::problem::pair_origin::{PairOrigin, Portion};
@@ -62,7 +62,7 @@ impl Set {
 pub struct Experiment {
     problem: Problem,
     pairs: Arc<dyn PairOrigin>,
-    exact: Option<Arc<PeriodicGaussian>>,
+    exact: Option<Arc<dyn ExactPosterior>>,
 }
 
 impl Experiment {
@@ -90,7 +90,7 @@ impl Experiment {
             }
         }
         Model::new(problem.model_config(), problem.operator.clone(), x_shape, y_shape, problem.seed, &Device::flex())?;
-        let exact = problem.exact()?.map(Arc::new);
+        let exact = problem.exact()?.map(Arc::from);
         Ok(Self { problem, pairs, exact })
     }
 
@@ -110,7 +110,7 @@ impl Experiment {
     }
 
     /// The posterior in closed form, where it is known.
-    pub fn exact(&self) -> Option<&PeriodicGaussian> {
+    pub fn exact(&self) -> Option<&dyn ExactPosterior> {
         self.exact.as_deref()
     }
 

@@ -1,8 +1,10 @@
 //! Where the pairs of a problem come from, as its tables say.
 
+use std::sync::Arc;
+
 use crate::operator::OperatorConfig;
-use crate::posterior::exact::PeriodicGaussian;
-use crate::prior::{PeriodicGaussianField, PriorConfig};
+use crate::posterior::exact::{DenseGaussian, ExactPosterior, PeriodicGaussian};
+use crate::prior::{MaternField, PeriodicGaussianField, Prior, PriorConfig};
 use crate::problem::{Noise, PairFiles, Problem, ProblemError};
 
 /// Where the pairs of a problem come from.
@@ -56,15 +58,22 @@ impl Problem {
         }
     }
 
-    /// The posterior in closed form, where it is known: a Gaussian field, a circular convolution and white noise.
-    pub fn exact(&self) -> Result<Option<PeriodicGaussian>, ProblemError> {
+    /// The posterior in closed form, where it is known: a Gaussian field, white noise, and a circular convolution where the
+    /// field is periodic, any linear operator where its covariance is held as a matrix.
+    pub fn exact(&self) -> Result<Option<Box<dyn ExactPosterior>>, ProblemError> {
         let Origin::Simulated { prior, operator, noise } = self.origin()? else { return Ok(None) };
-        let PriorConfig::PeriodicGaussianField { shape, offset, power } = prior else { return Ok(None) };
-        let field = PeriodicGaussianField::new(shape, *offset, *power)?;
-        let domain = prior.build()?.shape();
-        match operator.convolution(&domain)? {
-            Some(convolution) => Ok(Some(PeriodicGaussian::new(&field, &convolution, noise.sigma)?)),
-            None => Ok(None),
+        match prior {
+            PriorConfig::PeriodicGaussianField { shape, offset, power } => {
+                let field = PeriodicGaussianField::new(shape, *offset, *power)?;
+                let Some(convolution) = operator.convolution(&field.shape())? else { return Ok(None) };
+                Ok(Some(Box::new(PeriodicGaussian::new(&field, &convolution, noise.sigma)?)))
+            }
+            PriorConfig::Matern { shape, smoothness, length } => {
+                let field = MaternField::new(shape, *smoothness, *length)?;
+                let operator = Arc::from(operator.build::<f64>(&field.shape())?);
+                Ok(Some(Box::new(DenseGaussian::new(field.factor(), operator, noise.sigma)?)))
+            }
+            PriorConfig::Vessels(_) | PriorConfig::Ellipses(_) | PriorConfig::Files(_) => Ok(None),
         }
     }
 }

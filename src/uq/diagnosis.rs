@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::UqError;
 use super::against_exact::AgainstExact;
+use super::classical::Classical;
 use super::coverage::{Coverage, Pooled};
 use super::ecdf::Bands;
 use super::error_by_uncertainty::{Bin, ence, equal_count};
@@ -12,7 +13,7 @@ use super::ranks::{Ranking, rank};
 use crate::model::Model;
 use crate::operator::LinearOperator;
 use crate::posterior::amortized::{Observation, Observations};
-use crate::posterior::exact::PeriodicGaussian;
+use crate::posterior::exact::ExactPosterior;
 use crate::posterior::streaming::Moments;
 use crate::random::{Purpose, stream};
 use ndarray::{ArrayD, ArrayViewD, Axis, Zip, concatenate};
@@ -44,7 +45,10 @@ pub const METRICS: [(&str, &str); 15] = [
         "Worst of the rank tests over several quantities of the image, the data misfit among them; below zero, one of them rejects the posterior at the level of 1 %.",
     ),
     ("rmse_mean", "Root-mean-square error of the posterior mean."),
-    ("rmse_best_classical", "Root-mean-square error of the best classical method on the same observations."),
+    (
+        "rmse_best_classical",
+        "Root-mean-square error of the best classical method on the same observations: the Wiener filter where that is the exact mean, else the best of those without a prior, scale and offset fitted.",
+    ),
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
     ("mean_relative_error", "Distance of the posterior mean from the exact mean, relative to its size."),
     ("std_relative_error", "Distance of the standard deviation from the exact one, relative to its size."),
@@ -122,13 +126,14 @@ pub struct QuantityRanks {
     pub ranks: Vec<u32>,
 }
 
-/// Judges a model by the first pairs of `pairs`, whose truth is known, and against the exact posterior where there is one.
+/// Judges a model by the first pairs of `pairs`, whose truth is known, and against the exact posterior where there is one,
+/// else against classical methods where there is an operator.
 ///
 /// `progress` is told how many draws were made; the work is given up when it returns false, and nothing is returned.
 pub fn diagnose_model(
     model: &Model,
     pairs: &dyn Observations,
-    exact: Option<&PeriodicGaussian>,
+    exact: Option<&dyn ExactPosterior>,
     judging: &Judging,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Option<Diagnosis>, UqError> {
@@ -140,11 +145,18 @@ pub fn diagnose_model(
         Some(operator) => Some(operator.build::<f32>(model.x_shape())?),
         None => None,
     };
+    let mut classical = match (exact, model.operator()) {
+        (None, Some(operator)) => Some(Classical::new(operator.classical_images(model.x_shape())?)),
+        _ => None,
+    };
     let mut done = 0;
     for first in (0..count).step_by(PAIRS_AT_ONCE) {
         let group =
             (first..(first + PAIRS_AT_ONCE).min(count)).map(|i| known(pairs, i)).collect::<Result<Vec<_>, _>>()?;
         let log_prob = densities.add(model, &group)?;
+        if let Some(classical) = &mut classical {
+            classical.add(&group)?;
+        }
         for ((x, y), (index, log_prob)) in group.iter().zip((first..).zip(log_prob)) {
             let truth = x.index_axis(Axis(0), 0);
             let observation = Quantities { operator: operator.as_deref(), y: y.view() };
@@ -169,6 +181,9 @@ pub fn diagnose_model(
     densities.report(&mut diagnosis.metrics)?;
     if let Some(against) = against {
         against.report(&mut diagnosis.metrics, &model.x().unit);
+    }
+    if let Some(classical) = classical {
+        classical.report(&mut diagnosis.metrics, &model.x().unit);
     }
     Ok(Some(diagnosis))
 }

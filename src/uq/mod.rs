@@ -6,6 +6,7 @@
 //! numbers with what is accepted of them.
 
 mod against_exact;
+mod classical;
 pub mod coverage;
 pub mod diagnosis;
 pub mod ecdf;

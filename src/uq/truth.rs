@@ -8,7 +8,7 @@ use super::latent::latent_test;
 use super::ranks::{Ranking, rank};
 use super::score::{crps, energy_score, psnr, relative_error, rmse};
 use crate::operator::{Operator, OperatorConfig};
-use crate::posterior::exact::PeriodicGaussian;
+use crate::posterior::exact::{ExactPosterior, PeriodicGaussian};
 use crate::posterior::streaming::Moments;
 use crate::prior::{PeriodicGaussianField, Prior};
 use crate::random::{Purpose, stream};
