@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (config, seed, title) = match arguments.next() {
         Some(problem) => {
             let problem = Problem::read(Path::new(&problem), Size::Plain)?;
-            (problem.prior, problem.seed, problem.title)
+            let prior = problem.prior.ok_or("this problem has pairs of its own and no [prior]; name another one")?;
+            (prior, problem.seed, problem.title)
         }
         None => (PriorConfig::Vessels(VesselsConfig::default()), 1, "Vessels".to_owned()),
     };

@@ -53,7 +53,7 @@ impl Plot {
         drop(source);
         io::create_folder(&folder)?;
         let drawn = match is_posterior {
-            true => posterior_figures(&self.what, &folder, &name, self.observations.unwrap_or(OBSERVATIONS))?,
+            true => posterior_figures(&self.what, &folder, &name, self.observations.unwrap_or(OBSERVATIONS), None)?,
             false => maps_figures(&self.what, &folder, &name)?,
         };
         for figure in drawn {
@@ -77,10 +77,12 @@ pub fn run(folder: &RunFolder) -> Result {
     };
     let mut sections = Vec::new();
     if folder.posterior().exists() {
-        sections.push((
-            "Posteriors".to_string(),
-            posterior_figures(&folder.posterior(), &figures, "posterior", OBSERVATIONS)?,
-        ));
+        let operator = match (&problem.operator, &pairs) {
+            (Some(operator), Some(pairs)) => Some(operator.build::<f32>(pairs.x_shape())?),
+            _ => None,
+        };
+        let drawn = posterior_figures(&folder.posterior(), &figures, "posterior", OBSERVATIONS, operator.as_deref())?;
+        sections.push(("Posteriors".to_string(), drawn));
     }
     let mut diagnostics = Diagnostics::default();
     if folder.diagnostics().exists() && folder.calibration().exists() {

@@ -66,10 +66,11 @@ impl Ticks {
         let coarse = || (1..).map(|step| of(&[1.0], step)).find(|values| values.len() <= most.max(1));
         let values = fine.or_else(coarse).unwrap_or_default();
         let mark = |value: f64| {
-            let power = value.log10().round();
-            let text = match (value / 10f64.powf(power) - 1.0).abs() < 1e-9 && !(-2.0..=3.0).contains(&power) {
-                true => format!("10{}", superscript(power as i32)),
-                false => number(value),
+            let power = (value.log10() + 1e-9).floor() as i32;
+            let text = match ((value / 10f64.powi(power)).round() as u32, (-2..=3).contains(&power)) {
+                (_, true) => number(value),
+                (1, _) => format!("10{}", superscript(power)),
+                (factor, _) => format!("{factor}×10{}", superscript(power)),
             };
             (value, text)
         };
@@ -178,6 +179,7 @@ mod tests {
         };
         assert_eq!(texts(1e-8, 3e-3, 6), ["10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"]);
         assert_eq!(texts(20.0, 0.3, 6), ["0.5", "1", "2", "5", "10", "20"]);
+        assert_eq!(texts(3e-7, 1.2e-6, 6), ["5×10⁻⁷", "10⁻⁶"]);
         assert_eq!(texts(1e-12, 1.0, 4), ["10⁻¹²", "10⁻⁸", "10⁻⁴", "1"]);
         assert_eq!(texts(1.1, 1.9, 6), Vec::<String>::new());
         assert!(texts(0.0, 8.0, 4).is_empty() && texts(f64::NAN, 8.0, 4).is_empty());

@@ -23,9 +23,15 @@ const DOTS_PER_METRE: u32 = 11_811;
 /// plotters draws the capitals of a centred text this share of its size too high on a bitmap, and right in SVG.
 const BITMAP_LIFT: f64 = 0.21;
 
-/// Writes a PNG, whole or not at all.
-pub fn png(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
-    let (view, [width, height]) = frame(canvas)?;
+/// A picture: red, green and blue of each pixel, row by row.
+pub struct Pixels {
+    pub rgb: Vec<u8>,
+    pub size: [usize; 2],
+}
+
+/// Draws what lies in a part of a canvas.
+pub fn pixels(canvas: &Canvas, view: Bounds) -> Result<Pixels, FigureError> {
+    let [width, height] = size(&view)?;
     let fine = [width * FINER, height * FINER];
     let mut rgb = vec![255u8; fine[0] * fine[1] * 3];
     {
@@ -34,7 +40,32 @@ pub fn png(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
         draw(canvas, &area, &Target { view, scale: FINER as f64, lift: BITMAP_LIFT, whole_paths: false })?;
         area.present().map_err(backend)?;
     }
-    let rgb = averaged(&rgb, [width, height]);
+    Ok(Pixels { rgb, size: fine }.coarser())
+}
+
+impl Pixels {
+    /// Half as many each way, each the mean of [`FINER`]².
+    pub fn coarser(&self) -> Pixels {
+        let [width, height] = self.size.map(|size| size / FINER);
+        let mut rgb = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            for x in 0..width {
+                for channel in 0..3 {
+                    let block = (0..FINER * FINER).map(|k| {
+                        let (row, column) = (y * FINER + k / FINER, x * FINER + k % FINER);
+                        u32::from(self.rgb[(row * self.size[0] + column) * 3 + channel])
+                    });
+                    rgb.push(((block.sum::<u32>() + 2) / (FINER * FINER) as u32) as u8);
+                }
+            }
+        }
+        Pixels { rgb, size: [width, height] }
+    }
+}
+
+/// Writes a PNG, whole or not at all.
+pub fn png(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
+    let Pixels { rgb, size: [width, height] } = pixels(canvas, frame(canvas))?;
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
     encoder.set_color(png::ColorType::Rgb);
@@ -52,7 +83,8 @@ pub fn png(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
 
 /// Writes an SVG, whole or not at all.
 pub fn svg(canvas: &Canvas, path: &Path) -> Result<(), FigureError> {
-    let (view, [width, height]) = frame(canvas)?;
+    let view = frame(canvas);
+    let [width, height] = size(&view)?;
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (width as u32, height as u32)).into_drawing_area();
@@ -85,20 +117,24 @@ fn font_style(bold: bool) -> FontStyle {
     if bold { FontStyle::Bold } else { FontStyle::Normal }
 }
 
-/// What is shown, and the size of the picture.
-fn frame(canvas: &Canvas) -> Result<(Bounds, [usize; 2]), FigureError> {
+/// All of a canvas with white around it.
+pub fn frame(canvas: &Canvas) -> Bounds {
     let bounds = canvas.bounds();
-    let view = Bounds {
+    Bounds {
         left: (bounds.left - MARGIN).floor(),
         top: (bounds.top - MARGIN).floor(),
         right: bounds.right + MARGIN,
         bottom: bounds.bottom + MARGIN,
-    };
+    }
+}
+
+/// Pixels across and down.
+fn size(view: &Bounds) -> Result<[usize; 2], FigureError> {
     let [width, height] = [(view.right - view.left).ceil() as u64, (view.bottom - view.top).ceil() as u64];
     if width.saturating_mul(height) > LARGEST {
         return Err(FigureError::TooLarge { width, height });
     }
-    Ok((view, [width as usize, height as usize]))
+    Ok([width as usize, height as usize])
 }
 
 /// How shapes become pixels of a backend.
@@ -198,24 +234,7 @@ fn enlarged(rgb: &[u8], size: [usize; 2], scale: usize) -> Vec<u8> {
     out
 }
 
-/// The mean of each block of [`FINER`]² pixels.
-fn averaged(fine: &[u8], [width, height]: [usize; 2]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        for x in 0..width {
-            for channel in 0..3 {
-                let block = (0..FINER * FINER).map(|k| {
-                    let (row, column) = (y * FINER + k / FINER, x * FINER + k % FINER);
-                    u32::from(fine[(row * width * FINER + column) * 3 + channel])
-                });
-                out.push(((block.sum::<u32>() + 2) / (FINER * FINER) as u32) as u8);
-            }
-        }
-    }
-    out
-}
-
-fn backend(error: impl std::fmt::Display) -> FigureError {
+pub fn backend(error: impl std::fmt::Display) -> FigureError {
     FigureError::Backend(error.to_string())
 }
 

@@ -1,4 +1,5 @@
 use crate::io::IoError;
+use crate::operator::OperatorError;
 use crate::uq::UqError;
 
 /// An error of this room. The message says what was found and what to do next.
@@ -10,6 +11,9 @@ pub enum FigureError {
     /// Ranks and bands do not belong together.
     #[error(transparent)]
     Uq(#[from] UqError),
+    /// The operator does not belong to the draws.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     /// Values that no panel can show.
     #[error("{place}: values of shape {found:?} cannot be drawn; give {expected}")]
     Shape {

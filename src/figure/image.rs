@@ -1,4 +1,4 @@
-//! Images and central slices of volumes, with axes and a colour bar.
+//! Images, slices and projections of volumes, with axes and a colour bar.
 
 use super::axis::number;
 use super::canvas::{Align, Canvas, Point, Style};
@@ -7,7 +7,7 @@ use super::encode::text_width;
 use super::frame::{Frame, Side, spacing};
 use super::style::{GAP, LABEL, TICK};
 use crate::io;
-use ndarray::{ArrayView2, ArrayView3, Axis};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
 
 /// The longer side of an image.
 const IMAGE: f64 = 420.0;
@@ -40,33 +40,61 @@ pub fn image(canvas: &mut Canvas, values: ArrayView2<f32>, axes: [&io::Axis; 2],
     size
 }
 
-/// The three central slices of a volume `[plane, row, column]`, laid out so that neighbours share an axis: row against
-/// column, beside it row against plane, below it plane against column. The corner is the origin. Returns the size.
-pub fn slices(canvas: &mut Canvas, values: ArrayView3<f32>, axes: [&io::Axis; 3], colouring: Colouring) -> [f64; 2] {
+/// How a volume becomes images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// The central slice across each axis.
+    Slices,
+    /// The greatest value along each axis.
+    Projections,
+}
+
+impl Through {
+    /// The image across an axis, and what it is.
+    fn image(self, values: ArrayView3<f32>, axis: usize, of: &io::Axis) -> (Array2<f32>, String) {
+        match self {
+            Through::Slices => {
+                let centre = values.shape()[axis] / 2;
+                let at = number(centre as f64 * spacing(of));
+                let label = format!("{} = {at} {}", of.name, Side::of_axis(of).unit);
+                (values.index_axis_move(Axis(axis), centre).to_owned(), label.trim_end().to_owned())
+            }
+            Through::Projections => {
+                (values.fold_axis(Axis(axis), f32::NAN, |a, b| a.max(*b)), format!("along {}", of.name))
+            }
+        }
+    }
+}
+
+/// A volume `[plane, row, column]` as three images, laid out so that neighbours share an axis: row against column, beside it
+/// row against plane, below it plane against column. The corner is the origin. Returns the size.
+pub fn volume(
+    canvas: &mut Canvas,
+    values: ArrayView3<f32>,
+    axes: [&io::Axis; 3],
+    through: Through,
+    colouring: Colouring,
+) -> [f64; 2] {
     let [plane, row, column] = axes;
     let lengths = lengths(&axes, SLICE);
-    let centre = [0, 1, 2].map(|axis| values.shape()[axis] / 2);
-    let cut = |axis: usize| values.index_axis_move(Axis(axis), centre[axis]);
-    let label = |axis: usize| {
-        let at = number(centre[axis] as f64 * spacing(axes[axis]));
-        let unit = Side::of_axis(axes[axis]).unit;
-        format!("{} = {at} {unit}", axes[axis].name).trim_end().to_owned()
-    };
+    let images = [0, 1, 2].map(|axis| through.image(values, axis, axes[axis]));
+    let label = |axis: usize| &images[axis].1;
     // A label is wider than the slice of a thin volume: then the slices move apart.
-    let room = (text_width(&label(0), TICK, false) - lengths[2]).max(0.0) / 2.0;
-    let room = room + (text_width(&label(2), TICK, false) - lengths[0]).max(0.0) / 2.0;
+    let room = (text_width(label(0), TICK, false) - lengths[2]).max(0.0) / 2.0;
+    let room = room + (text_width(label(2), TICK, false) - lengths[0]).max(0.0) / 2.0;
     let right = lengths[2] + room + 3.0 * GAP;
     let upright = |axis: usize| (name_length(axes[axis]) - lengths[axis]).max(0.0) / 2.0;
     let below = SLICE_LABEL + lengths[1] + (SLICE_LABEL + GAP).max(upright(1) + upright(0) + GAP);
+    let image = |axis: usize| images[axis].0.view();
     let front =
-        View { values: cut(0), axes: [row, column], corner: [0.0, SLICE_LABEL], size: [lengths[2], lengths[1]] };
+        View { values: image(0), axes: [row, column], corner: [0.0, SLICE_LABEL], size: [lengths[2], lengths[1]] };
     let side = View {
-        values: cut(2).reversed_axes(),
+        values: image(2).reversed_axes(),
         axes: [row, plane],
         corner: [right, SLICE_LABEL],
         size: [lengths[0], lengths[1]],
     };
-    let top = View { values: cut(1), axes: [plane, column], corner: [0.0, below], size: [lengths[2], lengths[0]] };
+    let top = View { values: image(1), axes: [plane, column], corner: [0.0, below], size: [lengths[2], lengths[0]] };
     for (view, axis) in [(front, 0), (side, 2), (top, 1)] {
         let frame = view.draw(canvas, &colouring);
         let at = [view.corner[0] + view.size[0] / 2.0, view.corner[1] - SLICE_LABEL / 2.0];

@@ -3,7 +3,7 @@
 use super::canvas::{Align, Bounds, Canvas, Style, shortened};
 use super::colour::{Palette, drawable};
 use super::frame::Side;
-use super::image::{self, Colouring};
+use super::image::{self, Colouring, Through};
 use super::plot::{LEGEND_ROW, Mark, Plot, Series};
 use super::style::{BLUE_BAND, CURVE, GAP, HEADING, SERIES, TICK, TITLE, series_colour};
 use super::{FigureError, encode};
@@ -45,6 +45,15 @@ pub enum Content {
         /// Their colours.
         palette: Palette,
         /// The values at the ends of the colour bar; give panels that are compared the same.
+        range: [f64; 2],
+    },
+    /// A volume as its three maximum projections: the greatest value along each axis.
+    Projection {
+        /// The values, in the panel's unit; three axes.
+        values: ArrayD<f32>,
+        /// Their colours.
+        palette: Palette,
+        /// The values at the ends of the colour bar.
         range: [f64; 2],
     },
     /// Curves over the one axis of the grid. Along an axis called "parameter" dots are not joined.
@@ -96,7 +105,7 @@ impl Figure {
         encode::png(&self.canvas()?, path)
     }
 
-    fn canvas(&self) -> Result<Canvas, FigureError> {
+    pub(super) fn canvas(&self) -> Result<Canvas, FigureError> {
         let mut rows = Vec::new();
         for row in self.rows.iter().filter(|row| !row.is_empty()) {
             let canvases: Vec<Canvas> = row.iter().map(Panel::canvas).collect::<Result<_, _>>()?;
@@ -157,7 +166,7 @@ impl Panel {
                     }
                     (3, [plane, row, column]) => {
                         let values = values.view().into_dimensionality::<Ix3>().map_err(|_| self.shape(values))?;
-                        image::slices(&mut canvas, values, [plane, row, column], colouring)
+                        image::volume(&mut canvas, values, [plane, row, column], Through::Slices, colouring)
                     }
                     _ => {
                         self.profile(&mut canvas, &[Line::new("", values.clone(), 0)], None, *range)?;
@@ -165,6 +174,15 @@ impl Panel {
                     }
                 };
                 if values.ndim() == 1 { above_profile } else { (size, image::title_width(size), TICK / 2.0) }
+            }
+            Content::Projection { values, palette, range } => {
+                self.check(values)?;
+                let [plane, row, column] = self.grid.axes.as_slice() else { return Err(self.shape(values)) };
+                let colouring = Colouring { palette: *palette, range: *range, unit: &self.unit };
+                let values = values.view().into_dimensionality::<Ix3>().map_err(|_| self.shape(values))?;
+                let axes = [plane, row, column];
+                let size = image::volume(&mut canvas, values, axes, Through::Projections, colouring);
+                (size, image::title_width(size), TICK / 2.0)
             }
             Content::Profile { lines, band, range } => {
                 self.profile(&mut canvas, lines, band.as_ref(), *range)?;
@@ -327,6 +345,26 @@ mod tests {
         let height = pixels.len() / width;
         let below = (top + 6 * 28..height).find(|y| pixels[y * width + left] == DARK).unwrap();
         assert!(bright(left + 7 * 28 + 14, below + 28 + 14), "row 3, plane 1, column 7");
+    }
+
+    #[test]
+    fn projections_show_the_greatest_value_along_each_axis() {
+        let (values, grid) = with(&[4, 6, 10], &[(&[2, 1, 3], 1.0), (&[0, 5, 9], f32::NAN)]);
+        let content = Content::Projection { values, palette: Palette::Value, range: [0.0, 1.0] };
+        let (pixels, [width, _]) = drawn(Panel { content, ..panel(ArrayD::zeros(vec![4, 6, 10]), grid) }).unwrap();
+        let [left, top] = corner(&pixels, width, DARK);
+        let at = |x: usize, y: usize| pixels[y * width + x];
+        assert_eq!(at(left + 3 * 28 + 14, top + 28 + 14), BRIGHT, "row 1, column 3");
+        assert_eq!(at(left + 9 * 28 + 14, top + 5 * 28 + 14), DARK, "a hole does not hide what lies behind it");
+        let flat = Panel {
+            content: Content::Projection {
+                values: ArrayD::zeros(vec![4, 6]),
+                palette: Palette::Value,
+                range: [0.0, 1.0],
+            },
+            ..panel(ArrayD::zeros(vec![4, 6]), Grid::of_pixels(&[4, 6]))
+        };
+        assert!(drawn(flat).is_err());
     }
 
     #[test]

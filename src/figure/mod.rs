@@ -4,6 +4,7 @@
 //! and panels line up; then it is a PNG, or an SVG drawn from the same shapes. [`maps`] draws panels of any rank,
 //! [`posterior`] puts them together from a file of results, [`curve`] draws curves, [`report`] binds them into one page.
 
+mod animation;
 mod axis;
 mod canvas;
 mod colour;
@@ -13,11 +14,14 @@ mod error;
 mod fields;
 mod frame;
 mod image;
+mod lines;
 pub mod maps;
 mod pairs;
+mod physics;
 mod plot;
 pub mod posterior;
 mod profiles;
+mod projections;
 pub mod report;
 mod statistics;
 mod style;

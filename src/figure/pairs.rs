@@ -62,13 +62,14 @@ fn parameters(count: usize) -> Grid {
 mod tests {
     use super::*;
     use crate::figure::encode::tests::decoded;
-    use ndarray::IxDyn;
+    use ndarray::{Dimension, IxDyn};
 
     #[test]
     fn every_rank_is_drawn() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs.png");
-        let numbers = |shape: &[usize]| ArrayD::from_shape_fn(IxDyn(shape), |i| i.slice().iter().sum::<usize>() as f32);
+        let numbers =
+            |shape: &[usize]| ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).map(|k| i[k] as f32).sum());
         let quantity = |shape: &[usize]| Quantity {
             name: "velocity".into(),
             unit: "m/s".into(),

@@ -2,12 +2,16 @@
 
 use super::fields::{Dataset, Field};
 use super::maps::{Content, Figure, Panel};
-use super::{Drawn, FigureError, Palette, extent, profiles, symmetric_extent};
+use super::physics::Physics;
+use super::{Drawn, FigureError, Palette, extent, lines, profiles, symmetric_extent};
 use crate::io::{Rows, Source};
+use crate::operator::LinearOperator;
 use std::path::Path;
 
-/// Draws shown.
-const DRAWS: usize = 4;
+/// Draws shown beside each other.
+pub(super) const DRAWS: usize = 4;
+/// Draws shown one after the other.
+const FRAMES: usize = 24;
 /// Errors of more standard deviations look alike.
 const DEVIATIONS: f64 = 4.0;
 
@@ -20,50 +24,79 @@ pub(super) struct Posterior {
     pub observation: Option<(String, Field)>,
     pub exact_mean: Option<Field>,
     pub exact_standard_deviation: Option<Field>,
+    /// The best image without a network.
+    pub classical: Option<Field>,
+    /// The adjoint of the operator applied to the observation.
+    pub adjoint: Option<Field>,
     pub samples: Vec<Field>,
     /// Lowest and highest quantile, with their levels.
     pub interval: Option<[(f64, Field); 2]>,
 }
 
-/// Draws `PREFIX-0.png`, `PREFIX-1.png`, … into a folder, one figure for each of the first `observations` of a
-/// `posterior.h5`; where the posterior has several channels, `PREFIX-0-channel-0.png` and so on.
+/// Draws figures into a folder for each of the first `observations` of a `posterior.h5`:
 ///
-/// `mean` must be there. `truth`, `observation`, `standard_deviation`, `quantiles`, `samples`, `exact_mean` and
-/// `exact_standard_deviation` are shown where they are.
+/// - `PREFIX-0.png`, `PREFIX-1.png`, …: maps, or curves where there is one axis;
+/// - `PREFIX-0-profiles.png`: along lines through the image, with the interval of the outermost quantiles;
+/// - `PREFIX-0-projections.png`: maximum projections of volumes;
+/// - `PREFIX-0-draws.gif`: the draws one after the other;
+/// - `PREFIX-0-data.png`: traces of the observation against those that the operator predicts of the draws.
+///
+/// Where the posterior has several channels, `PREFIX-0-channel-0.png` and so on. `mean` must be there. `truth`,
+/// `observation`, `standard_deviation`, `quantiles`, `samples`, `exact_mean`, `exact_standard_deviation` and `classical` (the
+/// best image without a network) are shown where they are; the adjoint image where the operator is given.
 pub fn posterior_figures(
     path: &Path,
     folder: &Path,
     prefix: &str,
     observations: usize,
+    operator: Option<&dyn LinearOperator<f32>>,
 ) -> Result<Vec<Drawn>, FigureError> {
     let source = Source::open(path)?;
     let mean = Dataset::open(&source, "mean", 1)?;
     let mut drawn = Vec::new();
     for observation in 0..mean.leading(0).min(observations) {
+        let physics = operator.map(|operator| Physics::read(&source, operator, observation)).transpose()?;
         for channel in 0..mean.channels() {
-            let posterior = Posterior::read(&source, &mean, observation, channel)?;
+            let mut posterior = Posterior::read(&source, &mean, observation, channel)?;
+            posterior.adjoint = physics.as_ref().and_then(|physics| physics.adjoint(&posterior.mean, channel));
             let several = mean.channels() > 1;
             let name = if several {
-                format!("{prefix}-{observation}-channel-{channel}.png")
+                format!("{prefix}-{observation}-channel-{channel}")
             } else {
-                format!("{prefix}-{observation}.png")
+                format!("{prefix}-{observation}")
             };
             let which = if several { format!(", channel {channel}") } else { String::new() };
             let title = format!("Posterior of observation {observation}{which}");
-            let (rows, caption) = match mean_is_profile(&posterior) {
+            let mut add = |suffix: &str, title: String, rows: Vec<Vec<Panel>>, caption: String| {
+                if rows.iter().all(Vec::is_empty) {
+                    return Ok(());
+                }
+                let path = folder.join(format!("{name}{suffix}.png"));
+                Figure { title: title.clone(), rows }.write_png(&path)?;
+                drawn.push(Drawn { path, caption: format!("{title}: {caption}") });
+                Ok::<_, FigureError>(())
+            };
+            let (rows, caption) = match posterior.is_profile() {
                 true => (profiles::panels(&posterior), profiles::caption(&posterior)),
                 false => (posterior.panels(), posterior.caption()),
             };
-            let path = folder.join(name);
-            Figure { title: title.clone(), rows }.write_png(&path)?;
-            drawn.push(Drawn { path, caption: format!("{title}: {caption}") });
+            add("", title.clone(), rows, caption)?;
+            let projected = "the greatest value along each axis; draws, means and truth share one range of colours.";
+            add("-projections", format!("{title}, projected"), posterior.projections(), projected.into())?;
+            let (rows, caption) = lines::panels(&posterior);
+            add("-profiles", format!("{title}, along lines"), rows, caption)?;
+            if let Some(physics) = physics.as_ref().filter(|_| channel == 0) {
+                let (rows, caption) = physics.panels()?;
+                add("-data", format!("Observation {observation}, observed and predicted"), rows, caption)?;
+            }
+            let path = folder.join(format!("{name}-draws.gif"));
+            if posterior.animate(&title, &path)? {
+                let caption = format!("{title}: {} draws one after the other.", posterior.samples.len());
+                drawn.push(Drawn { path, caption });
+            }
         }
     }
     Ok(drawn)
-}
-
-fn mean_is_profile(posterior: &Posterior) -> bool {
-    posterior.mean.values.ndim() == 1
 }
 
 impl Posterior {
@@ -77,7 +110,7 @@ impl Posterior {
         };
         let mut samples = Vec::new();
         if let Some(dataset) = Dataset::optional(source, "samples", 2)? {
-            for draw in 0..dataset.leading(1).min(DRAWS) {
+            for draw in 0..dataset.leading(1).min(FRAMES) {
                 let sample = dataset.read(&[index, draw], channel)?;
                 sample.check_like(&mean, "samples")?;
                 samples.push(sample);
@@ -89,10 +122,16 @@ impl Posterior {
             observation: observation(source, index, channel)?,
             exact_mean: like_mean("exact_mean")?,
             exact_standard_deviation: like_mean("exact_standard_deviation")?,
+            classical: like_mean("classical")?,
+            adjoint: None,
             interval: interval(source, index, channel, &mean)?,
             samples,
             mean,
         })
+    }
+
+    pub fn is_profile(&self) -> bool {
+        self.mean.values.ndim() == 1
     }
 
     /// The range of all that is compared with the truth. Of the draws it takes the central 98 %: a single wild one would
@@ -100,7 +139,7 @@ impl Posterior {
     pub fn value_range(&self) -> [f64; 2] {
         let fields = [Some(&self.mean), self.truth.as_ref(), self.exact_mean.as_ref()];
         let [low, high] = extent(fields.into_iter().flatten().flat_map(|field| &field.values));
-        let mut drawn: Vec<f32> = self.samples.iter().flat_map(|s| &s.values).copied().collect();
+        let mut drawn: Vec<f32> = self.samples.iter().take(DRAWS).flat_map(|s| &s.values).copied().collect();
         drawn.retain(|v| v.is_finite());
         drawn.sort_by(f32::total_cmp);
         let at = |share: f64| drawn.get((share * drawn.len() as f64) as usize).map(|&v| f64::from(v));
@@ -142,8 +181,17 @@ impl Posterior {
         } else {
             means.extend(observation);
         }
+        // The exact mean is the best classical image there is.
+        let other = |title: &str, field: &Field| map(title, field, Palette::Value, range_of(field, Palette::Value));
+        let mut last = Vec::new();
+        if self.exact_mean.is_none() {
+            last.extend(self.adjoint.as_ref().map(|adjoint| other("Adjoint image", adjoint)));
+            last.extend(self.classical.as_ref().map(|classical| value("Classical image", classical)));
+        }
+        let room = means.len().max(below.len()).max(DRAWS) - last.len();
         let draw = |(i, sample)| value(&format!("Draw {}", i + 1), sample);
-        vec![means, below, self.samples.iter().enumerate().map(draw).collect()]
+        last.extend(self.samples.iter().enumerate().take(room).map(draw));
+        vec![means, below, last]
     }
 
     pub fn observation_panel(&self) -> Option<Panel> {
@@ -169,8 +217,14 @@ impl Posterior {
         if self.truth.is_some() {
             shown.push("the error of the mean, in units and in standard deviations (red: mean above truth)".into());
         }
+        if self.exact_mean.is_none() && self.adjoint.is_some() {
+            shown.push("the adjoint image, with colours of its own".into());
+        }
+        if self.exact_mean.is_none() && self.classical.is_some() {
+            shown.push("the classical image".into());
+        }
         if !self.samples.is_empty() {
-            shown.push(format!("{} draws", self.samples.len()));
+            shown.push("draws".into());
         }
         let slices = if self.mean.values.ndim() == 3 { " Volumes show their central slices." } else { "" };
         format!("{}. Truth, means and draws share one range of colours, deviations another.{slices}", shown.join(", "))
@@ -274,9 +328,12 @@ pub(super) mod tests {
                 ("quantiles", LEVEL, &[2, 2, 1, 8, 6]),
             ],
         );
-        let drawn = posterior_figures(&path, folder.path(), "posterior", 9).unwrap();
-        assert_eq!(names(&drawn), ["posterior-0.png", "posterior-1.png"]);
-        assert!(drawn[1].caption.contains("observation 1") && drawn[1].caption.contains("4 draws"), "{drawn:?}");
+        let drawn = posterior_figures(&path, folder.path(), "posterior", 9, None).unwrap();
+        let kinds = [".png", "-profiles.png", "-draws.gif"];
+        let expected = [0, 1].map(|i| kinds.map(|kind| format!("posterior-{i}{kind}"))).concat();
+        assert_eq!(names(&drawn), expected);
+        let drawn: Vec<Drawn> = drawn.into_iter().step_by(kinds.len()).collect();
+        assert!(drawn[1].caption.contains("observation 1") && drawn[1].caption.contains("draws"), "{drawn:?}");
         assert!(drawn.iter().all(|d| decoded(&d.path).1[0] > 1500));
     }
 
@@ -284,15 +341,18 @@ pub(super) mod tests {
     fn channels_vectors_and_traces_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let two = written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 2, 4, 4])]);
-        let drawn = posterior_figures(&two, folder.path(), "p", 9).unwrap();
-        assert_eq!(names(&drawn), ["p-0-channel-0.png", "p-0-channel-1.png"]);
+        let drawn = posterior_figures(&two, folder.path(), "p", 9, None).unwrap();
+        assert_eq!(
+            names(&drawn),
+            ["p-0-channel-0.png", "p-0-channel-0-profiles.png", "p-0-channel-1.png", "p-0-channel-1-profiles.png"]
+        );
         let vector: &[&str] = &["observation", "parameter"];
         let path = written(
             folder.path(),
             Kind::Posterior,
             &[("mean", vector, &[1, 12]), ("quantiles", &["observation", "level", "parameter"], &[1, 2, 12])],
         );
-        assert_eq!(names(&posterior_figures(&path, folder.path(), "v", 9).unwrap()), ["v-0.png"]);
+        assert_eq!(names(&posterior_figures(&path, folder.path(), "v", 9, None).unwrap()), ["v-0.png"]);
         let source = Source::open(&path).unwrap();
         let mean = Dataset::open(&source, "mean", 1).unwrap();
         let posterior = Posterior::read(&source, &mean, 0, 0).unwrap();
@@ -333,17 +393,17 @@ pub(super) mod tests {
     fn what_is_missing_or_does_not_fit_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = written(folder.path(), Kind::Posterior, &[("truth", IMAGE, &[1, 1, 8, 6])]);
-        let message = posterior_figures(&path, folder.path(), "p", 9).unwrap_err().to_string();
+        let message = posterior_figures(&path, folder.path(), "p", 9, None).unwrap_err().to_string();
         assert!(
             message.contains("results.h5") && message.contains("\"mean\"") && message.contains("truth"),
             "{message}"
         );
         let path =
             written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 1, 8, 6]), ("truth", IMAGE, &[1, 1, 6, 8])]);
-        let message = posterior_figures(&path, folder.path(), "p", 9).unwrap_err().to_string();
+        let message = posterior_figures(&path, folder.path(), "p", 9, None).unwrap_err().to_string();
         assert!(message.contains("truth") && message.contains("[6, 8]") && message.contains("[8, 6]"), "{message}");
         let path = written(folder.path(), Kind::Posterior, &[("mean", &["observation"], &[1, 2, 2, 2])]);
-        assert!(posterior_figures(&path, folder.path(), "p", 9).is_ok());
-        assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p", 9).is_err());
+        assert!(posterior_figures(&path, folder.path(), "p", 9, None).is_ok());
+        assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p", 9, None).is_err());
     }
 }

@@ -2,10 +2,11 @@
 
 use super::extent;
 use super::maps::{Content, Line, Panel};
-use super::posterior::Posterior;
+use super::posterior::{DRAWS, Posterior};
+use ndarray::ArrayD;
 
-/// Posterior and observation, standard deviation and draws.
-pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
+/// Truth, mean and interval over one axis.
+pub fn curves(title: &str, posterior: &Posterior) -> Panel {
     let [mut low, mut high] = posterior.value_range();
     let mut lines = Vec::new();
     if let Some(exact) = &posterior.exact_mean {
@@ -13,7 +14,7 @@ pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
     }
     lines.push(Line::new("mean", posterior.mean.values.clone(), 0));
     let truth = posterior.truth.as_ref().map(|truth| Line::new("truth", truth.values.clone(), Line::BLACK));
-    lines.extend(truth.clone());
+    lines.extend(truth);
     let band = posterior.interval.as_ref().map(|[(from, lower), (to, upper)]| {
         let name = format!("{} % interval", ((to - from) * 1000.0).round() / 10.0);
         (name, [lower.values.clone(), upper.values.clone()])
@@ -27,19 +28,34 @@ pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
         let [least, greatest] = extent(limits.iter().flatten());
         (low, high) = (low.min(least), high.max(greatest));
     }
-    let profile = |title: &str, lines, band| Panel {
+    profile(title, posterior, lines, band, [low, high])
+}
+
+fn profile(
+    title: &str,
+    posterior: &Posterior,
+    lines: Vec<Line>,
+    band: Option<(String, [ArrayD<f32>; 2])>,
+    range: [f64; 2],
+) -> Panel {
+    Panel {
         title: title.into(),
         unit: posterior.mean.unit.clone(),
         grid: posterior.mean.grid.clone(),
-        content: Content::Profile { lines, band, range: [low, high] },
-    };
-    let mut first = vec![profile("Posterior", lines, band)];
+        content: Content::Profile { lines, band, range },
+    }
+}
+
+/// Posterior and observation, standard deviation and draws.
+pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
+    let mut first = vec![curves("Posterior", posterior)];
     first.extend(posterior.observation_panel());
     let mut second = Vec::new();
     if !posterior.samples.is_empty() {
-        let draws = posterior.samples.iter().enumerate();
+        let draws = posterior.samples.iter().take(DRAWS).enumerate();
         let draws = draws.map(|(i, sample)| Line::new(&format!("draw {}", i + 1), sample.values.clone(), i + 1));
-        second.push(profile("Draws", draws.chain(truth).collect(), None));
+        let truth = posterior.truth.as_ref().map(|truth| Line::new("truth", truth.values.clone(), Line::BLACK));
+        second.push(profile("Draws", posterior, draws.chain(truth).collect(), None, posterior.value_range()));
     }
     let deviations = [("exact", &posterior.exact_standard_deviation), ("posterior", &posterior.standard_deviation)];
     let deviations: Vec<Line> = deviations
@@ -51,9 +67,7 @@ pub fn panels(posterior: &Posterior) -> Vec<Vec<Panel>> {
         })
         .collect();
     if !deviations.is_empty() {
-        let mut panel = profile("Standard deviation", Vec::new(), None);
-        panel.content = Content::Profile { lines: deviations, band: None, range: posterior.deviation_range() };
-        second.push(panel);
+        second.push(profile("Standard deviation", posterior, deviations, None, posterior.deviation_range()));
     }
     vec![first, second]
 }

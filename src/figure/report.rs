@@ -143,8 +143,15 @@ fn badge(pass: bool) -> Markup {
 
 fn figure(drawn: &Drawn) -> Result<Markup, FigureError> {
     let bytes = std::fs::read(&drawn.path).map_err(|e| IoError::system(&drawn.path, "read the figure", e))?;
-    let vector = drawn.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
-    let kind = if vector { "svg+xml" } else { "png" };
+    let is = |kind: &str| drawn.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(kind));
+    let vector = is("svg");
+    let kind = if vector {
+        "svg+xml"
+    } else if is("gif") {
+        "gif"
+    } else {
+        "png"
+    };
     let source = format!("data:image/{kind};base64,{}", STANDARD.encode(bytes));
     Ok(html! {
         figure {

@@ -37,7 +37,7 @@ pub fn inspect(path: &Path) -> Result<String> {
         "json" => json(path),
         "jsonl" => json_lines(path),
         "png" => png(path),
-        "svg" | "html" => text(path, &extension),
+        "svg" | "html" | "gif" => text(path, &extension),
         "safetensors" => Ok(format!("{}\n{}", path.display(), tensors(path)?)),
         _ => hdf5(path),
     }

@@ -284,8 +284,8 @@ mod tests {
         let path = folder.path().join("a.npy");
         write_npy(&path, &numbered(&[20, 30, 30], 0)).unwrap();
         let prior = Files::new(&FilesConfig { flips: true, transposes: true, ..config(&path, &[2, 2]) }).unwrap();
-        assert_eq!(draw(&prior, Part::Training, 4711), [0, 0, 0, 0]);
-        assert_eq!(draw(&prior, Part::Test, 4711), [0, 0, 0, 0]);
+        assert_eq!(draw(&prior, Part::Training, 4711), [4325, 4355, 4324, 4354]);
+        assert_eq!(draw(&prior, Part::Test, 4711), [16925, 16955, 16924, 16954]);
     }
 
     #[test]

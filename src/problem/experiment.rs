@@ -219,4 +219,28 @@ mod tests {
         let noise: f32 = once.iter().zip(&clean).map(|(a, b)| (a - b).powi(2)).sum();
         assert!((noise / once.len() as f32 / 0.0025 - 1.0).abs() < 0.1);
     }
+
+    #[test]
+    fn pairs_of_different_sets_come_from_different_files() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("images")).unwrap();
+        for file in 0..10 {
+            let path = dir.path().join(format!("images/{file}.npy"));
+            ndarray_npy::write_npy(path, &ndarray::Array2::from_elem((40, 40), file as f32)).unwrap();
+        }
+        let prior = "kind = \"files\"\npath = \"images\"\nshape = [32, 32]\ndither = 0.001";
+        let text = include_str!("../../problems/deblur/problem.toml");
+        let (before, rest) = text.split_once("kind = \"periodic-gaussian-field\"").unwrap();
+        let (_, rest) = rest.split_once("power = 2.0").unwrap();
+        let file = dir.path().join("problem.toml");
+        std::fs::write(&file, format!("{before}{prior}{rest}")).unwrap();
+        let experiment = Experiment::new(Problem::read(&file, Size::Plain).unwrap()).unwrap();
+        assert!(experiment.exact().is_none());
+        let files = |set| -> std::collections::BTreeSet<i64> {
+            let (x, _) = experiment.clean_pairs(set, 0..100).unwrap();
+            x.outer_iter().map(|x| x.mean().unwrap().round() as i64).collect()
+        };
+        assert_eq!((files(Set::Test), files(Set::Validation)), ([0].into(), [1].into()));
+        assert_eq!(files(Set::Training), (2..10).collect());
+    }
 }

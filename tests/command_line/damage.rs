@@ -64,7 +64,7 @@ fn damaged_pairs_posteriors_models_and_problems() {
             Err(error) => {
                 errors += 1;
                 assert!(error.to_string().contains("posterior.h5"), "{error}");
-                assert!(posterior_figures(&posterior, &figures, "p", 1).is_err(), "case {case}");
+                assert!(posterior_figures(&posterior, &figures, "p", 1, None).is_err(), "case {case}");
             }
         }
         if let Err(error) = inspect(&posterior) {
