@@ -22,6 +22,8 @@ pub enum Purpose {
     Shuffle,
     /// Latent draws of observation `index`.
     Latent,
+    /// What stands in cells that are no unknowns: the seed is that of the image.
+    Filler,
     /// The numbers behind a diagnostic.
     Diagnostic,
 }
@@ -36,6 +38,7 @@ impl Purpose {
             Purpose::Weights => "weights",
             Purpose::Shuffle => "shuffle",
             Purpose::Latent => "latent",
+            Purpose::Filler => "filler",
             Purpose::Diagnostic => "diagnostic",
         }
     }

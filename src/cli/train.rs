@@ -115,14 +115,10 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, devi
 /// The model of an experiment before its first step, fitted to the first pairs.
 pub fn fresh(experiment: &Experiment, batches: &dyn Batches, device: &Device) -> anyhow::Result<Model> {
     let problem = experiment.problem();
-    let (x_shape, y_shape) = (experiment.x_shape(), experiment.y_shape());
-    let numbers: usize = x_shape.iter().product();
+    let numbers: usize = experiment.x_shape().iter().product();
     let (x, y) = first_pairs(batches, (FIRST_NUMBERS / numbers).clamp(16, 512))?;
     let info = experiment.pairs_info(posteria::io::NoiseTag::Included)?;
-    let operator = problem.operator.clone();
-    Ok(Model::new(problem.model_config(), operator, x_shape, y_shape, problem.seed, device)?
-        .describe(info.x, info.y, problem.provenance()?)
-        .fit(&x, &y)?)
+    Ok(experiment.model(device)?.describe(info.x, info.y, problem.provenance()?).fit(&x, &y)?)
 }
 
 fn beside(floor: Option<f64>) -> String {

@@ -3,9 +3,9 @@ use ndarray::{ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::flow::Field;
-use crate::kernels::{pixels, scale_then_shift, shift_then_scale};
+use crate::kernels::shift_then_scale;
 
-/// u = (x − shift) / scale for each channel; log|∂u/∂x| = −n Σ log scale for n pixels.
+/// u = (x − shift) / scale for each channel.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Affine {
@@ -42,17 +42,6 @@ impl Affine {
         let factor = self.scale.iter().map(|s| 1.0 / s);
         let (shift, factor) = (channels(shift, &x), channels(factor, &x));
         shift_then_scale(x, shift, factor)
-    }
-
-    /// x of u, `[batch, channel, …]`.
-    pub fn undo(&self, u: Field) -> Field {
-        let (shift, factor) = (channels(self.shift.iter().copied(), &u), channels(self.scale.iter().copied(), &u));
-        scale_then_shift(u, factor, shift)
-    }
-
-    /// log|∂u/∂x|, the same for every sample.
-    pub fn log_det(&self, x: &Field) -> f64 {
-        -(pixels(x) as f64) * self.scale.iter().map(|s| s.ln()).sum::<f64>()
     }
 }
 

@@ -26,23 +26,22 @@ pub struct Inputs {
 }
 
 impl Conditioning {
-    /// Random weights for an x and a y of these shapes (channel, axes…).
+    /// Random weights for an x and a y of these shapes (channel, axes…), of which the flow sees `padded`.
     pub fn new(
         config: &ConditionConfig,
-        x_shape: &[usize],
-        y_shape: &[usize],
+        [x_shape, y_shape]: [&[usize]; 2],
+        padded: [usize; 4],
         scales: usize,
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let (x, y) = (four(x_shape)?, four(y_shape)?);
         let mut channels = image_channels(config, x_shape, y_shape)?;
         let reducer = match config.sources.contains(&Source::Reduced) {
-            true => Some(config.reducer.init(y, x, rng, device)?),
+            true => Some(config.reducer.init(four(y_shape)?, padded, rng, device)?),
             false => None,
         };
         channels += reducer.as_ref().map_or(0, Reducer::features);
-        let summary = config.summary.init(&Layout::new(channels, x, scales), rng, device)?;
+        let summary = config.summary.init(&Layout::new(channels, padded, scales), rng, device)?;
         Ok(Self { reducer, summary })
     }
 

@@ -1,6 +1,9 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::flow::GlowConfig;
+use crate::model::Values;
 use crate::summary::{ReducerConfig, SummaryConfig};
 
 /// Everything that decides what a model is, besides the data it is fitted to.
@@ -55,6 +58,15 @@ pub enum Source {
 pub struct UnknownConfig {
     /// From file units to those of the flow.
     pub normalisation: Normalisation,
+    /// What values x may have: one entry for all of its channels, or one for each; any where nothing is said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Values>,
+    /// Pixels along each axis that the flow works on where the scales do not divide those of x; the rest is padding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub padded: Option<Vec<usize>>,
+    /// A file with an array of the shape of x: the values of the cells that are known, NaN in those to be inferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<PathBuf>,
 }
 
 /// The map from file units to those of the flow.

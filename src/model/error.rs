@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::flow::FlowError;
 use crate::io::IoError;
+use crate::model::Values;
 use crate::summary::SummaryError;
 
 /// Why a model cannot be made, used, saved or loaded.
@@ -34,6 +35,16 @@ pub enum ModelError {
     NoOperator,
     #[error("the operator failed: {0}")]
     Operator(String),
+    #[error("[unknown] {key} = {value} is not possible: {remedy}")]
+    Unknown { key: &'static str, value: String, remedy: &'static str },
+    #[error(
+        "x[{sample}] at {index:?} is {value}; [unknown] values says that it is {values}: correct x, or widen the bounds"
+    )]
+    Values { sample: usize, index: Vec<usize>, value: f32, values: Values },
+    #[error(
+        "x[{sample}] at {index:?} is {value}; [unknown] fixed says that it is {expected} in every x: correct x, or leave NaN there"
+    )]
+    Fixed { sample: usize, index: Vec<usize>, value: f32, expected: f32 },
     #[error("{path}: {what}; train the model again, or load it with the version of posteria that wrote it", path = path.display())]
     File { path: PathBuf, what: String },
     #[error("the model gave numbers that are not finite for {what}: {remedy}")]

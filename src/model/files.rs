@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ use crate::model::{Model, ModelError};
 const DESCRIPTION: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
 const FORMAT: u32 = 1;
+/// Among the weights: the cells of x that are known.
+const FIXED: &str = "unknown.fixed";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,11 +80,14 @@ impl Model {
         let header =
             Header { format: FORMAT, posteria: env!("CARGO_PKG_VERSION").into(), model: self.description.clone() };
         let header = serde_json::to_string_pretty(&header).map_err(|e| wrong(e.to_string()))?;
-        let weights: Vec<(String, Vec<usize>, Vec<f32>)> = self
+        let mut weights: Vec<(String, Vec<usize>, Vec<f32>)> = self
             .parameters()
             .into_iter()
             .map(|(parameter, value)| Ok((parameter.path, parameter.shape, host(value)?)))
             .collect::<Result<_, ModelError>>()?;
+        if let Some(fixed) = self.unknown.fixed() {
+            weights.push((FIXED.into(), fixed.shape().to_vec(), fixed.iter().copied().collect()));
+        }
         let weights = tensors_to_bytes(&weights).map_err(wrong)?;
         folder::write(path, &[(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)])?;
         Ok(())
@@ -101,7 +107,11 @@ impl Model {
             return Err(wrong(format!("its format is {}, this program reads {FORMAT}", header.format)));
         }
         let mut weights = tensors_from_bytes(file(WEIGHTS)?).map_err(wrong)?;
-        let model = Model::from_description(header.model, 0, device)?;
+        let mut model = Model::from_description(header.model, 0, device)?;
+        if let Some((shape, values)) = weights.remove(FIXED) {
+            let fixed = ArrayD::from_shape_vec(shape, values).map_err(|e| wrong(format!("{FIXED}: {e}")))?;
+            model = model.with_fixed(fixed)?;
+        }
         let mut problem = None;
         let model = model.map_parameters(&mut |parameter, value| match weights.remove(&parameter.path) {
             Some((shape, values)) if shape == parameter.shape => {

@@ -7,10 +7,15 @@ mod error;
 mod field;
 mod files;
 mod posterior;
+mod sampler;
+mod unknown;
+mod values;
 
 pub use affine::Affine;
 pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownConfig};
 pub use error::ModelError;
 pub use field::host;
 pub use files::{ShapedValues, tensors_from_bytes, tensors_to_bytes};
-pub use posterior::{Draws, Gradient, Model, Sampler};
+pub use posterior::{Gradient, Model};
+pub use sampler::{Draws, Sampler};
+pub use values::Values;

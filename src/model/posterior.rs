@@ -1,32 +1,26 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use ndarray::{ArrayD, Axis, concatenate};
-use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
+use ndarray::ArrayD;
 
-use crate::flow::{
-    Field, Glow, LikelihoodGradient, Parameter, ParameterGradients, PerSample, Plan, map_parameters, parameters,
-    standard_normal, standard_normal_log_density,
-};
+use crate::flow::{Field, Glow, LikelihoodGradient, Parameter, ParameterGradients, Plan, map_parameters, parameters};
 use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
-use crate::model::{Affine, ModelConfig, ModelError, Normalisation, Source};
+use crate::model::unknown::Unknown;
+use crate::model::{Affine, ModelConfig, ModelError, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
 use crate::random::{Purpose, stream};
 
-/// Draws computed together, by one thread.
-const DRAWS_AT_ONCE: usize = 16;
-
 /// An amortized posterior q(x | y): one network that gives, for any observation, a density and draws in file units.
 ///
-///   u = (x − shift)/scale,   c = summary of the images made of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
+///   u = map of x,   c = summary of the images made of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) description: Description,
     pub(super) flow: Glow,
     pub(super) conditioning: Conditioning,
+    pub(super) unknown: Unknown,
     pub(super) operator: Adjoint,
     pub(super) device: Device,
 }
@@ -110,10 +104,12 @@ impl Model {
     /// The model that a description describes, with random weights.
     pub(super) fn from_description(description: Description, seed: u64, device: &Device) -> Result<Self, ModelError> {
         let Description { config, x_shape, y_shape, .. } = &description;
-        let shape = four(x_shape)?;
+        let unknown = Unknown::new(&config.unknown, description.unknown.clone(), x_shape)?;
+        let shape = four(unknown.padded())?;
         config.network.validate(shape)?;
         let (scales, mut of_summary) = (config.network.scales, stream(seed, Purpose::Weights, 1));
-        let conditioning = Conditioning::new(&config.condition, x_shape, y_shape, scales, &mut of_summary, device)?;
+        let conditioning =
+            Conditioning::new(&config.condition, [x_shape, y_shape], shape, scales, &mut of_summary, device)?;
         let mut rng = stream(seed, Purpose::Weights, 0);
         let flow = config.network.conditional_glow(shape, &conditioning.channels(), &mut rng, device)?;
         let needs_operator = config.condition.sources.contains(&Source::Adjoint);
@@ -125,7 +121,7 @@ impl Model {
             None if needs_operator => return Err(ModelError::NoOperator),
             _ => None,
         };
-        Ok(Self { description, flow, conditioning, operator: Adjoint(operator), device: device.clone() })
+        Ok(Self { description, flow, conditioning, unknown, operator: Adjoint(operator), device: device.clone() })
     }
 
     /// The model knowing what x and y are and where it comes from, which it hands on to every file made with it.
@@ -138,15 +134,15 @@ impl Model {
     pub fn fit(self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Self, ModelError> {
         same_batch(x, y)?;
         let mut model = self;
-        if model.description.config.unknown.normalisation == Normalisation::Standardise {
-            model.description.unknown = Affine::standardising(x);
-        }
+        model.check("x", x, model.x_shape())?;
+        model.unknown = model.unknown.fit(model.description.config.unknown.normalisation, x)?;
+        model.description.unknown = model.unknown.affine().clone();
         if let Some(images) = model.images(y)? {
             let [_, c, d, h, w] = images.dims();
             model.description.condition = Affine::standardising(&from_field(images, &[c, d, h, w])?);
         }
         model.description.traces = Affine::standardising(y);
-        let u = model.description.unknown.apply(model.x_field(x)?);
+        let (u, _) = model.enter(x)?;
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
         Ok(model)
@@ -192,9 +188,17 @@ impl Model {
         self.description.operator.as_ref()
     }
 
-    /// Numbers in one x.
+    /// Unknown numbers in one x.
     pub fn dimension(&self) -> usize {
-        self.flow.dimension()
+        self.unknown.dimension()
+    }
+
+    /// The model with cells of x that are known: an array of its shape with their values, NaN in those to be inferred.
+    ///
+    /// # Errors
+    /// Another shape, or nothing that is unknown.
+    pub fn with_fixed(self, fixed: ArrayD<f32>) -> Result<Self, ModelError> {
+        Ok(Self { unknown: self.unknown.with_fixed(fixed)?, ..self })
     }
 
     /// Every parameter with its flattened value, in the one order that is the same in every process.
@@ -214,15 +218,13 @@ impl Model {
     /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
     pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>, plan: Plan) -> Result<Gradient, ModelError> {
         same_batch(x, y)?;
-        let x = self.x_field(x)?;
-        let log_det = self.description.unknown.log_det(&x);
-        let u = self.description.unknown.apply(x);
+        let (u, log_det) = self.enter(x)?;
         let tracked = self.conditioning.track(self.inputs(y)?);
         let LikelihoodGradient { nll, mut parameters, condition, reconstruction_error, .. } =
             self.flow.likelihood_gradient(u, &tracked.values(), tracked.is_learned(), plan)?;
         tracked.pull(condition, &mut parameters);
         Ok(Gradient {
-            nll: self.per_pair(nll, -log_det)?,
+            nll: host(nll)?.into_iter().zip(log_det).map(|(nll, log_det)| f64::from(nll) - log_det).collect(),
             parameters: parameters.scale(1.0 / self.dimension() as f64),
             reconstruction_error,
         })
@@ -231,44 +233,48 @@ impl Model {
     /// log q(x|y) of each pair: nats, density in file units.
     pub fn log_prob(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
         same_batch(x, y)?;
-        let x = self.x_field(x)?;
-        let log_det = self.description.unknown.log_det(&x);
-        let log_prob = self.flow.log_prob(self.description.unknown.apply(x), &self.condition(y)?)?;
-        self.per_pair(log_prob, log_det)
+        let (u, log_det) = self.enter(x)?;
+        let log_prob = host(self.flow.log_prob(u, &self.condition(y)?)?)?;
+        Ok(log_prob.into_iter().zip(log_det).map(|(log_prob, log_det)| f64::from(log_prob) + log_det).collect())
     }
 
-    /// z of each pair, in the shape of x: standard normal numbers for a perfect model.
+    /// z of each pair, in the shape of x with its padding: standard normal numbers for a perfect model.
     pub fn latent(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
         same_batch(x, y)?;
-        let u = self.description.unknown.apply(self.x_field(x)?);
+        let (u, _) = self.enter(x)?;
         let (z, _) = self.flow.forward(u, &self.condition(y)?)?;
-        from_field(z, self.x_shape())
+        from_field(z, self.unknown.padded())
     }
 
-    /// Draws from q(x|y) for one observation `[1, channel, axes…]`, made ready.
-    pub fn sampler(&self, y: &ArrayD<f32>) -> Result<Sampler, ModelError> {
-        if y.shape().first() != Some(&1) {
-            return Err(ModelError::Batch { x: 1, y: y.shape().first().copied().unwrap_or(0) });
+    /// u of a batch of x, and what log q(u) lacks to log q(x).
+    fn enter(&self, x: &ArrayD<f32>) -> Result<(Field, Vec<f64>), ModelError> {
+        self.check("x", x, self.x_shape())?;
+        let (u, log_det) = self.unknown.enter(x)?;
+        Ok((to_field("u", &u, self.unknown.padded(), &self.device)?, log_det))
+    }
+
+    fn check(&self, what: &'static str, batch: &ArrayD<f32>, expected: &[usize]) -> Result<(), ModelError> {
+        match batch.shape() {
+            [_, found @ ..] if found == expected => Ok(()),
+            found => {
+                let found = found.get(1..).unwrap_or_default().to_vec();
+                Err(ModelError::Shape { what, expected: expected.into(), found })
+            }
         }
-        Ok(Sampler { model: self.clone(), condition: self.condition(y)? })
-    }
-
-    /// `draws` draws from q(x|y) for one observation: `[draw, channel, axes…]`.
-    pub fn sample(&self, y: &ArrayD<f32>, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
-        Ok(self.sampler(y)?.draw(draws, rng)?.x)
-    }
-
-    fn x_field(&self, x: &ArrayD<f32>) -> Result<Field, ModelError> {
-        to_field("x", x, self.x_shape(), &self.device)
     }
 
     /// The images at the extents of x that are made of a batch of observations, not yet normalised; none where the
     /// model is told of nothing but what it learns to make of them.
     fn images(&self, y: &ArrayD<f32>) -> Result<Option<Field>, ModelError> {
-        let observation = || to_field("y", y, self.y_shape(), &self.device);
+        self.check("y", y, self.y_shape())?;
+        let field = |images: ArrayD<f32>| {
+            let wide = self.unknown.widen(images);
+            let shape = wide.shape()[1..].to_vec();
+            to_field("an image of y", &wide, &shape, &self.device)
+        };
         let image = |source: &Source| match source {
-            Source::Observation => Some(observation()),
-            Source::Adjoint => Some(self.adjoint(y)),
+            Source::Observation => Some(field(y.clone())),
+            Source::Adjoint => Some(self.adjoint(y).and_then(field)),
             Source::Reduced => None,
         };
         let images = self.description.config.condition.sources.iter().filter_map(image);
@@ -276,11 +282,11 @@ impl Model {
         Ok((!images.is_empty()).then(|| Tensor::cat(images, 1)))
     }
 
-    fn adjoint(&self, y: &ArrayD<f32>) -> Result<Field, ModelError> {
-        to_field("y", y, self.y_shape(), &self.device)?;
+    fn adjoint(&self, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
         let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
         let image = operator.adjoint(y.view()).map_err(|e| ModelError::Operator(e.to_string()))?;
-        to_field("the adjoint image", &image, self.x_shape(), &self.device)
+        self.check("the adjoint image", &image, self.x_shape())?;
+        Ok(image)
     }
 
     fn inputs(&self, y: &ArrayD<f32>) -> Result<Inputs, ModelError> {
@@ -292,81 +298,8 @@ impl Model {
         Ok(Inputs { images, traces })
     }
 
-    fn condition(&self, y: &ArrayD<f32>) -> Result<Vec<Field>, ModelError> {
+    pub(super) fn condition(&self, y: &ArrayD<f32>) -> Result<Vec<Field>, ModelError> {
         Ok(self.conditioning.forward(self.inputs(y)?))
-    }
-
-    fn per_pair(&self, value: PerSample, constant: f64) -> Result<Vec<f64>, ModelError> {
-        Ok(host(value)?.into_iter().map(|v| f64::from(v) + constant).collect())
-    }
-}
-
-/// Draws from q(x|y) and their densities.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draws {
-    /// `[draw, channel, axes…]`.
-    pub x: ArrayD<f32>,
-    /// log q(x|y) of each: nats, density in file units.
-    pub log_prob: Vec<f64>,
-}
-
-/// Draws for one observation.
-#[derive(Clone, Debug)]
-pub struct Sampler {
-    model: Model,
-    condition: Vec<Field>,
-}
-
-impl Sampler {
-    /// The next `draws` draws. The numbers are those of `rng` in order, however many are asked
-    /// for at a time.
-    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<Draws, ModelError> {
-        let Model { flow, device, description, .. } = &self.model;
-        let [c, d, h, w] = flow.shape();
-        let dtype = burn::tensor::DType::F32;
-        let latents: Vec<Field> = (0..draws.div_ceil(DRAWS_AT_ONCE))
-            .map(|k| {
-                let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
-                standard_normal([count, c, d, h, w], rng, dtype, device)
-            })
-            .collect();
-        let parts: Vec<(Sampler, Field)> = latents.into_iter().map(|z| (self.clone(), z)).collect();
-        let parts: Result<Vec<Draws>, ModelError> =
-            parts.into_par_iter().map(|(sampler, z)| sampler.decode(z)).collect();
-        let parts = parts?;
-        let views: Vec<_> = parts.iter().map(|part| part.x.view()).collect();
-        let x = if views.is_empty() {
-            let mut shape = vec![0];
-            shape.extend(&description.x_shape);
-            ArrayD::zeros(shape)
-        } else {
-            concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))?
-        };
-        Ok(Draws { x, log_prob: parts.into_iter().flat_map(|part| part.log_prob).collect() })
-    }
-
-    fn decode(&self, z: Field) -> Result<Draws, ModelError> {
-        let batch = z.dims()[0];
-        let condition: Vec<Field> = self
-            .condition
-            .iter()
-            .map(|c| {
-                let [_, channels, d, h, w] = c.dims();
-                c.clone().expand([batch, channels, d, h, w])
-            })
-            .collect();
-        let density = standard_normal_log_density(z.clone());
-        let (u, log_det) = self.model.flow.inverse(z, &condition)?;
-        let unknown = &self.model.description.unknown;
-        let log_prob = self.model.per_pair(density - log_det, unknown.log_det(&u))?;
-        let x = from_field(unknown.undo(u), self.model.x_shape())?;
-        match x.iter().all(|v| v.is_finite()) {
-            true => Ok(Draws { x, log_prob }),
-            false => Err(ModelError::NotFinite {
-                what: "a draw",
-                remedy: "the observation may be far from the training data, or the model needs longer training",
-            }),
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use ndarray::{ArrayD, ArrayViewMutD, Axis};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::io;
 use crate::io::pairs::NoiseTag;
 use crate::io::{PairsInfo, Provenance};
 use crate::model::Model;
@@ -89,9 +90,24 @@ impl Experiment {
                 return Err(ProblemError::OtherRange { range, y: y_shape.into() });
             }
         }
-        Model::new(problem.model_config(), problem.operator.clone(), x_shape, y_shape, problem.seed, &Device::flex())?;
         let exact = problem.exact()?.map(Arc::from);
-        Ok(Self { problem, pairs, exact })
+        let experiment = Self { problem, pairs, exact };
+        experiment.model(&Device::flex())?;
+        Ok(experiment)
+    }
+
+    /// The model of the problem with random weights, before it has seen a pair.
+    ///
+    /// # Errors
+    /// Settings that do not go together; a file of fixed cells that cannot be read.
+    pub fn model(&self, device: &Device) -> Result<Model, ProblemError> {
+        let Problem { operator, seed, unknown, .. } = &self.problem;
+        let config = self.problem.model_config();
+        let model = Model::new(config, operator.clone(), self.x_shape(), self.y_shape(), *seed, device)?;
+        match &unknown.fixed {
+            Some(path) => Ok(model.with_fixed(io::volume::read(&path.to_string_lossy())?)?),
+            None => Ok(model),
+        }
     }
 
     /// The problem it was built from.

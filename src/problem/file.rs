@@ -249,8 +249,13 @@ impl Problem {
                 }
             }
         }
+        let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(prior) = &mut chosen.prior {
-            prior.resolve(path.parent().unwrap_or(Path::new("")));
+            prior.resolve(folder);
+        }
+        if let Some(fixed) = &mut chosen.unknown.fixed {
+            let place = folder.join(&fixed);
+            *fixed = std::path::absolute(&place).unwrap_or(place);
         }
         Checks { text, path, overlay: size.table() }.hold(&chosen)?;
         Ok(chosen)

@@ -376,8 +376,10 @@ impl Seen {
 #[derive(Default)]
 struct Densities {
     log_prob: f64,
-    /// Of all pairs together.
+    /// Unknowns of all pairs together.
     dimensions: usize,
+    /// Entries of one z: padding has some too.
+    latents: usize,
     /// ‖z‖² of each pair.
     norms: Vec<f64>,
 }
@@ -388,15 +390,16 @@ impl Densities {
         let (x, y) = (joined(group.iter().map(|(x, _)| x))?, joined(group.iter().map(|(_, y)| y))?);
         let log_prob = model.log_prob(&x, &y)?;
         self.log_prob += log_prob.iter().sum::<f64>();
-        self.dimensions += x.len();
+        self.dimensions += group.len() * model.dimension();
         let latents = model.latent(&x, &y)?;
+        self.latents = latents.len() / group.len().max(1);
         self.norms.extend(latents.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>()));
         Ok(log_prob)
     }
 
     fn report(self, metrics: &mut BTreeMap<String, Measured>) -> Result<(), UqError> {
         measure(metrics, "nll_nats_per_dim", -self.log_prob / self.dimensions as f64, "nat");
-        let test = norm_test(&self.norms, self.dimensions / self.norms.len().max(1))?;
+        let test = norm_test(&self.norms, self.latents)?;
         measure(metrics, "latent_norm", test.norm, "1");
         measure(metrics, "latent_p_value", test.p_value, "1");
         Ok(())
@@ -420,7 +423,7 @@ mod tests {
 
     #[test]
     fn the_norm_of_latents_is_summed_over_pairs() -> Result<(), UqError> {
-        let densities = Densities { log_prob: -30.0, dimensions: 20, norms: vec![8.0, 12.0] };
+        let densities = Densities { log_prob: -30.0, dimensions: 20, latents: 10, norms: vec![8.0, 12.0] };
         let mut metrics = BTreeMap::new();
         densities.report(&mut metrics)?;
         assert_abs_diff_eq!(metrics["nll_nats_per_dim"].value, 1.5);
