@@ -354,6 +354,29 @@ mod tests {
     }
 
     #[test]
+    fn datasets_are_named_and_folders_may_mix_formats() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let file = hdf5::File::create(&path).unwrap();
+        for (name, first) in [("a", 10), ("b", 20)] {
+            let values = numbered(&[1, 2], first).into_dimensionality::<ndarray::Ix2>().unwrap();
+            file.new_dataset_builder().with_data(&values).create(name).unwrap();
+        }
+        file.close().unwrap();
+        let named = FilesConfig { dataset: Some("b".into()), ..config(folder.path(), &[1, 2]) };
+        assert_eq!(draw(&Files::new(&named).unwrap(), Part::Test, 0), [20, 21]);
+        let error = Files::new(&config(&path, &[1, 2])).map(drop).unwrap_err().to_string();
+        assert!(error.contains("a.h5") && error.contains("a, b"), "{error}");
+        let absent = FilesConfig { dataset: Some("c".into()), ..named.clone() };
+        assert!(Files::new(&absent).map(drop).unwrap_err().to_string().contains("no dataset \"c\""));
+        let mut png = png::Encoder::new(std::fs::File::create(folder.path().join("b.PNG")).unwrap(), 2, 1);
+        png.set_color(png::ColorType::Grayscale);
+        png.write_header().unwrap().write_image_data(&[0, 255]).unwrap();
+        let mixed = Files::new(&named).unwrap();
+        assert_eq!((draw(&mixed, Part::Test, 0), draw(&mixed, Part::Training, 0)), (vec![20, 21], vec![0, 1]));
+    }
+
+    #[test]
     fn errors_name_the_file_and_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, values: &ArrayD<f32>| {
