@@ -1,8 +1,8 @@
 //! Images before any data: what a prior believes.
 //!
-//!     cargo run --release --example draw_prior -- FIGURE.png [PROBLEM]
+//!     cargo run --release --example draw_prior -- FOLDER [PROBLEM]
 //!
-//! Draws sixteen images from the `[prior]` of a problem file, or sixteen vessel images where none is named. Look at them
+//! Draws sixteen images, FOLDER/prior.png, from the `[prior]` of a problem file, or sixteen vessel images where none is named. Look at them
 //! before you train: a posterior is made of such images. Volumes are shown as maximum projections along their first axis.
 
 use std::error::Error;
@@ -17,7 +17,8 @@ use posteria::random::{Purpose, stream};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let figure = arguments.next().map_or_else(|| PathBuf::from("prior.png"), PathBuf::from);
+    let folder = arguments.next().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let figure = folder.join("prior.png");
     let (config, seed, title) = match arguments.next() {
         Some(problem) => {
             let problem = Problem::read(Path::new(&problem), Size::Plain)?;
