@@ -40,7 +40,7 @@ pub(super) struct Depth<T> {
 const ALIKE: f64 = (1u64 << 48) as f64;
 
 impl<T: Real> Depth<T> {
-    /// For rows at these places on the first axis, in pixels; `transverse` is |κ⊥|² of each mode, `memory` what tables may take.
+    /// For rows at these places on the first axis, in pixels; `modes` is |κ⊥|² of each mode, `memory` what tables may take.
     pub fn new(layout: &Layout, rows: &[f64], modes: &[f64], paths: Vec<f64>, memory: usize) -> Depth<T> {
         let (n, extent) = (layout.grid[0], layout.image[0]);
         let frequencies: Vec<i64> = (0..=n / 2).map(|k| frequency(k, n).abs()).collect();

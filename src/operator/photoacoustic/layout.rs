@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 const FINENESS: f64 = (1u64 << 40) as f64;
 /// Pixels between the waves that matter and those that came round: the tails of band-limited pixels fade in them.
 const MARGIN: f64 = 8.0;
-/// No grid may be larger: a spectrum of 8 GiB.
+/// No grid may be larger.
 const MOST_PIXELS: usize = 1 << 30;
+/// Nor anything that is held in memory.
+const MOST_NUMBERS: usize = 1 << 30;
 
 /// The first axis is the one that the fewest sensors differ in: it is summed over by tables, see [`super::depth`]. An image
 /// of two axes gets one of a single pixel between them.
@@ -49,12 +51,23 @@ impl Layout {
         let remedy = "the waves would travel on too large a grid; record fewer times, or nearer sensors";
         that("times", config.times, all.is_some(), remedy)?;
         let coordinates = |a: usize| sensors.iter().map(|s| s[a].to_bits()).collect::<BTreeSet<_>>().len();
-        let first = (0..axes).min_by_key(|&a| coordinates(a)).unwrap_or(0);
+        let rows = |&a: &usize| coordinates(a);
+        let first = (0..axes).min_by_key(rows).unwrap_or(0);
         let order: Vec<usize> = std::iter::once(first).chain((0..axes).filter(|&a| a != first)).collect();
         let at_first = |values: &[usize]| three(order.iter().map(|&a| values[a]).collect(), 1);
+        let (image, grid, sensors_in_all) = (at_first(image), at_first(&grid), sensors.len());
+        let needed = [
+            [config.times, sensors_in_all, 1],
+            [config.times, grid[1], grid[2]],
+            [sensors_in_all, grid[1] + grid[2], 1],
+            [rows(&first), grid[0], image[0]],
+        ];
+        let fits = |counts: &[usize; 3]| counts.iter().fold(1, |n: usize, &c| n.saturating_mul(c)) <= MOST_NUMBERS;
+        let remedy = "the records and their waves would fill the memory; give fewer times or sensors";
+        that("times", config.times, needed.iter().all(fits), remedy)?;
         Ok(Layout {
-            image: at_first(image),
-            grid: at_first(&grid),
+            image,
+            grid,
             spacing: three(order.iter().map(|&a| config.spacing[a]).collect(), 1.0),
             sensors: sensors.iter().map(|s| three(order.iter().map(|&a| s[a]).collect(), 0.0)).collect(),
             order,
@@ -89,7 +102,7 @@ impl Layout {
         image.permuted_axes(back).insert_axis(Axis(0))
     }
 
-    /// Wave number 2π k / (n h) of entry `index` of an axis, in radians a metre.
+    /// 2π k / (n h) of the frequency k of an axis, in radians a metre.
     pub fn wave_number(&self, axis: usize, frequency: i64) -> f64 {
         std::f64::consts::TAU * frequency as f64 / (self.grid[axis] as f64 * self.spacing[axis])
     }

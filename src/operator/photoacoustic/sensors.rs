@@ -112,7 +112,7 @@ impl Sensors {
             Sensors::Line { count, first, last } => (0..*count)
                 .map(|j| first.iter().zip(last).map(|(&a, &b)| a + (b - a) * along(j, *count)).collect())
                 .collect(),
-            Sensors::Plane { counts, corner, first_end, second_end } => (0..counts[0] * counts[1])
+            Sensors::Plane { counts, corner, first_end, second_end } => (0..self.count())
                 .map(|j| {
                     let (u, v) = (along(j / counts[1], counts[0]), along(j % counts[1], counts[1]));
                     let sides = first_end.iter().zip(second_end);

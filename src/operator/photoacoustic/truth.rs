@@ -271,6 +271,7 @@ fn errors_name_key_value_and_remedy() {
         (PhotoacousticConfig { sensors: circle, ..good() }, "`sensors.radius` is -1"),
         (PhotoacousticConfig { sensors: ball, ..good() }, "`sensors.kind` is sphere"),
         (PhotoacousticConfig { sensors: far, ..good() }, "`times` is 5"),
+        (PhotoacousticConfig { times: 1 << 24, grid: Some(vec![64, 80]), ..good() }, "`times` is 16777216"),
     ];
     for (config, expected) in cases {
         let message = error(config);

@@ -11,13 +11,14 @@ use ndarray::{ArrayD, Axis, IxDyn, Zip};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Made<T> = Result<T, Box<dyn std::error::Error>>;
+type Outcome = Made<()>;
 
 fn problem(
     shape: &[usize],
     operator: OperatorConfig,
     sigma: f64,
-) -> Result<(PeriodicGaussianField, Convolution<f64>, PeriodicGaussian), Box<dyn std::error::Error>> {
+) -> Made<(PeriodicGaussianField, Convolution<f64>, PeriodicGaussian)> {
     let prior = PeriodicGaussianField::new(shape, 4.0, 2.0)?;
     let operator = operator.convolution(&prior.shape())?.ok_or("no convolution")?;
     let exact = PeriodicGaussian::new(&prior, &operator, sigma)?;
@@ -123,7 +124,7 @@ fn deblurring_agrees_with_the_golden_numbers() -> Outcome {
 }
 
 /// Benchmark B: 32 sensors above the image, 44 times, a periodic grid of three times the image.
-fn photoacoustics() -> Result<(MaternField, Arc<dyn LinearOperator<f64>>), Box<dyn std::error::Error>> {
+fn photoacoustics() -> Made<(MaternField, Arc<dyn LinearOperator<f64>>)> {
     let config = PhotoacousticConfig {
         spacing: vec![1.0, 1.0],
         sound_speed: 1.0,
