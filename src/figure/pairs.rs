@@ -62,7 +62,7 @@ fn parameters(count: usize) -> Grid {
 mod tests {
     use super::*;
     use crate::figure::encode::tests::decoded;
-    use ndarray::{Dimension, IxDyn};
+    use ndarray::IxDyn;
 
     #[test]
     fn every_rank_is_drawn() {
