@@ -8,8 +8,10 @@ use crate::io::{Rows, Source};
 use crate::operator::LinearOperator;
 use std::path::Path;
 
-/// Draws shown beside each other.
+/// Draws whose curves are shown, and that decide the range of colours.
 pub(super) const DRAWS: usize = 4;
+/// Images in the row of the draws, at least and at most: as many as there are above.
+const SHOWN: [usize; 2] = [3, 5];
 /// Draws shown one after the other.
 const FRAMES: usize = 24;
 /// Errors of more standard deviations look alike.
@@ -181,14 +183,21 @@ impl Posterior {
         } else {
             means.extend(observation);
         }
-        // The exact mean is the best classical image there is.
-        let other = |title: &str, field: &Field| map(title, field, Palette::Value, range_of(field, Palette::Value));
+        // The exact mean is the best classical image there is. Two images without a network are a column, one begins a row.
+        let of_its_own = |field: &Field| map("Adjoint image", field, Palette::Value, range_of(field, Palette::Value));
+        let alone = self.exact_mean.is_none();
+        let adjoint = self.adjoint.as_ref().filter(|_| alone).map(of_its_own);
+        let classical = self.classical.as_ref().filter(|_| alone).map(|field| value("Classical image", field));
         let mut last = Vec::new();
-        if self.exact_mean.is_none() {
-            last.extend(self.adjoint.as_ref().map(|adjoint| other("Adjoint image", adjoint)));
-            last.extend(self.classical.as_ref().map(|classical| value("Classical image", classical)));
+        match (classical, adjoint) {
+            (Some(classical), Some(adjoint)) if self.truth.is_some() && !below.is_empty() => {
+                means.insert(1, classical);
+                below.insert(1, adjoint);
+            }
+            (classical, adjoint) => last.extend(classical.into_iter().chain(adjoint)),
         }
-        let room = means.len().max(below.len()).max(DRAWS) - last.len();
+        let columns = means.len().max(below.len()).clamp(SHOWN[0], SHOWN[1]);
+        let room = columns.saturating_sub(last.len());
         let draw = |(i, sample)| value(&format!("Draw {}", i + 1), sample);
         last.extend(self.samples.iter().enumerate().take(room).map(draw));
         vec![means, below, last]
@@ -386,7 +395,25 @@ pub(super) mod tests {
             _ => None,
         });
         let ranges: Vec<_> = ranges.collect();
-        assert!(ranges.len() == 6 && ranges.iter().all(|range| *range == ranges[0]), "{ranges:?}");
+        assert!(ranges.len() == 5 && ranges.iter().all(|range| *range == ranges[0]), "{ranges:?}");
+    }
+
+    #[test]
+    fn images_without_a_network_stand_between_truth_and_mean() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["mean", "truth", "standard_deviation", "observation", "classical"];
+        let datasets = names.map(|name| (name, IMAGE, &[1, 1, 8, 6][..]));
+        let path = written(folder.path(), Kind::Posterior, &datasets);
+        let source = Source::open(&path).unwrap();
+        let mean = Dataset::open(&source, "mean", 1).unwrap();
+        let mut posterior = Posterior::read(&source, &mean, 0, 0).unwrap();
+        posterior.adjoint = Some(posterior.mean.clone());
+        let titles = |row: &Vec<Panel>| row.iter().map(|panel| panel.title.clone()).collect::<Vec<_>>();
+        let rows: Vec<_> = posterior.panels().iter().map(titles).collect();
+        assert_eq!(rows[0], ["Truth", "Classical image", "Posterior mean", "Error: mean − truth"]);
+        assert_eq!(rows[1], ["Observation", "Adjoint image", "Standard deviation", "Error / standard deviation"]);
+        posterior.classical = None;
+        assert_eq!(titles(&posterior.panels()[2]), ["Adjoint image"]);
     }
 
     #[test]

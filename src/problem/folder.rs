@@ -291,7 +291,7 @@ mod tests {
             let text = format!("name = 'own'\n[pairs]\n{files}\n[evaluation]\npairs = {pairs}");
             Problem::parse(&text, Path::new("p.toml"), Size::Plain).unwrap()
         };
-        for (files, refused) in [("training = 'a.h5'", true), ("training = 'a.h5'\ntest = 'b.h5'", false)] {
+        for (files, refused) in [("training = '/a.h5'", true), ("training = '/a.h5'\ntest = '/b.h5'", false)] {
             let dir = tempfile::tempdir().unwrap();
             let run = RunFolder::new(dir.path());
             run.claim(&own(files, 20)).unwrap();

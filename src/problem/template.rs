@@ -11,8 +11,8 @@ use crate::problem::ProblemError;
 const SCALES: usize = 3;
 /// The smallest image that is still halved.
 const SMALLEST: usize = 8;
-/// Held out for validation and for the test, at most.
-const HELD_OUT: [usize; 2] = [128, 200];
+/// Held out for validation and for the test: at least, and at most where a tenth of the pairs is more.
+const HELD_OUT: [[usize; 2]; 2] = [[2, 128], [4, 200]];
 /// Pairs of a step, at most.
 const BATCH: usize = 16;
 
@@ -105,7 +105,7 @@ impl OwnTemplate {
                      standard deviation, in the unit of y"
                 .into(),
         };
-        let [validation, test] = HELD_OUT.map(|most| most.min(self.count / 10).max(2));
+        let [validation, test] = HELD_OUT.map(|[least, most]| (self.count / 10).clamp(least, most));
         let batch = BATCH.min(self.count.saturating_sub(validation + test)).max(1);
         filled(
             include_str!("templates/own.toml"),
