@@ -73,7 +73,7 @@ impl Written {
             let (_, vectors) = self.get(&layer(1, "ChannelMixing.vectors"));
             let vectors = vectors.reshape([REFLECTIONS, channels]);
             for i in (0..REFLECTIONS).rev() {
-                let v = vectors.clone().slice([i..i + 1]).reshape([1, channels, 1, 1, 1]);
+                let v = vectors.clone().narrow(0, i, 1).reshape([1, channels, 1, 1, 1]);
                 let along = (x.clone() * v.clone()).sum_dim(1) / v.clone().square().sum_dim(1);
                 x = x - v * along * 2.0;
             }
