@@ -92,7 +92,8 @@ fn classical_images_recover_a_smooth_image_from_all_around() -> Outcome {
         // The part of x that is no multiple of z.
         let error = (1.0 - dot(&x, &z).powi(2) / (dot(&x, &x) * dot(&z, &z))).sqrt();
         let limit = match image.name().as_str() {
-            "time reversal" => 0.05,
+            // Sensors stand on the nearest pixels of a coarse grid there.
+            "time reversal" => 0.08,
             "back-projection" => 0.2,
             name if name.starts_with("least squares") => 0.02,
             name => panic!("no limit for {name}"),
