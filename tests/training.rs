@@ -17,7 +17,10 @@ struct Noisy {
 
 #[derive(Clone, Copy)]
 enum Fault {
+    /// In y: found where it has made a gradient that is none.
     NotANumber,
+    /// In x: found where it stands.
+    ImpossibleUnknown,
     NoBatch,
 }
 
@@ -26,9 +29,10 @@ impl Batches for Noisy {
         let mut rng = stream(1, Purpose::Prior, step);
         let mut draw = || ArrayD::<f32>::from_shape_simple_fn(IxDyn(&[4, 1, 4, 4]), || StandardNormal.sample(&mut rng));
         let (mut x, e) = (draw(), draw());
-        let y = &x + &(e * 0.5);
+        let mut y = &x + &(e * 0.5);
         match self.fault {
-            Some((at, Fault::NotANumber)) if at == step => x[[1, 0, 2, 3]] = f32::NAN,
+            Some((at, Fault::NotANumber)) if at == step => y[[1, 0, 2, 3]] = f32::NAN,
+            Some((at, Fault::ImpossibleUnknown)) if at == step => x[[1, 0, 2, 3]] = f32::NAN,
             Some((at, Fault::NoBatch)) if at == step => return Err("the disk is gone".into()),
             _ => {}
         }
@@ -68,13 +72,19 @@ fn a_number_that_is_none_stops_the_run_and_keeps_the_checkpoint() {
         std::fs::create_dir(folder).unwrap();
     }
     run(None, &settings(), &whole).unwrap();
-    for (fault, says) in [(Fault::NotANumber, "is not finite"), (Fault::NoBatch, "the disk is gone")] {
+    for (fault, says) in [
+        (Fault::NotANumber, "is not finite"),
+        (Fault::ImpossibleUnknown, "at [0, 2, 3] is NaN"),
+        (Fault::NoBatch, "the disk is gone"),
+    ] {
         let error = run(Some((14, fault)), &settings(), &ill).unwrap_err();
         assert!(error.contains("step 15") && error.contains(says), "{error}");
         assert!(ill.join("checkpoint").is_dir() && !ill.join("model").exists());
     }
     let error = run(Some((14, Fault::NotANumber)), &settings(), &ill).unwrap_err();
     assert!(error.contains("checkpoint of step 10 is kept") && error.contains("layers."), "{error}");
+    let error = run(Some((14, Fault::ImpossibleUnknown)), &settings(), &ill).unwrap_err();
+    assert!(error.contains("checkpoint of step 10 is kept"), "{error}");
     run(None, &settings(), &ill).unwrap();
     let weights = |folder: &Path| std::fs::read(folder.join("model/model.safetensors")).unwrap();
     assert!(weights(&whole) == weights(&ill), "what went wrong left a trace");

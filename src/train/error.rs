@@ -21,6 +21,8 @@ pub enum TrainError {
          transform, in another folder (--out): this one belongs to the settings it was begun with"
     )]
     NotFinite { step: u64, what: String, kept: String },
+    #[error("step {step}: {source}; {kept}")]
+    Step { step: u64, source: ModelError, kept: String },
     #[error("{path}: {what}; delete the folder to train from the start", path = path.display())]
     Checkpoint { path: PathBuf, what: String },
     #[error("step {step}: no batch: {source}")]

@@ -91,14 +91,16 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     let stream = prefetch(batches, state.progress.step..training.steps);
     while state.progress.step < training.steps && !state.is_exhausted(&training) {
         let batch = stream.recv().map_err(|_| TrainError::Worker)??;
-        let not_finite = |what: String| {
-            let kept = match kept {
-                0 => "there is no checkpoint yet".into(),
-                step => format!("the checkpoint of step {step} is kept"),
-            };
-            TrainError::NotFinite { step: batch.step + 1, what, kept }
+        let kept_now = match kept {
+            0 => "there is no checkpoint yet".to_string(),
+            step => format!("the checkpoint of step {step} is kept"),
         };
-        let gradient = gradient_in_lanes(&state.model, &batch, training.lanes, plan)?;
+        let at = batch.step + 1;
+        let not_finite = |what: String| TrainError::NotFinite { step: at, what, kept: kept_now.clone() };
+        let gradient = gradient_in_lanes(&state.model, &batch, training.lanes, plan).map_err(|error| match error {
+            TrainError::Model(source) => TrainError::Step { step: at, source, kept: kept_now.clone() },
+            other => other,
+        })?;
         let pairs = batch.x.shape()[0] as f64;
         let nll = gradient.nll.iter().sum::<f64>() / (pairs * state.model.dimension() as f64);
         let parameters = gradient.parameters.scale(1.0 / pairs);
