@@ -69,7 +69,13 @@ impl IoError {
     }
 
     /// An error of libhdf5 while reading: the seal was right or absent, so either the disk fails or a foreign file is damaged.
+    /// Unless another program has locked the file.
     pub(super) fn reading(path: &Path, source: &hdf5::Error) -> Self {
+        let kind = errno(source).map(|code| std::io::Error::from_raw_os_error(code).kind());
+        if kind == Some(ErrorKind::WouldBlock) {
+            let what = "is open in another program, which may still be writing it";
+            return Self::content(path.display().to_string(), what, "close it there, or wait, and try again");
+        }
         Self::damaged(path, reason(source))
     }
 

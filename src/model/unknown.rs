@@ -36,6 +36,9 @@ pub struct Unknown {
     fillers: Vec<usize>,
 }
 
+/// A volume of 1024³ is within.
+const MOST_NUMBERS: usize = 1 << 31;
+
 /// How far, relative to its size, a fixed cell of x may be from its value.
 const ROUNDING: f32 = 1e-4;
 
@@ -57,7 +60,8 @@ impl Unknown {
             }
         };
         if let Some(bad) = values.iter().find(|values| !values.is_possible()) {
-            return wrong("values", format!("{bad:?}"), "give finite bounds, the least first");
+            let remedy = "give bounds that 32-bit floats hold, the least first and well apart";
+            return wrong("values", format!("{bad:?}"), remedy);
         }
         let extents = shape.get(1..).unwrap_or_default();
         let padded = config.padded.clone().unwrap_or_else(|| extents.to_vec());
@@ -66,6 +70,9 @@ impl Unknown {
             return wrong("padded", format!("{padded:?}"), remedy);
         }
         let padded: Vec<usize> = std::iter::once(channels).chain(padded).collect();
+        if padded.iter().try_fold(1usize, |n, &size| n.checked_mul(size)).is_none_or(|n| n > MOST_NUMBERS) {
+            return wrong("padded", format!("{:?}", &padded[1..]), "it is too large for any memory; use fewer pixels");
+        }
         let unknown = Self {
             values,
             affine,
@@ -349,7 +356,10 @@ mod tests {
         for config in [
             UnknownConfig { values: ALL.to_vec(), ..UnknownConfig::default() },
             UnknownConfig { padded: Some(vec![1, 2]), ..UnknownConfig::default() },
+            UnknownConfig { padded: Some(vec![usize::MAX, 2]), ..UnknownConfig::default() },
             UnknownConfig { values: vec![Values::Bounded { least: 1.0, most: 1.0 }], ..UnknownConfig::default() },
+            UnknownConfig { values: vec![Values::Bounded { least: 0.0, most: 1e-50 }], ..UnknownConfig::default() },
+            UnknownConfig { values: vec![Values::Positive { above: 1e39 }], ..UnknownConfig::default() },
         ] {
             assert!(Unknown::new(&config, Affine::identity(1), &[1, 2, 2]).is_err());
         }

@@ -23,12 +23,15 @@ pub enum Values {
 }
 
 impl Values {
-    /// Whether there are such values.
+    /// Whether there are such values in single precision.
     pub fn is_possible(self) -> bool {
+        let is_held = |bound: f64| (bound as f32).is_finite();
         match self {
             Values::Real {} => true,
-            Values::Positive { above } => above.is_finite(),
-            Values::Bounded { least, most } => least.is_finite() && most.is_finite() && least < most,
+            Values::Positive { above } => is_held(above),
+            Values::Bounded { least, most } => {
+                is_held(least) && is_held(most) && f64::from((least as f32).next_up().next_up()) < most
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use ndarray::{ArrayD, Axis};
 
 use crate::flow::{ParameterGradients, Plan};
-use crate::io::folder;
+use crate::io::{self, folder};
 use crate::model::{Gradient, Model};
 use crate::train::batches::{Batch, prefetch};
 use crate::train::checkpoint::{Checkpoint, Progress};
@@ -69,7 +69,7 @@ pub struct Task {
     pub plan: Plan,
 }
 
-/// Trains a model into the folder `run`, from the checkpoint there where there is one.
+/// Trains a model into the folder `run`, which is made where it is missing, from the checkpoint there where there is one.
 ///
 /// Writes `run/model`, `run/training.jsonl`, and while it works `run/checkpoint`. What is validated and kept is the moving
 /// average of the weights; the best of all validations becomes the model.
@@ -79,6 +79,7 @@ pub struct Task {
 pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
     let Task { model: fresh, batches, validation, training, plan } = task;
     training.validate()?;
+    io::create_folder(run)?;
     let checkpoint = run.join("checkpoint");
     let mut state = if folder::exists(&checkpoint) {
         State::resume(Checkpoint::load(&checkpoint, &fresh, device)?, &training)

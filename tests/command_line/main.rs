@@ -5,6 +5,7 @@ mod damage;
 mod errors;
 mod interruption;
 mod own_pairs;
+mod unknowns;
 mod watching;
 mod workflow;
 

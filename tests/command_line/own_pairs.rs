@@ -53,10 +53,15 @@ pub fn numbers(shape: &[usize]) -> ArrayD<f32> {
 
 /// Files without seal, labels or attributes, as anybody writes them.
 pub fn bare(path: &Path, datasets: &[(&str, ArrayD<f32>)]) {
-    let file = hdf5::File::create(path).unwrap();
+    let written = path.with_extension("written");
+    let file = hdf5::File::create(&written).unwrap();
     for (name, values) in datasets {
         file.new_dataset_builder().with_data(values).create(*name).unwrap();
     }
+    file.close().unwrap();
+    // A program that another test starts at this moment inherits the lock of the file, for a moment; a copy has none.
+    std::fs::copy(&written, path).unwrap();
+    std::fs::remove_file(&written).unwrap();
 }
 
 /// The lines of the documentation that write pairs. Says so where there is no Python with h5py.
@@ -98,6 +103,20 @@ fn twenty_lines_of_python_train_sample_and_plot() {
     assert!(report.contains("velocity (16 × 16)") && report.contains("signal (16 × 16)"));
     let inspected = succeed(&["inspect", text(&run)]);
     assert!(inspected.contains("6 pairs") && inspected.contains("pairs.h5"), "{inspected}");
+}
+
+/// A file that is still being written is not called damaged: whoever deletes it then loses it.
+#[test]
+fn a_file_that_is_open_elsewhere_is_not_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pairs.h5");
+    bare(&path, &[("x", numbers(&[8, 1, 4, 4])), ("y", numbers(&[8, 1, 4, 4]))]);
+    let file = std::fs::File::open(&path).unwrap();
+    file.lock().unwrap();
+    let error = fail(&["inspect", text(&path)]);
+    assert!(error.contains("another program") && !error.contains("damaged"), "{error}");
+    file.unlock().unwrap();
+    succeed(&["inspect", text(&path)]);
 }
 
 #[test]

@@ -64,6 +64,23 @@ fn a_run_leaves_everything_and_a_second_one_changes_nothing() {
     }
 }
 
+/// y is x in little noise: what is learned from it is more than what is known without it. The model stays what it was.
+#[test]
+fn what_an_observation_is_worth_is_measured_against_shuffled_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let (problem, run) = (problem(dir.path(), &[("steps = 40", "steps = 150")]), dir.path().join("run"));
+    let before = succeed(&["run", text(&problem), "--out", text(&run)]);
+    assert!(!before.contains("nll_gain_over_shuffled"), "{before}");
+    let weights = std::fs::read(run.join("model/model.safetensors")).unwrap();
+    succeed(&["train", text(&problem), "--shuffled", "--out", text(&run)]);
+    assert!(weights == std::fs::read(run.join("model/model.safetensors")).unwrap());
+    assert!(weights != std::fs::read(run.join("shuffled/model/model.safetensors")).unwrap());
+    let after = succeed(&["run", text(&problem), "--out", text(&run)]);
+    let line = after.lines().find(|line| line.starts_with("nll_gain_over_shuffled")).expect(&after);
+    let gain: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(gain > 0.1, "{line}");
+}
+
 #[test]
 fn another_evaluation_keeps_the_model_and_makes_the_rest_anew() {
     let dir = tempfile::tempdir().unwrap();
