@@ -105,26 +105,57 @@ fn everything(layer: &Layer, case: &Case, plan: Plan, dtype: DType) -> Vec<(Stri
     results
 }
 
+/// What single precision may be off by where no kink is near.
+const ROUNDING: f64 = 2e-5;
+/// How often, and how far, parameters are moved to find the kinks that rounding may cross.
+const TRIALS: u64 = 24;
+const MOVE: f64 = 1e-6;
+
+/// The distance of a result from the right one, relative to its size.
+fn distance(case: &Case, name: &str, found: Tensor<1>, expected: &Tensor<1>) -> f64 {
+    let norm = |x: Tensor<1>| x.square().sum().sqrt().into_scalar::<f64>();
+    // Sums over pixels that cancel are judged at the size of their terms.
+    let summed = name.starts_with("conditioner") || name.starts_with("log_det");
+    let terms = if summed { case.shape.iter().product::<usize>() } else { 1 };
+    let size = norm(expected.clone()) + 0.1 * ((terms * expected.dims()[0]) as f64).sqrt();
+    norm(found.cast(DType::F64) - expected.clone()) / size
+}
+
+/// How far each result moves in double precision when the parameters move by a rounding error. Gradients jump where that puts
+/// a number on the other side of a kink; single precision may put it there too.
+fn jumps(double: &Layer, case: &Case, expected: &[(String, Tensor<1>)]) -> Vec<f64> {
+    let mut largest = vec![0f64; expected.len()];
+    for trial in 1..=TRIALS {
+        let mut index = 1000 * trial;
+        let moved = map_parameters(double.clone(), &mut |_, value| {
+            index += 1;
+            value.clone() + random([1, 1, 1, 1, value.dims()[0]], index).reshape([-1]) * MOVE
+        });
+        let results = everything(&moved, case, Plan::least(), DType::F64);
+        for ((largest, (name, found)), (_, expected)) in largest.iter_mut().zip(results).zip(expected) {
+            *largest = largest.max(distance(case, &name, found, expected));
+        }
+    }
+    largest
+}
+
 fn check(case: &Case) -> Result<(), TestCaseError> {
     let single = coupling(case);
     let double = cast(single.clone(), DType::F64);
     let expected = everything(&double, case, Plan::least(), DType::F64);
+    let mut kinks: Option<Vec<f64>> = None;
     for plan in [Plan::least(), Plan::within(1 << 30)] {
         let found = everything(&single, case, plan, DType::F32);
         prop_assert_eq!(found.len(), expected.len());
-        for ((name, found), (_, expected)) in found.into_iter().zip(&expected) {
+        for (index, ((name, found), (_, right))) in found.into_iter().zip(&expected).enumerate() {
             prop_assert_eq!(found.dtype(), DType::F32);
-            let norm = |x: Tensor<1>| x.square().sum().sqrt().into_scalar::<f64>();
-            // Sums over pixels that cancel are judged at the size of their terms.
-            let summed = name.starts_with("conditioner") || name.starts_with("log_det");
-            let terms = if summed { case.shape.iter().product::<usize>() } else { 1 };
-            let size = norm(expected.clone()) + 0.1 * ((terms * expected.dims()[0]) as f64).sqrt();
-            let error = norm(found.cast(DType::F64) - expected.clone()) / size;
-            // Rounding may put a number on the other side of a kink, and gradients jump there.
-            let kinked = case.config.activation != Activation::Silu
-                && (name.starts_with("conditioner") || name.starts_with('d'));
-            let tolerance = if kinked { 2e-3 } else { 2e-5 };
-            prop_assert!(error < tolerance, "{name}: {error:e} under {plan:?}");
+            let error = distance(case, &name, found, right);
+            let has_kinks = case.config.activation != Activation::Silu;
+            let allowed = match error < ROUNDING || !has_kinks {
+                true => ROUNDING,
+                false => ROUNDING + 2.0 * kinks.get_or_insert_with(|| jumps(&double, case, &expected))[index],
+            };
+            prop_assert!(error < allowed, "{name}: {error:e}, allowed {allowed:e}, under {plan:?}");
         }
     }
     Ok(())
@@ -137,6 +168,23 @@ proptest! {
     fn swept_couplings_equal_those_in_double_precision(case in case()) {
         check(&case)?;
     }
+}
+
+/// A pre-activation of this case is 1e-8 from its kink: single precision falls on the other side.
+#[test]
+fn a_number_on_the_other_side_of_a_kink_is_no_fault() {
+    let case = Case {
+        shape: [3, 3, 1, 54, 1],
+        condition: (3, true),
+        config: ConvolutionalConfig {
+            hidden: 78,
+            kernels: vec![3, 1, 3],
+            activation: Activation::LeakyRelu,
+            border: Border::Zeros,
+        },
+        transform: Transform::Additive,
+    };
+    check(&case).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// Work for several threads: groups of samples, bands of one sample, volumes, and all of them periodic too.
