@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use burn::tensor::Device;
+use bytesize::ByteSize;
 use clap::Args;
 use posteria::flow::Plan;
 use posteria::model::Model;
+use posteria::problem::cost::peak_memory;
 use posteria::problem::{Experiment, ExperimentBatches, RunFolder, Set};
 use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Shuffled, Task, first_pairs, of_the_next, train};
 
@@ -104,8 +106,9 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, devi
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
         Outcome::Finished { steps, validation } => {
             if let Some(progress) = watch.progress {
+                let (floor, memory) = (beside(floor), memory());
                 progress
-                    .finish(&format!("{steps} steps, validation {validation:.4} nats per dimension{}", beside(floor)));
+                    .finish(&format!("{steps} steps, validation {validation:.4} nats per dimension{floor}{memory}"));
             }
             Ok(Ended::Done)
         }
@@ -123,6 +126,11 @@ pub fn fresh(experiment: &Experiment, batches: &dyn Batches, device: &Device) ->
 
 fn beside(floor: Option<f64>) -> String {
     floor.map(|floor| format!(", exact floor {floor:.4}")).unwrap_or_default()
+}
+
+/// The most memory of this process, where the system tells.
+fn memory() -> String {
+    peak_memory().map(|bytes| format!("; {} of memory at most", ByteSize(bytes))).unwrap_or_default()
 }
 
 /// Shows a run and stops it at Ctrl-C.

@@ -15,21 +15,48 @@ const SUMS: &str = "SHA256SUMS";
 
 /// Writes a folder of small files as a whole, in place of what is there.
 pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
-    let partial = beside(folder, "partial");
-    let previous = beside(folder, "previous");
-    clear(&partial)?;
-    std::fs::create_dir_all(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
-    let sums: String = files.iter().map(|(name, bytes)| format!("{}  {name}\n", digest(bytes))).collect();
-    for (name, bytes) in files.iter().copied().chain([(SUMS, sums.as_bytes())]) {
-        super::replace(&partial.join(name), bytes)?;
+    let mut unfinished = Unfinished::begin(folder)?;
+    for (name, bytes) in files {
+        unfinished.add(name, bytes)?;
     }
-    if folder.exists() {
-        clear(&previous)?;
-        rename(folder, &previous)?;
+    unfinished.finish()
+}
+
+/// A folder that is written file by file, so that no two files need be in memory together.
+pub struct Unfinished<'a> {
+    folder: &'a Path,
+    partial: PathBuf,
+    sums: String,
+}
+
+impl<'a> Unfinished<'a> {
+    /// Nothing at `folder` changes before [`finish`](Self::finish).
+    pub fn begin(folder: &'a Path) -> Result<Self> {
+        let partial = beside(folder, "partial");
+        clear(&partial)?;
+        std::fs::create_dir_all(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
+        Ok(Self { folder, partial, sums: String::new() })
     }
-    rename(&partial, folder)?;
-    super::atomic::sync_parent(folder);
-    clear(&previous)
+
+    /// Writes one more file.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        super::replace(&self.partial.join(name), bytes)?;
+        self.sums += &format!("{}  {name}\n", digest(bytes));
+        Ok(())
+    }
+
+    /// Puts the folder in place of what is there.
+    pub fn finish(self) -> Result<()> {
+        super::replace(&self.partial.join(SUMS), self.sums.as_bytes())?;
+        let previous = beside(self.folder, "previous");
+        if self.folder.exists() {
+            clear(&previous)?;
+            rename(self.folder, &previous)?;
+        }
+        rename(&self.partial, self.folder)?;
+        super::atomic::sync_parent(self.folder);
+        clear(&previous)
+    }
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

@@ -2,7 +2,8 @@
 
 use super::error::{IoError, Result};
 use super::hdf;
-use super::pairs::{Pairs, Quantity};
+use super::pairs::Pairs;
+use super::quantity::Quantity;
 use super::source::Source;
 use super::volume::Rows;
 use ndarray::ArrayD;
@@ -21,7 +22,7 @@ const TEXT_LIMIT: u64 = 100 << 20;
 pub fn inspect(path: &Path) -> Result<String> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     for (kind, header, weights) in
-        [("model", "model.json", "model.safetensors"), ("checkpoint", "state.json", "tensors.safetensors")]
+        [("model", "model.json", "model.safetensors"), ("checkpoint", "state.json", "weights.safetensors")]
     {
         if [header, weights].iter().any(|name| path.join(name).is_file()) {
             return weighted(path, kind, header, weights);
@@ -286,7 +287,8 @@ mod tests {
         let path = folder.path().join("posterior.h5");
         let provenance = Provenance { problem: "a\nb\n".into(), seed: 9, version: "1.2.3".into() };
         let mut writer = ResultWriter::create(&path, Kind::Posterior, &provenance).unwrap();
-        let layout = Layout { labels: &["observation", "parameter"], unit: "m/s", ..Layout::default() };
+        let quantity = Quantity { unit: "m/s".into(), ..Quantity::default() };
+        let layout = Layout { labels: &["observation", "parameter"], quantity };
         writer.dataset("mean", &[3], &layout).unwrap();
         writer.append("mean", ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| (i[0] + i[1]) as f32).view()).unwrap();
         writer.finish().unwrap();

@@ -6,15 +6,16 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::io::folder;
-use crate::model::{Model, tensors_from_bytes, tensors_to_bytes};
+use crate::io::folder::{self, Unfinished};
+use crate::model::{Model, host, tensors_from_bytes, tensors_to_bytes};
 use crate::train::TrainError;
 use crate::train::log::Since;
 use crate::train::optimiser::Moments;
 
 const STATE: &str = "state.json";
-const TENSORS: &str = "tensors.safetensors";
-const GROUPS: [&str; 3] = ["weights", "average", "best"];
+const MODELS: [&str; 3] = ["weights", "average", "best"];
+const FIRST: &str = "first_moment";
+const SECOND: &str = "second_moment";
 
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,28 +40,21 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes the checkpoint in place of the one before.
+    /// Writes the checkpoint in place of the one before. One group of tensors at a time is copied to the host.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let wrong = |what: String| TrainError::Checkpoint { path: path.into(), what };
-        let mut tensors = Vec::new();
-        let mut add = |group: &str, name: &str, value: Tensor<1>| {
-            let values: Vec<f32> = value.into_data().try_to_vec().map_err(|e| wrong(format!("{e:?}")))?;
-            tensors.push((format!("{group}/{name}"), vec![values.len()], values));
-            Ok::<(), TrainError>(())
-        };
-        for (group, model) in GROUPS.iter().zip(&self.models) {
-            for (parameter, value) in model.parameters() {
-                add(group, &parameter.path, value)?;
-            }
-        }
-        for (path, moments) in &self.moments {
-            add("first", path, moments.first.clone())?;
-            add("second", path, moments.second.clone())?;
-        }
+        let mut folder = Unfinished::begin(path)?;
         let state = serde_json::to_vec_pretty(&self.progress).map_err(|e| wrong(e.to_string()))?;
-        let tensors = tensors_to_bytes(&tensors).map_err(wrong)?;
-        folder::write(path, &[(STATE, &state), (TENSORS, &tensors)])?;
-        Ok(())
+        folder.add(STATE, &state)?;
+        for (group, model) in MODELS.iter().zip(&self.models) {
+            let weights = model.parameters().into_iter().map(|(parameter, value)| (parameter.path, value));
+            folder.add(&file_of(group), &group_to_bytes(weights).map_err(wrong)?)?;
+        }
+        let first = self.moments.iter().map(|(path, moments)| (path.clone(), moments.first.clone()));
+        folder.add(&file_of(FIRST), &group_to_bytes(first).map_err(wrong)?)?;
+        let second = self.moments.iter().map(|(path, moments)| (path.clone(), moments.second.clone()));
+        folder.add(&file_of(SECOND), &group_to_bytes(second).map_err(wrong)?)?;
+        Ok(folder.finish()?)
     }
 
     /// Reads a checkpoint into models like `model`, which has everything but the weights.
@@ -72,15 +66,18 @@ impl Checkpoint {
         let files = folder::read(path)?;
         let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
         let progress: Progress = serde_json::from_slice(file(STATE)?).map_err(|e| wrong(e.to_string()))?;
-        let mut tensors = tensors_from_bytes(file(TENSORS)?).map_err(wrong)?;
-        let mut take = |group: &str, name: &str, count: usize| match tensors.remove(&format!("{group}/{name}")) {
+        let mut groups = BTreeMap::new();
+        for group in MODELS.into_iter().chain([FIRST, SECOND]) {
+            groups.insert(group, tensors_from_bytes(file(&file_of(group))?).map_err(wrong)?);
+        }
+        let mut take = |group, name: &str, count| match groups.get_mut(group).and_then(|tensors| tensors.remove(name)) {
             Some((shape, values)) if shape == [count] => {
                 Ok(Tensor::from_data(TensorData::new(values, [count]), device))
             }
             _ => Err(wrong(format!("{group} of {name} is missing or of another size: it belongs to another model"))),
         };
         let mut failed = None;
-        let mut read = |group: &str| {
+        let mut read = |group| {
             model.clone().map_parameters(&mut |parameter, value| match take(group, &parameter.path, value.dims()[0]) {
                 Ok(value) => value,
                 Err(error) => {
@@ -89,7 +86,7 @@ impl Checkpoint {
                 }
             })
         };
-        let models = GROUPS.map(&mut read);
+        let models = MODELS.map(&mut read);
         if let Some(error) = failed {
             return Err(error);
         }
@@ -97,11 +94,24 @@ impl Checkpoint {
         if progress.step > 0 {
             for (parameter, value) in model.parameters() {
                 let count = value.dims()[0];
-                let first = take("first", &parameter.path, count)?;
-                let second = take("second", &parameter.path, count)?;
+                let first = take(FIRST, &parameter.path, count)?;
+                let second = take(SECOND, &parameter.path, count)?;
                 moments.insert(parameter.path, Moments { time: progress.step as usize, first, second });
             }
         }
         Ok(Self { progress, models, moments })
     }
+}
+
+/// The file of a group of tensors.
+fn file_of(group: &str) -> String {
+    format!("{group}.safetensors")
+}
+
+fn group_to_bytes(tensors: impl Iterator<Item = (String, Tensor<1>)>) -> Result<Vec<u8>, String> {
+    let flat = |(name, value)| match host(value) {
+        Ok(values) => Ok((name, vec![values.len()], values)),
+        Err(error) => Err(error.to_string()),
+    };
+    tensors_to_bytes(&tensors.map(flat).collect::<Result<Vec<_>, _>>()?)
 }
