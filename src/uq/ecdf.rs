@@ -3,13 +3,14 @@
 //!
 //! With R_i of L uniforms below z_i, R_i is binomial; γ = 2 min_i min{Bin(R_i | L, z_i), 1 − Bin(R_i − 1 | L, z_i)} is
 //! the least likely point of the whole curve. Its quantile over simulated uniforms gives bands that hold at all points
-//! at once.
+//! at once. All probabilities are kept as logarithms: those of ranks that all lie at one end are below 10⁻³⁰⁸.
 
 use super::UqError;
 use super::error::check_enough;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::distribution::{Binomial, Discrete};
+use std::f64::consts::LN_2;
 
 /// Simulated curves behind a band.
 const SIMULATIONS: usize = 10_000;
@@ -22,10 +23,10 @@ pub struct Bands {
     pub points: Vec<f64>,
     /// Lower and upper limit of the empirical distribution at each point.
     pub limits: Vec<[f64; 2]>,
-    /// γ at the stated probability: a curve with a smaller one leaves the band.
-    pub gamma: f64,
+    /// log γ at the stated probability: a curve with a smaller one leaves the band.
+    threshold: f64,
     steps: Vec<u32>,
-    binomials: Vec<Vec<[f64; 2]>>,
+    log_tails: Vec<Vec<[f64; 2]>>,
     count: usize,
     draws: u32,
 }
@@ -42,20 +43,20 @@ impl Bands {
         let stride = draws.div_ceil(100);
         let steps: Vec<u32> = (1..=draws).step_by(stride as usize).collect();
         let points: Vec<f64> = steps.iter().map(|&i| f64::from(i) / f64::from(draws + 1)).collect();
-        let mut binomials = Vec::with_capacity(points.len());
+        let mut log_tails = Vec::with_capacity(points.len());
         for &z in &points {
-            binomials.push(tails(count, z)?);
+            log_tails.push(self::log_tails(count, z)?);
         }
-        let mut bands = Bands { points, limits: Vec::new(), gamma: 0.0, steps, binomials, count, draws };
-        let mut gammas: Vec<f64> = (0..SIMULATIONS)
+        let mut bands = Bands { points, limits: Vec::new(), threshold: 0.0, steps, log_tails, count, draws };
+        let mut simulated: Vec<f64> = (0..SIMULATIONS)
             .map(|_| {
                 let ranks: Vec<u32> = (0..count).map(|_| rng.random_range(0..=draws)).collect();
-                bands.gamma_of(&bands.below(&ranks))
+                bands.log_gamma_of(&bands.below(&ranks))
             })
             .collect();
-        gammas.sort_by(f64::total_cmp);
-        bands.gamma = gammas[((1.0 - probability) * SIMULATIONS as f64) as usize];
-        bands.limits = bands.binomials.iter().map(|tails| limits(tails, bands.gamma)).collect();
+        simulated.sort_by(f64::total_cmp);
+        bands.threshold = simulated[((1.0 - probability) * SIMULATIONS as f64) as usize];
+        bands.limits = bands.log_tails.iter().map(|tails| limits(tails, bands.threshold)).collect();
         Ok(bands)
     }
 
@@ -68,7 +69,7 @@ impl Bands {
     /// log(γ / γ of the band): negative if the ranks are rejected as uniform.
     pub fn log_gamma(&self, ranks: &[u32]) -> Result<f64, UqError> {
         self.check(ranks)?;
-        Ok((self.gamma_of(&self.below(ranks)) / self.gamma).ln())
+        Ok(self.log_gamma_of(&self.below(ranks)) - self.threshold)
     }
 
     fn check(&self, ranks: &[u32]) -> Result<(), UqError> {
@@ -89,29 +90,47 @@ impl Bands {
         self.steps.iter().map(|&i| sorted.partition_point(|&rank| rank < i)).collect()
     }
 
-    fn gamma_of(&self, below: &[usize]) -> f64 {
-        let least = self.binomials.iter().zip(below).map(|(tails, &r)| tails[r][0].min(tails[r][1]));
-        2.0 * least.fold(0.5, f64::min)
+    fn log_gamma_of(&self, below: &[usize]) -> f64 {
+        let least = self.log_tails.iter().zip(below).map(|(tails, &r)| tails[r][0].min(tails[r][1]));
+        twice(least.fold(0.0, f64::min))
     }
 }
 
-/// P(R ≤ r) and P(R ≥ r) for r = 0 … count, R binomial.
-fn tails(count: usize, z: f64) -> Result<Vec<[f64; 2]>, UqError> {
+/// log min(2 P, 1) of log P.
+fn twice(log_p: f64) -> f64 {
+    (LN_2 + log_p).min(0.0)
+}
+
+/// log P(R ≤ r) and log P(R ≥ r) for r = 0 … count, R binomial.
+fn log_tails(count: usize, z: f64) -> Result<Vec<[f64; 2]>, UqError> {
     let binomial = Binomial::new(z, count as u64).map_err(|e| UqError::Parameter {
         name: "z",
         value: e.to_string(),
         remedy: "the points of the curve lie between 0 and 1",
     })?;
-    let upper = |r: u64| if r == 0 { 1.0 } else { binomial.sf(r - 1) };
-    Ok((0..=count as u64).map(|r| [binomial.cdf(r), upper(r)]).collect())
+    let log_mass: Vec<f64> = (0..=count as u64).map(|r| binomial.ln_pmf(r)).collect();
+    let lower = running_log_sum(log_mass.iter());
+    let mut upper = running_log_sum(log_mass.iter().rev());
+    upper.reverse();
+    Ok(lower.into_iter().zip(upper).map(|(lower, upper)| [lower, upper]).collect())
 }
 
-/// The smallest and largest share that `gamma` accepts.
-fn limits(tails: &[[f64; 2]], gamma: f64) -> [f64; 2] {
-    let count = (tails.len() - 1) as f64;
-    let accepted = |t: &[f64; 2]| 2.0 * t[0].min(t[1]) >= gamma;
-    let low = tails.iter().position(accepted).unwrap_or(0);
-    let high = tails.iter().rposition(accepted).unwrap_or(tails.len() - 1);
+/// log Σ eᵃ of the first one, two, … of the numbers.
+fn running_log_sum<'a>(values: impl Iterator<Item = &'a f64>) -> Vec<f64> {
+    let add = |sum: &mut f64, &value: &f64| {
+        let (high, low) = if *sum > value { (*sum, value) } else { (value, *sum) };
+        *sum = if high.is_finite() { high + (low - high).exp().ln_1p() } else { high };
+        Some(*sum)
+    };
+    values.scan(f64::NEG_INFINITY, add).collect()
+}
+
+/// The smallest and largest share that log γ accepts.
+fn limits(log_tails: &[[f64; 2]], log_gamma: f64) -> [f64; 2] {
+    let count = (log_tails.len() - 1) as f64;
+    let accepted = |tails: &[f64; 2]| twice(tails[0].min(tails[1])) >= log_gamma;
+    let low = log_tails.iter().position(accepted).unwrap_or(0);
+    let high = log_tails.iter().rposition(accepted).unwrap_or(log_tails.len() - 1);
     [low as f64 / count, high as f64 / count]
 }
 
@@ -142,6 +161,25 @@ mod tests {
         }
         assert!((5..=40).contains(&rejected[0]), "{rejected:?}");
         assert!(rejected[1] > 380 && rejected[2] > 380, "{rejected:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn tails_are_those_of_the_distribution_and_never_vanish() -> Result<(), UqError> {
+        use statrs::distribution::DiscreteCDF;
+        for (count, z) in [(1, 0.3), (20, 0.5), (200, 0.02), (200, 0.97)] {
+            let binomial = Binomial::new(z, count).expect("a probability");
+            for (r, [lower, upper]) in (0..).zip(log_tails(count as usize, z)?) {
+                let above = if r == 0 { 1.0 } else { binomial.sf(r - 1) };
+                for (log_p, p) in [(lower, binomial.cdf(r)), (upper, above)] {
+                    assert!((log_p.exp() - p).abs() < 1e-11 && log_p.is_finite(), "{count}, {z}, {r}: {log_p}, {p}");
+                }
+            }
+        }
+        // All of 500 ranks at the end: (1/256)⁵⁰⁰ is no number of double precision.
+        let bands = Bands::new(500, 255, 0.95, &mut stream(5, Purpose::Diagnostic, 0))?;
+        let log_gamma = bands.log_gamma(&[255; 500])?;
+        assert!((-2800.0..-2700.0).contains(&log_gamma), "{log_gamma}");
         Ok(())
     }
 }
