@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Gradients, Tensor};
 use posteria::flow::{
-    Activation, ConvolutionalConfig, Field, Glow, GlowConfig, PerSample, Plan, cast, map_parameters, parameters,
-    standard_normal,
+    Activation, Adapter, Conditioner, ConvolutionalConfig, Field, Glow, GlowConfig, Network, PerSample, Plan, cast,
+    map_parameters, parameters, standard_normal,
 };
 use posteria::random::{Purpose, stream};
 
@@ -31,7 +32,11 @@ fn flow() -> Glow {
     let config =
         GlowConfig { scales: SCALES, steps: STEPS, reflections: REFLECTIONS, conditioner, ..GlowConfig::default() };
     let rng = &mut stream(23, Purpose::Weights, 0);
-    let flow = config.conditional_glow([2, 1, 8, 4], &C.map(|c| c[1]), rng, &Device::flex()).unwrap();
+    shaken(config.conditional_glow([2, 1, 8, 4], &C.map(|c| c[1]), rng, &Device::flex()).unwrap())
+}
+
+/// The same in double precision, every parameter moved at random.
+fn shaken<N: Conditioner>(flow: Glow<N>) -> Glow<N> {
     let mut index = 100;
     map_parameters(cast(flow, DType::F64), &mut |_, value| {
         index += 1;
@@ -274,6 +279,85 @@ fn an_output_that_the_loss_does_not_see_costs_nothing_and_constants_stay_constan
     let x = random(X, 0).autodiff().require_grad();
     let (z, _) = flow.differentiable_forward(x.clone(), &c, Plan::least()).unwrap();
     assert!(x.grad(&z.sum().backward()).is_some());
+}
+
+/// The likelihood is differentiated twice: in the graph, and by hand as training does it.
+fn likelihood_agrees<N: Conditioner>(flow: &Glow<N>, x: Field, c: &[Field], tolerance: f64) {
+    let wide = |x: Tensor<1>| values(x.cast(DType::F64));
+    for plan in [Plan::least(), Plan::within(1 << 30)] {
+        let by_hand = flow.likelihood_gradient(x.clone(), c, true, plan).unwrap();
+        let tracked = flow.clone().train();
+        let leaf = |field: &Field| field.clone().autodiff().require_grad();
+        let (x, c) = (leaf(&x), c.iter().map(leaf).collect::<Vec<_>>());
+        let (z, log_det) = tracked.differentiable_forward(x.clone(), &c, plan).unwrap();
+        let gradients = ((z.clone() * z).sum() * 0.5 - log_det.sum()).backward();
+        let agrees = |found: Tensor<1>, expected: Tensor<1>, what: &str| {
+            let distance = distance(&wide(found), &wide(expected));
+            assert!(distance < tolerance, "{what} is off by {distance:.1e}");
+        };
+        let flat = |field: Field| field.reshape([-1]);
+        agrees(flat(x.grad(&gradients).unwrap()), flat(by_hand.x), "x");
+        for (c, expected) in c.iter().zip(by_hand.condition) {
+            agrees(flat(c.grad(&gradients).unwrap()), flat(expected.unwrap()), "a condition");
+        }
+        let mut gather = Flat { gradients: &gradients, found: Vec::new() };
+        tracked.visit(&mut gather);
+        assert!(gather.found.len() > 5);
+        for (id, found) in gather.found {
+            agrees(found, by_hand.parameters.get(&id).unwrap().clone(), "a parameter");
+        }
+    }
+}
+
+struct Flat<'a> {
+    gradients: &'a Gradients,
+    found: Vec<(ParamId, Tensor<1>)>,
+}
+
+impl ModuleVisitor for Flat<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.gradients).expect("a gradient of every parameter");
+        self.found.push((param.id, gradient.reshape([-1])));
+    }
+}
+
+/// A network of Burn's own layers, the same at every pixel. Inside a coupling it has a graph of its own.
+#[derive(Module, Debug)]
+struct Pointwise {
+    read: Linear,
+    write: Linear,
+}
+
+impl Network for Pointwise {
+    fn forward(&self, x: Field) -> Field {
+        let pixels = x.permute([0, 2, 3, 4, 1]);
+        self.write.forward(silu(self.read.forward(pixels))).permute([0, 4, 1, 2, 3])
+    }
+}
+
+#[test]
+fn the_likelihood_has_one_gradient_in_the_graph_and_by_hand() {
+    let c = [random(C[0], 1), random(C[1], 2)];
+    likelihood_agrees(&flow(), random(X, 0), &c, TOLERANCE);
+    let single = |field: &Field| field.clone().cast(DType::F32);
+    likelihood_agrees(&cast(flow(), DType::F32), single(&random(X, 0)), &[single(&c[0]), single(&c[1])], 1e-4);
+
+    let config = GlowConfig { scales: SCALES, steps: STEPS, ..GlowConfig::default() };
+    let rng = &mut stream(24, Purpose::Weights, 0);
+    let device = Device::flex();
+    let with_burn: Glow<Adapter<Pointwise>> = config
+        .build([2, 1, 8, 4], &C.map(|c| c[1]), rng, &device, &mut |shape, _| {
+            let layer = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&device);
+            Adapter::new(Pointwise { read: layer(shape.inputs, 6), write: layer(6, shape.outputs) })
+        })
+        .unwrap();
+    likelihood_agrees(&shaken(with_burn), random(X, 0), &c, TOLERANCE);
+
+    let conditioner = ConvolutionalConfig { hidden: 4, activation: Activation::Silu, ..ConvolutionalConfig::default() };
+    let config = GlowConfig { conditioner, ..config };
+    let volume = config.conditional_glow([1, 4, 8, 4], &[3, 2], rng, &device).unwrap();
+    let c = [random([2, 3, 2, 4, 2], 1), random([2, 2, 1, 2, 1], 2)];
+    likelihood_agrees(&shaken(volume), random([2, 1, 4, 8, 4], 0), &c, TOLERANCE);
 }
 
 #[test]
