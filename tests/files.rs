@@ -1,7 +1,7 @@
 //! Files as the world hands them over: truncated, with flipped bits, written and read by h5py.
 
 use ndarray::{ArrayD, Axis as Dimension, IxDyn, s};
-use posteria::io::pairs::Quantity;
+use posteria::io::Quantity;
 use posteria::io::{
     Axis, Grid, IoError, Kind, Layout, NoiseTag, Pairs, PairsInfo, PairsWriter, Provenance, ResultWriter, inspect,
     volume,
@@ -24,7 +24,7 @@ fn grid() -> Grid {
 
 fn write_shard(folder: &Path) -> std::path::PathBuf {
     let info = PairsInfo {
-        x: Quantity { name: "velocity".into(), unit: "m/s".into(), grid: grid() },
+        x: Quantity { name: "velocity".into(), unit: "m/s".into(), channels: vec![], grid: grid() },
         noise: NoiseTag::None,
         provenance: Provenance { problem: "seed = 5\n# π\n".into(), seed: (1 << 63) + 5, version: "0.1.0".into() },
         ..PairsInfo::default()
@@ -153,7 +153,8 @@ fn h5py_reads_what_we_write() {
     let posterior = folder.path().join("posterior.h5");
     let mut writer = ResultWriter::create(&posterior, Kind::Posterior, &Provenance::default()).unwrap();
     writer.scale("levels", "level", &[0.05, 0.5, 0.95], "1").unwrap();
-    let layout = |labels| Layout { labels, grid: grid(), unit: "m/s", long_name: "velocity" };
+    let quantity = Quantity { name: "velocity".into(), unit: "m/s".into(), channels: vec![], grid: grid() };
+    let layout = |labels| Layout { labels, quantity: quantity.clone() };
     writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
     writer.dataset("quantiles", &[3, 1, 3, 4], &layout(&["observation", "level", "channel"])).unwrap();
     for i in 0..2 {

@@ -1,13 +1,14 @@
 //! Reading one image at a time from a file of results, whatever axes stand in front of it.
 
 use super::FigureError;
-use crate::io::{Grid, Rows, Source};
+use crate::io::{Grid, Quantity, Rows, Source};
 use ndarray::{ArrayD, IxDyn};
 use std::ops::Range;
 
 /// A dataset `[leading axes…, channel?, axes…]`, the channel left out for vectors.
 pub struct Dataset {
     rows: Rows,
+    quantity: Quantity,
     leading: usize,
     channels: Option<usize>,
     grid: Grid,
@@ -53,7 +54,7 @@ impl Dataset {
             return Err(shape_error(&rows, "one to three spatial axes, none of them empty"));
         }
         let channels = has_channel.then(|| shape[leading]);
-        Ok(Self { rows, leading, channels, grid })
+        Ok(Self { quantity: Quantity::of(&rows, first), rows, leading, channels, grid })
     }
 
     /// The same, nothing where it is absent.
@@ -65,6 +66,11 @@ impl Dataset {
         self.channels.unwrap_or(1)
     }
 
+    /// The name of a channel among several.
+    pub fn name_of(&self, channel: usize) -> String {
+        self.quantity.name_of(channel)
+    }
+
     /// The size of a leading axis.
     pub fn leading(&self, axis: usize) -> usize {
         self.rows.shape()[..self.leading].get(axis).copied().unwrap_or(1)
@@ -74,14 +80,19 @@ impl Dataset {
     /// fewer channels than what is inferred from them.
     pub fn read(&self, leading: &[usize], channel: usize) -> Result<Field, FigureError> {
         let single = |&index: &usize| index..index + 1;
-        let channel = self.channels.map(|count| single(&channel.min(count.saturating_sub(1))));
+        let channel = channel.min(self.channels().saturating_sub(1));
+        let unit = match self.channels {
+            Some(_) => self.quantity.unit_of(channel),
+            None => self.quantity.common_unit(),
+        };
+        let channel = self.channels.map(|_| single(&channel));
         let axes: Vec<Range<usize>> =
             self.rows.shape()[self.leading + usize::from(channel.is_some())..].iter().map(|&size| 0..size).collect();
         let ranges: Vec<Range<usize>> = leading.iter().map(single).chain(channel).chain(axes).collect();
         let values = self.rows.read_box(&ranges)?.into_raw_vec_and_offset().0;
         let values = ArrayD::from_shape_vec(IxDyn(&self.grid.sizes()), values)
             .map_err(|_| shape_error(&self.rows, "the axes of its grid"))?;
-        Ok(Field { values, grid: self.grid.clone(), unit: self.rows.text("units").unwrap_or_default() })
+        Ok(Field { values, grid: self.grid.clone(), unit: unit.into() })
     }
 }
 

@@ -21,7 +21,7 @@ pub fn pairs_figure(
     adjoint: Option<&ArrayD<f32>>,
     path: &Path,
 ) -> Result<(), FigureError> {
-    let adjoint_of_x = Quantity { name: "adjoint of y".into(), unit: String::new(), ..x.1.clone() };
+    let adjoint_of_x = Quantity { name: "adjoint of y".into(), grid: x.1.grid.clone(), ..Quantity::default() };
     let named = |name: &str, quantity: &Quantity| match quantity.name.as_str() {
         "" => name.to_owned(),
         what => format!("{name}, {what}"),
@@ -43,9 +43,10 @@ pub fn pairs_figure(
                 };
                 let title = match channels {
                     1 => format!("Pair {pair}: {name}"),
-                    _ => format!("Pair {pair}: {name}, channel {channel}"),
+                    _ => format!("Pair {pair}: {name}, {}", quantity.name_of(channel)),
                 };
-                row.push(map(&title, &Field { values, grid, unit: quantity.unit.clone() }, Palette::Value, range));
+                let unit = if is_vector { quantity.common_unit() } else { quantity.unit_of(channel) };
+                row.push(map(&title, &Field { values, grid, unit: unit.into() }, Palette::Value, range));
             }
         }
     }
@@ -73,6 +74,7 @@ mod tests {
         let quantity = |shape: &[usize]| Quantity {
             name: "velocity".into(),
             unit: "m/s".into(),
+            channels: vec![],
             grid: Grid::of_pixels(shape.get(2..).unwrap_or_default()),
         };
         for (x, y) in [

@@ -67,7 +67,7 @@ pub fn posterior_figures(
             } else {
                 format!("{prefix}-{observation}")
             };
-            let which = if several { format!(", channel {channel}") } else { String::new() };
+            let which = if several { format!(", {}", mean.name_of(channel)) } else { String::new() };
             let title = format!("Posterior of observation {observation}{which}");
             let mut add = |suffix: &str, title: String, rows: Vec<Vec<Panel>>, caption: String| {
                 if rows.iter().all(Vec::is_empty) {
@@ -244,7 +244,7 @@ fn observation(source: &Source, index: usize, channel: usize) -> Result<Option<(
     let Some(dataset) = Dataset::optional(source, "observation", 1)? else { return Ok(None) };
     let title = match dataset.channels() {
         1 => "Observation".into(),
-        count => format!("Observation, channel {} (of {count})", channel.min(count - 1)),
+        count => format!("Observation, {} (of {count})", dataset.name_of(channel.min(count - 1))),
     };
     Ok(Some((title, dataset.read(&[index], channel)?)))
 }
@@ -291,7 +291,7 @@ pub(super) fn range_of(field: &Field, palette: Palette) -> [f64; 2] {
 pub(super) mod tests {
     use super::*;
     use crate::figure::encode::tests::decoded;
-    use crate::io::{Axis, Grid, Kind, Layout, Provenance, ResultWriter};
+    use crate::io::{Axis, Grid, Kind, Layout, Provenance, Quantity, ResultWriter};
     use ndarray::{ArrayD, IxDyn};
     use std::path::PathBuf;
 
@@ -304,7 +304,7 @@ pub(super) mod tests {
             let axes = shape[labels.len()..].iter().enumerate();
             let grid =
                 Grid::new(axes.map(|(i, &n)| Axis::new(["depth", "distance", "time"][i], n, 12.5, "m")).collect());
-            let layout = Layout { labels, grid, unit: "m/s", long_name: "" };
+            let layout = Layout { labels, quantity: Quantity { unit: "m/s".into(), grid, ..Quantity::default() } };
             writer.dataset(name, &shape[1..], &layout).unwrap();
             let values = ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).map(|k| i[k] as f32).sum());
             writer.append(name, values.view()).unwrap();

@@ -42,7 +42,7 @@ pub fn maps_figures(path: &Path, folder: &Path, prefix: &str) -> Result<Vec<Draw
             }
             if channels > 1 {
                 name += &format!("-channel-{channel}");
-                caption += &format!(", channel {channel}");
+                caption += &format!(", {}", first.name_of(channel));
             }
             let path = folder.join(name + ".png");
             let caption = capitalised(&caption);

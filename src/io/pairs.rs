@@ -12,8 +12,7 @@ pub use read::Pairs;
 pub use write::PairsWriter;
 
 use super::create::Provenance;
-use super::grid::Grid;
-use serde::{Deserialize, Serialize};
+use super::quantity::Quantity;
 
 /// Whether the stored y already carries noise: the attribute `noise` of y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,18 +41,6 @@ impl NoiseTag {
     }
 }
 
-/// What x or y is: name, unit and spatial axes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quantity {
-    /// "velocity", "pressure", … (attribute `long_name`).
-    pub name: String,
-    /// SI unit of the values (attribute `units`).
-    pub unit: String,
-    /// The last axes of the array; empty for vectors, and for images whose pixels have no size.
-    pub grid: Grid,
-}
-
 /// All that a collection says about itself beside its numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairsInfo {
@@ -70,7 +57,7 @@ pub struct PairsInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::Axis;
+    use crate::io::{Axis, Grid};
     use ndarray::{ArrayD, Axis as Dimension, IxDyn, concatenate};
     use std::path::Path;
 
@@ -79,8 +66,18 @@ mod tests {
             Grid::new((0..2).map(|i| Axis::new(names[i], sizes[i], 12.5 * (i + 1) as f64, unit)).collect())
         };
         PairsInfo {
-            x: Quantity { name: "velocity".into(), unit: "m/s".into(), grid: grid(["depth", "distance"], [3, 4], "m") },
-            y: Quantity { name: "pressure".into(), unit: "Pa".into(), grid: grid(["time", "receiver"], [5, 2], "s") },
+            x: Quantity {
+                name: "velocity".into(),
+                unit: "m/s".into(),
+                channels: vec![],
+                grid: grid(["depth", "distance"], [3, 4], "m"),
+            },
+            y: Quantity {
+                name: "pressure".into(),
+                unit: "Pa".into(),
+                channels: vec![],
+                grid: grid(["time", "receiver"], [5, 2], "s"),
+            },
             noise: NoiseTag::None,
             provenance: Provenance { problem: "seed = 7\n".into(), seed: u64::MAX - 1, version: "0.1.0".into() },
         }

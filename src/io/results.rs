@@ -2,8 +2,8 @@
 
 use super::create::{Create, Kind, Provenance, Storage};
 use super::error::{IoError, Result};
-use super::grid::Grid;
 use super::hdf;
+use super::quantity::Quantity;
 use hdf5::{Dataset, Hyperslab, SliceOrIndex};
 use ndarray::ArrayViewD;
 use std::path::Path;
@@ -13,12 +13,8 @@ use std::path::Path;
 pub struct Layout<'a> {
     /// Names of the axes in front of the grid, the first axis included: `["observation", "draw", "channel"]`.
     pub labels: &'a [&'a str],
-    /// The spatial axes, last.
-    pub grid: Grid,
-    /// SI unit of the values (attribute `units`).
-    pub unit: &'a str,
-    /// What the values are (attribute `long_name`).
-    pub long_name: &'a str,
+    /// What the values are; its grid are the last axes.
+    pub quantity: Quantity,
 }
 
 /// A file of results being written; there when [`ResultWriter::finish`] returns, and not before.
@@ -52,10 +48,9 @@ impl ResultWriter {
 
     /// A dataset of this shape from the start, to be filled by [`ResultWriter::write`]; its first axis need not count rows.
     pub fn maps(&mut self, name: &str, shape: &[usize], layout: &Layout<'_>) -> Result<()> {
-        let data = self.create.dataset(name, shape, layout.labels, &layout.grid, Storage::Growing)?;
+        let data = self.create.dataset(name, shape, layout.labels, &layout.quantity.grid, Storage::Growing)?;
         let describe = || {
-            hdf::put_text(&data, "units", layout.unit)?;
-            hdf::put_text(&data, "long_name", layout.long_name)?;
+            layout.quantity.describe(&data)?;
             for (axis, label) in layout.labels.iter().enumerate() {
                 if let Some((_, scale)) = self.scales.iter().find(|(known, _)| known == label) {
                     hdf::attach_scale(&data, axis, scale)?;
@@ -142,7 +137,7 @@ impl ResultWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::{Axis, Rows, Source};
+    use crate::io::{Axis, Grid, Rows, Source};
     use ndarray::{ArrayD, IxDyn, s};
 
     fn numbers(shape: &[usize]) -> ArrayD<f32> {
@@ -151,7 +146,8 @@ mod tests {
 
     fn layout<'a>(labels: &'a [&'a str]) -> Layout<'a> {
         let grid = Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")]);
-        Layout { labels, grid, unit: "m/s", long_name: "velocity" }
+        let quantity = Quantity { name: "velocity".into(), unit: "m/s".into(), channels: vec![], grid };
+        Layout { labels, quantity }
     }
 
     #[test]
@@ -187,7 +183,7 @@ mod tests {
         assert_eq!(rows.read().unwrap(), samples);
         assert_eq!(rows.axis_labels(), ["observation", "draw", "channel", "depth", "distance"]);
         assert_eq!((rows.axis("draw"), rows.axis("time")), (Some(1), None));
-        assert_eq!(rows.grid(2), layout(&[]).grid);
+        assert_eq!(rows.grid(2), layout(&[]).quantity.grid);
         let mean_rows = source.rows("mean").unwrap();
         assert_eq!((mean_rows.read().unwrap(), mean_rows.text("units")), (mean, Some("m/s".into())));
         assert_eq!(mean_rows.text("estimate").as_deref(), Some("64 draws"));

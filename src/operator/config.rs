@@ -4,6 +4,7 @@ use super::identity::Identity;
 use super::photoacoustic::{BackProjection, Photoacoustic, PhotoacousticConfig, TimeReversal};
 use super::symbol::Convolution;
 use super::{LinearOperator, OperatorError, Real};
+use crate::io::Quantity;
 use rustfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -34,6 +35,14 @@ impl OperatorConfig {
             OperatorConfig::CircularBlur { sigma } => Box::new(CircularBlur::new(domain, *sigma)?),
             OperatorConfig::Photoacoustic(config) => Box::new(Photoacoustic::new(config, domain)?),
         })
+    }
+
+    /// What images of shape `domain` and their observations are, as far as the operator knows.
+    pub fn quantities(&self, domain: &[usize]) -> [Quantity; 2] {
+        match self {
+            OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Default::default(),
+            OperatorConfig::Photoacoustic(config) => config.quantities(domain),
+        }
     }
 
     /// The same as a circular convolution in double precision where it is one, and then a Gaussian field has a

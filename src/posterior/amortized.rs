@@ -7,7 +7,7 @@ use super::PosteriorError;
 use super::exact::ExactPosterior;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
-use crate::io::{Grid, Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
+use crate::io::{Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
 use crate::random::{Purpose, stream};
 use ndarray::{ArrayD, Axis, IxDyn, concatenate};
@@ -223,36 +223,31 @@ impl PosteriorFile {
         let (x, y) = (model.x(), model.y());
         let mut writer = ResultWriter::create(path, Kind::Posterior, &provenance)?;
         const IMAGE: &[&str] = &["observation", "channel"];
-        writer.dataset("observation", model.y_shape(), &layout(IMAGE, &y, &y.unit))?;
-        let squared = if x.unit.is_empty() { String::new() } else { format!("({})^2", x.unit) };
-        let mut map = |name: &str, unit: &str| writer.dataset(name, model.x_shape(), &layout(IMAGE, &x, unit));
+        writer.dataset("observation", model.y_shape(), &layout(IMAGE, &y))?;
+        let mut map = |name: &str, of: &Quantity| writer.dataset(name, model.x_shape(), &layout(IMAGE, of));
         if truth {
-            map("truth", &x.unit)?;
+            map("truth", &x)?;
         }
-        map("mean", &x.unit)?;
-        map("variance", &squared)?;
-        map("standard_deviation", &x.unit)?;
+        map("mean", &x)?;
+        map("variance", &x.squared())?;
+        map("standard_deviation", &x)?;
         if exact {
-            map("exact_mean", &x.unit)?;
-            map("exact_standard_deviation", &x.unit)?;
+            map("exact_mean", &x)?;
+            map("exact_standard_deviation", &x)?;
         }
         if truth {
-            let density = Layout {
-                labels: &["observation"],
-                unit: "nat",
-                long_name: "log q(truth | observation)",
-                grid: Grid::default(),
-            };
-            writer.dataset("log_density", &[], &density)?;
+            let name = "log q(truth | observation)".into();
+            let density = Quantity { name, unit: "nat".into(), ..Quantity::default() };
+            writer.dataset("log_density", &[], &layout(&["observation"], &density))?;
         }
         if !sampling.quantiles.is_empty() {
             writer.scale("levels", "level", &sampling.quantiles, "1")?;
             let shape = [&[sampling.quantiles.len()], model.x_shape()].concat();
-            writer.dataset("quantiles", &shape, &layout(&["observation", "level", "channel"], &x, &x.unit))?;
+            writer.dataset("quantiles", &shape, &layout(&["observation", "level", "channel"], &x))?;
         }
         if kept_draws > 0 {
             let shape = [&[kept_draws], model.x_shape()].concat();
-            writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x, &x.unit))?;
+            writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x))?;
         }
         writer.describe("mean", "draws", &sampling.draws.to_string())?;
         Ok(Self { writer })
@@ -294,6 +289,6 @@ impl PosteriorFile {
     }
 }
 
-fn layout<'a>(labels: &'a [&'a str], quantity: &'a Quantity, unit: &'a str) -> Layout<'a> {
-    Layout { labels, grid: quantity.grid.clone(), unit, long_name: &quantity.name }
+fn layout<'a>(labels: &'a [&'a str], quantity: &Quantity) -> Layout<'a> {
+    Layout { labels, quantity: quantity.clone() }
 }

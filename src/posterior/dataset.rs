@@ -6,7 +6,7 @@ use std::path::Path;
 use super::PosteriorError;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
-use crate::io::{Axis, Grid, Kind, Layout, Provenance, ResultWriter, Rows};
+use crate::io::{Axis, Grid, Kind, Layout, Provenance, Quantity, ResultWriter, Rows};
 use ndarray::{ArrayD, Axis as Dimension};
 
 /// Draws of which quantiles are exact; beyond, they are off by a rank error that the file states.
@@ -109,17 +109,20 @@ impl Maps {
     fn create(&self, path: &Path, draws: &Rows, levels: &[f64]) -> Result<ResultWriter, PosteriorError> {
         let provenance = Provenance { version: env!("CARGO_PKG_VERSION").into(), ..Provenance::default() };
         let mut writer = ResultWriter::create(path, Kind::Maps, &provenance)?;
-        let (unit, name) = (draws.text("units").unwrap_or_default(), draws.text("long_name").unwrap_or_default());
-        let squared = if unit.is_empty() { String::new() } else { format!("({unit})^2") };
+        let quantity = Quantity { grid: self.grid.clone(), ..Quantity::of(draws, 0) };
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
-        let layout = |labels, unit| Layout { labels, grid: self.grid.clone(), unit, long_name: &name };
-        for (map, unit) in [("mean", &unit), ("variance", &squared), ("standard_deviation", &unit)] {
-            writer.maps(map, &self.shape, &layout(&labels, unit))?;
+        let squared = quantity.squared();
+        for (map, quantity) in [("mean", &quantity), ("variance", &squared), ("standard_deviation", &quantity)] {
+            writer.maps(map, &self.shape, &Layout { labels: &labels, quantity: quantity.clone() })?;
         }
         if !levels.is_empty() {
             writer.scale("levels", "level", levels, "1")?;
             let labels: Vec<&str> = std::iter::once("level").chain(labels.iter().copied()).collect();
-            writer.maps("quantiles", &[&[levels.len()], &self.shape[..]].concat(), &layout(&labels, &unit))?;
+            writer.maps(
+                "quantiles",
+                &[&[levels.len()], &self.shape[..]].concat(),
+                &Layout { labels: &labels, quantity },
+            )?;
         }
         writer.describe("mean", "draws_of", draws.place())?;
         Ok(writer)

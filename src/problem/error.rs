@@ -41,6 +41,14 @@ pub enum ProblemError {
     NoOverlay { path: PathBuf, table: &'static str },
     #[error("[{quantity}] axes has {found} entries, its images have {needed} axes; describe each of them, or none")]
     Axes { quantity: &'static str, found: usize, needed: usize },
+    #[error(
+        "{quantity} has {needed} channels, {found} are described in [{quantity}] channels or by the attribute channel_names of its file: describe each, or none"
+    )]
+    Channels { quantity: &'static str, found: usize, needed: usize },
+    #[error(
+        "[{quantity}] axes: {axis} has a spacing of {said} {unit}, by [operator] it is {known} {unit}: correct one of them, or leave out [{quantity}] axes"
+    )]
+    Spacing { quantity: &'static str, axis: String, unit: String, said: f64, known: f64 },
     #[error("[operator] gives observations of shape {range:?}, y has {y:?}: correct it, or leave it out")]
     OtherRange { range: Vec<usize>, y: Vec<usize> },
     #[error(transparent)]

@@ -8,14 +8,14 @@ use rand_distr::{Distribution, StandardNormal};
 
 use crate::io;
 use crate::io::pairs::NoiseTag;
-use crate::io::{PairsInfo, Provenance};
+use crate::io::{Axis as SpatialAxis, PairsInfo, Provenance};
 use crate::model::Model;
 use crate::posterior::exact::ExactPosterior;
 use crate::prior::Part;
 use crate::problem::own_pairs::OwnPairs;
 use crate::problem::pair_origin::{PairOrigin, Portion};
 use crate::problem::simulator::Simulator;
-use crate::problem::{Noise, Origin, Problem, ProblemError};
+use crate::problem::{AxisConfig, Noise, Origin, Problem, ProblemError};
 use crate::random::{Purpose, stream};
 
 /// Which pairs: sets never share one.
@@ -78,13 +78,23 @@ impl Experiment {
             Origin::Own { files, .. } => Arc::new(OwnPairs::open(files, &problem)?),
         };
         let (x_shape, y_shape) = (pairs.x_shape(), pairs.y_shape());
-        for (quantity, config, shape) in [("x", &problem.x, x_shape), ("y", &problem.y, y_shape)] {
+        let [x, y] = pairs.said();
+        for (quantity, config, shape, said) in [("x", &problem.x, x_shape, x), ("y", &problem.y, y_shape, y)] {
             let (found, needed) = (config.axes.len(), shape.len().saturating_sub(1));
             if found > 0 && found != needed {
                 return Err(ProblemError::Axes { quantity, found, needed });
             }
+            let described = config.quantity(shape, &said);
+            let (found, needed) = (described.channels.len(), shape.first().copied().unwrap_or(1));
+            if found > 0 && found != needed {
+                return Err(ProblemError::Channels { quantity, found, needed });
+            }
         }
         if let Some(operator) = &problem.operator {
+            let known = operator.quantities(x_shape);
+            for (quantity, config, known) in [("x", &problem.x, &known[0]), ("y", &problem.y, &known[1])] {
+                one_spacing(quantity, &config.axes, &known.grid.axes)?;
+            }
             let range = operator.build::<f32>(x_shape)?.range().to_vec();
             if range != y_shape {
                 return Err(ProblemError::OtherRange { range, y: y_shape.into() });
@@ -207,6 +217,22 @@ impl Experiment {
     }
 }
 
+/// An error where the problem file says other spacings than follow from its operator.
+fn one_spacing(quantity: &'static str, said: &[AxisConfig], known: &[SpatialAxis]) -> Result<(), ProblemError> {
+    let differ =
+        |(a, b): &(&AxisConfig, &SpatialAxis)| a.unit == b.unit && (a.spacing - b.spacing).abs() > 1e-6 * b.spacing;
+    match said.iter().zip(known).find(differ) {
+        Some((AxisConfig { name, spacing, unit }, known)) => Err(ProblemError::Spacing {
+            quantity,
+            axis: name.clone(),
+            unit: unit.clone(),
+            said: *spacing,
+            known: known.spacing,
+        }),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +260,33 @@ mod tests {
         assert_ne!(once, visit);
         let noise: f32 = once.iter().zip(&clean).map(|(a, b)| (a - b).powi(2)).sum();
         assert!((noise / once.len() as f32 / 0.0025 - 1.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn an_operator_says_where_its_pixels_are_and_is_not_contradicted() {
+        let text = include_str!("../../problems/photoacoustic_exact/problem.toml");
+        let build = |more: &str| {
+            let text = text.replace("[condition]\n", &format!("{more}\n[condition]\n"));
+            Experiment::new(Problem::parse(&text, Path::new("p.toml"), Size::Plain)?)
+        };
+        let info = build("").unwrap().pairs_info(NoiseTag::None).unwrap();
+        let axes = |quantity: &crate::io::Quantity| -> Vec<(String, f64, String)> {
+            quantity.grid.axes.iter().map(|axis| (axis.name.clone(), axis.spacing, axis.unit.clone())).collect()
+        };
+        let metres = |name: &str| (name.to_owned(), 1e-4, "m".to_owned());
+        assert_eq!(axes(&info.x), [metres("depth"), metres("distance")]);
+        let [time, sensor] = <[_; 2]>::try_from(axes(&info.y)).unwrap();
+        assert_eq!((time.0.as_str(), time.2.as_str(), sensor.0.as_str()), ("time", "s", "sensor"));
+        assert!((time.1 * 1500.0 - 1e-4).abs() < 1e-12 && (sensor.1 - 1e-4).abs() < 1e-12);
+
+        let axes = |spacing: &str| {
+            format!(
+                "[x]\naxes = [{{ name = \"depth\", spacing = {spacing}, unit = \"m\" }}, {{ name = \"width\", spacing = 1e-4, unit = \"m\" }}]\n"
+            )
+        };
+        assert!(build(&axes("1e-4")).is_ok());
+        let message = build(&axes("1e-3")).map(drop).unwrap_err().to_string();
+        assert!(message.contains("depth has a spacing of 0.001 m") && message.contains("0.0001 m"), "{message}");
     }
 
     #[test]

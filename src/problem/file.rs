@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use crate::io::{Axis, Grid, Provenance, Quantity};
+use crate::io::{Axis, Channel, Grid, Provenance, Quantity};
 use crate::model::ModelConfig;
 use crate::operator::OperatorConfig;
 use crate::prior::PriorConfig;
@@ -79,6 +79,8 @@ pub struct QuantityConfig {
     pub name: String,
     /// SI unit, "" where it has none.
     pub unit: String,
+    /// Name and unit of each channel, or of each parameter of a vector, where they are not the same.
+    pub channels: Vec<Channel>,
     /// Slowest first; none: pixels.
     pub axes: Vec<AxisConfig>,
 }
@@ -96,7 +98,8 @@ pub struct AxisConfig {
 }
 
 impl QuantityConfig {
-    /// What samples of this shape, `[channel, axes…]`, are: what is said here, else what their file says, else pixels.
+    /// What samples of this shape, `[channel, axes…]`, are: what is said here, else what their file or simulator says, else
+    /// pixels.
     pub fn quantity(&self, shape: &[usize], file: &Quantity) -> Quantity {
         let extents = shape.get(1..).unwrap_or_default();
         let said = |here: &String, there: &String| if here.is_empty() { there.clone() } else { here.clone() };
@@ -108,7 +111,8 @@ impl QuantityConfig {
                 Grid::new(axes.iter().zip(extents).map(axis).collect())
             }
         };
-        Quantity { name: said(&self.name, &file.name), unit: said(&self.unit, &file.unit), grid }
+        let channels = if self.channels.is_empty() { &file.channels } else { &self.channels }.clone();
+        Quantity { name: said(&self.name, &file.name), unit: said(&self.unit, &file.unit), channels, grid }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) trait PairOrigin: Send + Sync {
     /// The pairs of a set where they lie in files.
     fn stored(&self, set: Set) -> Option<&Portion>;
 
-    /// What files say x and y are.
+    /// What files, or the simulator, say x and y are.
     fn said(&self) -> [Quantity; 2];
 }
 

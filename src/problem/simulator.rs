@@ -15,13 +15,15 @@ pub struct Simulator {
     seed: u64,
     prior: Box<dyn Prior>,
     operator: Box<dyn LinearOperator<f32>>,
+    quantities: [Quantity; 2],
 }
 
 impl Simulator {
     pub fn new(seed: u64, prior: &PriorConfig, operator: &OperatorConfig) -> Result<Self, ProblemError> {
         let prior = prior.build()?;
+        let quantities = operator.quantities(&prior.shape());
         let operator = operator.build::<f32>(&prior.shape())?;
-        Ok(Self { seed, prior, operator })
+        Ok(Self { seed, prior, operator, quantities })
     }
 }
 
@@ -59,7 +61,7 @@ impl PairOrigin for Simulator {
     }
 
     fn said(&self) -> [Quantity; 2] {
-        Default::default()
+        self.quantities.clone()
     }
 }
 

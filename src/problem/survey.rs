@@ -10,8 +10,6 @@ use crate::problem::{Experiment, ProblemError, Set};
 const AT_ONCE: u64 = 16;
 /// Values this many standard deviations from the mean squeeze all others into a corner of the normalised range.
 const OUTLIER: f64 = 30.0;
-/// Channels of scales further apart than this cannot be seen beside each other, by a network or in a figure.
-const SCALES: f64 = 1e3;
 /// A mean this many standard deviations from zero leaves few of the seven digits of f32.
 const OFFSET: f64 = 1e4;
 /// More channels than this are rather an image whose channel axis was forgotten.
@@ -153,13 +151,6 @@ fn warnings(experiment: &Experiment, found: &Survey, is_repeated: bool) -> Vec<S
                     "{which} is {mean:.6} ± {deviation:.1e}: of seven digits few are left; subtract a constant before storing it"
                 ));
             }
-        }
-        let scales = || channels.iter().map(|v| v.standard_deviation).filter(|s| *s > 0.0);
-        let (least, greatest) = scales().fold((f64::INFINITY, 0.0f64), |(l, g), s| (l.min(s), g.max(s)));
-        if greatest > SCALES * least {
-            warnings.push(format!(
-                "the channels of {name} have standard deviations from {least:.1e} to {greatest:.1e}: give them units of one size"
-            ));
         }
         if let [channels, width] = *shape
             && channels > CHANNELS

@@ -1,9 +1,11 @@
 //! The program as people meet it: every command, every error, every way to stop it.
 
 mod beginning;
+mod channels;
 mod damage;
 mod errors;
 mod interruption;
+mod memory;
 mod own_pairs;
 mod unknowns;
 mod watching;

@@ -1,10 +1,11 @@
 //! Reading pairs: a file, a folder of shards or a pattern, all as one collection.
 
 use super::shards::shards;
-use super::{NoiseTag, PairsInfo, Quantity};
+use super::{NoiseTag, PairsInfo};
 use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
 use crate::io::limits::{buffer, elements};
+use crate::io::quantity::Quantity;
 use crate::io::seal::{self, Seal};
 use crate::io::source::Source;
 use crate::io::volume::Rows;
@@ -235,14 +236,9 @@ impl Open {
     }
 
     fn info(&self, source: &Source) -> PairsInfo {
-        let quantity = |rows: &Rows| Quantity {
-            name: rows.text("long_name").unwrap_or_default(),
-            unit: rows.text("units").unwrap_or_default(),
-            grid: rows.grid(2),
-        };
         PairsInfo {
-            x: quantity(&self.x),
-            y: quantity(&self.y),
+            x: Quantity::of(&self.x, 2),
+            y: Quantity::of(&self.y, 2),
             noise: NoiseTag::parse(self.y.text("noise").as_deref()),
             provenance: Provenance {
                 problem: source.text("problem").unwrap_or_default(),

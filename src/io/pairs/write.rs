@@ -1,11 +1,12 @@
 //! Writing pairs, shard by shard.
 
+use super::PairsInfo;
 use super::shards::shard_name;
-use super::{PairsInfo, Quantity};
 use crate::io::create::{Create, Kind, Storage};
 use crate::io::error::{IoError, Result};
 use crate::io::grid::Grid;
 use crate::io::hdf;
+use crate::io::quantity::Quantity;
 use crate::io::source::Source;
 use ndarray::ArrayViewD;
 use std::path::{Path, PathBuf};
@@ -89,10 +90,7 @@ impl PairsWriter {
         let labels = if grid.axes.is_empty() { ["sample", "parameter"] } else { ["sample", "channel"] };
         let data = create.dataset(name, values.shape(), &labels, &grid, Storage::Plain)?;
         let standard = values.as_standard_layout();
-        data.write(&standard)
-            .and_then(|()| hdf::put_text(&data, "long_name", &quantity.name))
-            .and_then(|()| hdf::put_text(&data, "units", &quantity.unit))
-            .map_err(|e| create.failed(&e))?;
+        data.write(&standard).and_then(|()| quantity.describe(&data)).map_err(|e| create.failed(&e))?;
         Ok(data)
     }
 }

@@ -47,6 +47,7 @@ impl BackProjection {
                 (0..times.len()).map(|t| 2.0 * (value(t) - times[t] * slope(t))).collect()
             })
             .collect();
+        let nearest = 0.5 * self.config.spacing.iter().copied().fold(f64::INFINITY, f64::min);
         ArrayD::from_shape_fn(IxDyn(&self.domain), |index| {
             let (mut sum, mut weights) = (0.0, f64::MIN_POSITIVE);
             for (trace, (position, normal)) in traces.iter().zip(self.positions.iter().zip(&self.normals)) {
@@ -57,7 +58,7 @@ impl BackProjection {
                     along += apart * normal;
                 }
                 // Nearer than half a pixel, a sensor sees no angle.
-                let distance = square.sqrt().max(0.5 * self.config.spacing[0]);
+                let distance = square.sqrt().max(nearest);
                 let weight = along.abs() / distance.powi(position.len() as i32);
                 sum += weight * self.sample(trace, distance / self.config.sound_speed);
                 weights += weight;

@@ -1,5 +1,6 @@
 use super::bandwidth::Bandwidth;
 use super::sensors::Sensors;
+use crate::io::{Axis, Grid, Quantity};
 use crate::operator::OperatorError;
 use crate::operator::batch::check_domain;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,24 @@ const MOST_TIMES: usize = 1 << 24;
 /// More sensors than any scanner has.
 const MOST_SENSORS: usize = 1 << 20;
 
+/// The axes of images, slowest first.
+const IN_A_PLANE: [&str; 2] = ["depth", "distance"];
+const IN_SPACE: [&str; 3] = ["depth", "height", "width"];
+
 impl PhotoacousticConfig {
+    /// Initial pressures of shape `domain`, `[1, axes…]`, and the traces `[1, time, sensor]` of the sensors.
+    pub fn quantities(&self, domain: &[usize]) -> [Quantity; 2] {
+        let extents = domain.get(1..).unwrap_or_default();
+        let names: &[&str] = if extents.len() == IN_SPACE.len() { &IN_SPACE } else { &IN_A_PLANE };
+        let axis = |((&name, &size), &spacing): ((&&str, &usize), &f64)| Axis::new(name, size, spacing, "m");
+        let pixels = names.iter().zip(extents).zip(&self.spacing).map(axis).collect();
+        let times = Axis::new("time", self.times, self.time_step, "s");
+        let (distance, unit) = self.sensors.distance().map_or((1.0, ""), |distance| (distance, "m"));
+        let sensors = Axis::new("sensor", self.sensors.count(), distance, unit);
+        let quantity = |name: &str, axes| Quantity { name: name.into(), grid: Grid::new(axes), ..Quantity::default() };
+        [quantity("initial pressure", pixels), quantity("pressure", vec![times, sensors])]
+    }
+
     /// An error that names the first key whose value is not possible for images of shape `domain`, `[1, axes…]`.
     pub fn validate(&self, domain: &[usize]) -> Result<(), OperatorError> {
         check_domain(domain)?;

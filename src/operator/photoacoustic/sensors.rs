@@ -72,6 +72,17 @@ impl Sensors {
         }
     }
 
+    /// Metres between neighbours where all are equally far apart in a row.
+    pub(super) fn distance(&self) -> Option<f64> {
+        match self {
+            Sensors::Line { count, first, last } if *count > 1 => {
+                let length = first.iter().zip(last).map(|(a, b)| (b - a).powi(2)).sum::<f64>().sqrt();
+                Some(length / (count - 1) as f64)
+            }
+            _ => None,
+        }
+    }
+
     /// An error unless they stand in a space of so many axes.
     pub(super) fn validate(&self, axes: usize) -> Result<(), OperatorError> {
         let point = |name, position: &[f64]| {

@@ -1,0 +1,88 @@
+//! Channels of different units made comparable, so that errors in them can be added up.
+
+use crate::io::Quantity;
+use ndarray::{ArrayD, Axis};
+
+/// Divides each channel by the standard deviation of its truths, where channels have units of their own; else nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scale {
+    /// One a channel; none where all have one unit.
+    deviations: Option<Vec<f64>>,
+    unit: String,
+}
+
+impl Scale {
+    /// From what the images are and from true ones, `[channel, axes…]`, which are looked at only where they are needed. A
+    /// channel that does not vary keeps its unit's scale.
+    pub fn of<E>(
+        quantity: &Quantity,
+        truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>,
+    ) -> Result<Self, E> {
+        if quantity.has_one_unit() {
+            return Ok(Self { deviations: None, unit: quantity.common_unit().into() });
+        }
+        let mut sums = vec![[0.0; 3]; quantity.channels.len()];
+        for truth in truths {
+            for (channel, [count, sum, squares]) in truth?.axis_iter(Axis(0)).zip(&mut sums) {
+                *count += channel.len() as f64;
+                *sum += channel.iter().map(|&v| f64::from(v)).sum::<f64>();
+                *squares += channel.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+            }
+        }
+        let deviation = |[count, sum, squares]: [f64; 3]| {
+            let mean = sum / count;
+            let variance = squares / count - mean * mean;
+            if variance > 1e-12 * mean * mean { variance.sqrt() } else { 1.0 }
+        };
+        Ok(Self { deviations: Some(sums.into_iter().map(deviation).collect()), unit: "1".into() })
+    }
+
+    /// The unit of scaled images: "1" where channels were divided.
+    pub fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    /// Images `[image, channel, axes…]`, scaled.
+    pub fn apply(&self, mut images: ArrayD<f32>) -> ArrayD<f32> {
+        for (channel, deviation) in self.deviations.iter().flatten().enumerate() {
+            images.index_axis_mut(Axis(1), channel).mapv_inplace(|v| (f64::from(v) / deviation) as f32);
+        }
+        images
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Channel;
+    use ndarray::{Array, IxDyn};
+
+    fn quantity(units: [&str; 2]) -> Quantity {
+        let channels = units.map(|unit| Channel { name: "channel".into(), unit: unit.into() });
+        Quantity { unit: "Pa".into(), channels: channels.into(), ..Quantity::default() }
+    }
+
+    #[test]
+    fn a_change_of_units_changes_nothing() {
+        let truths = |factor: f32| {
+            (0..4).map(move |k| {
+                let value = |i: ndarray::IxDyn| {
+                    let v = ((7 * k + 3 * i[1]) % 11) as f32;
+                    if i[0] == 1 { factor * (v - 20.0) } else { v }
+                };
+                Ok::<_, ()>(Array::from_shape_fn(IxDyn(&[2, 5]), value))
+            })
+        };
+        let scaled = |factor: f32| {
+            let scale = Scale::of(&quantity(["m/s", "kg/m^3"]), truths(factor)).unwrap();
+            assert_eq!(scale.unit(), "1");
+            let image = truths(factor).next().unwrap().unwrap();
+            scale.apply(image.insert_axis(Axis(0)))
+        };
+        let (one, thousand) = (scaled(1.0), scaled(1e3));
+        assert!(one.iter().zip(&thousand).all(|(a, b)| (a - b).abs() < 1e-5 * a.abs().max(1.0)));
+        let plain = Scale::of(&quantity(["m/s", "m/s"]), truths(1e3)).unwrap();
+        let image = truths(1e3).next().unwrap().unwrap().insert_axis(Axis(0));
+        assert_eq!((plain.unit(), plain.apply(image.clone())), ("m/s", image));
+    }
+}
