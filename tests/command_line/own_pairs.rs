@@ -176,6 +176,42 @@ fn noise_is_added_where_y_says_that_it_has_none() {
     succeed(&["train", text(&path), "--out", text(&dir.path().join("trained"))]);
 }
 
+/// A path is not what lies behind it: a run goes on with the files it was begun with, or not at all.
+#[test]
+fn files_that_were_changed_since_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pairs.h5");
+    let write = |factor: f32| {
+        let pairs = numbers(&[60, 1, 8, 8]);
+        bare(&file, &[("x", pairs.clone()), ("y", pairs.mapv(|v| factor * v))]);
+    };
+    let known = dir.path().join("known.h5");
+    let mut fixed = ArrayD::from_elem(IxDyn(&[1, 8, 8]), f32::NAN);
+    bare(&known, &[("fixed", fixed.clone())]);
+    let path = problem(dir.path(), &[("\n[network]", "\n[unknown]\nfixed = \"known.h5:/fixed\"\n\n[network]")]);
+    let run = dir.path().join("run");
+    let arguments = |command| [command, text(&path), "--out", text(&run)];
+    write(1.0);
+    succeed(&arguments("train"));
+    let copy = std::fs::read(&file).unwrap();
+    write(1.5);
+    for command in ["train", "simulate", "run"] {
+        let message = fail(&arguments(command));
+        for part in [text(&run), "other files", "pairs.training", "put it back", "--out"] {
+            assert!(message.contains(part), "no {part:?} in {message}");
+        }
+        assert!(!message.contains("unknown.fixed"), "{message}");
+    }
+    // The model is what it was; put back, by whatever program and at whatever time, the file is the same.
+    succeed(&["diagnose", text(&run)]);
+    std::fs::write(&file, copy).unwrap();
+    succeed(&arguments("run"));
+    fixed[[0, 3, 3]] = 0.5;
+    bare(&known, &[("fixed", fixed)]);
+    let message = fail(&arguments("run"));
+    assert!(message.contains("unknown.fixed") && !message.contains("pairs.training"), "{message}");
+}
+
 #[test]
 fn what_is_missing_or_wrong_in_such_files_is_named() {
     let dir = tempfile::tempdir().unwrap();
