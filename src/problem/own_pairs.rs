@@ -37,7 +37,7 @@ impl OwnPairs {
         }
         let mut end = pairs.len();
         let mut held_out = |set: Set, path: &Option<PathBuf>, count: usize, key: &str| match path {
-            Some(path) => elsewhere(set, path, count, key, &pairs),
+            Some(path) => elsewhere(set, path, count, key, (&files.training, &pairs), problem),
             None => {
                 let start = end.saturating_sub(count);
                 Ok(Portion::new(pairs.clone(), start..std::mem::replace(&mut end, start)))
@@ -76,13 +76,39 @@ impl OwnPairs {
 }
 
 /// The first pairs of files that are a set of their own.
-fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -> Result<Portion, ProblemError> {
+fn elsewhere(
+    set: Set,
+    path: &Path,
+    count: usize,
+    key: &str,
+    (training_path, training): (&Path, &Pairs),
+    problem: &Problem,
+) -> Result<Portion, ProblemError> {
     let wrong = |what: String, remedy: String| Err(ProblemError::OwnPairs { path: path.into(), what, remedy });
     let pairs = Pairs::open(path)?;
     let shapes = [("x", pairs.x_shape(), training.x_shape()), ("y", pairs.y_shape(), training.y_shape())];
     if let Some((name, here, there)) = shapes.into_iter().find(|(_, here, there)| here != there) {
         let what = format!("one {name} has shape {here:?}, in the training pairs {there:?}");
         return wrong(what, format!("write {} pairs of the same shape", set.name()));
+    }
+    // Clean training pairs that get noise of their own go with a set that says that it has it.
+    let brings_its_own = training.clean() && problem.noise.is_some() && pairs.states_noise();
+    if pairs.clean() != training.clean() && !brings_its_own {
+        let there = training_path.display();
+        return match pairs.clean() {
+            true => wrong(
+                format!("its y says that it has no noise, that of {there} does not"),
+                "a model is judged on what it is trained on: store both with noise, or mark both as noise = \"none\" and give \
+                 the problem a [noise] table"
+                    .into(),
+            ),
+            false => wrong(
+                format!("the y of {there} says that it has no noise, its own does not"),
+                "write y.attrs[\"noise\"] = \"none\" where it has none either; where it has noise of its own, write \"included\" \
+                 and give the problem a [noise] table for the training pairs"
+                    .into(),
+            ),
+        };
     }
     if pairs.len() < count {
         let what = format!("holds {} pairs, {key} asks for {count}", pairs.len());
