@@ -18,6 +18,7 @@ use super::device::DeviceArgument;
 use super::experiment::ProblemArguments;
 use super::memory::MemoryArgument;
 use super::progress::duration;
+use super::scratch::Scratch;
 use super::train::fresh;
 use super::{Ended, Result, output};
 
@@ -129,24 +130,6 @@ fn draw(experiment: &Experiment, picture: &Path) -> anyhow::Result<()> {
     Ok(pairs_figure(&title, (&x, &info.x), (&y, &info.y), experiment.adjoint(&y)?.as_ref(), picture)?)
 }
 
-/// A folder that is removed when it is not needed any more.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("posteria-check-{}", std::process::id()));
-        io::create_folder(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the system, as all in that place.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Trains a few steps and draws a few images; the times, and the number of parameters.
 fn measure(
     experiment: &Experiment,
@@ -156,7 +139,7 @@ fn measure(
 ) -> anyhow::Result<(Measured, u64)> {
     let scratch = Scratch::new()?;
     let problem = experiment.problem();
-    let stored = scratch.0.join("pairs");
+    let stored = scratch.path().join("pairs");
     if !experiment.has_own_pairs() && problem.training.source == PairSource::Stored {
         simulate(experiment, Set::Training, problem.training.batch.max(TIMED), &stored, &mut |_| true)?;
     }
@@ -175,7 +158,7 @@ fn measure(
     let training =
         Training { patience: 0, checkpoint_every: u64::MAX, validate_every: u64::MAX, ..problem.training.clone() };
     let mut watch = Stopwatch::start();
-    train(Task { model, batches, validation, training, plan }, &scratch.0, device, &mut watch)?;
+    train(Task { model, batches, validation, training, plan }, scratch.path(), device, &mut watch)?;
     Ok((Measured { pair: found.seconds_a_pair, step: watch.median(), density, draw }, parameters))
 }
 

@@ -10,9 +10,10 @@ use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Shuffled, T
 
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
+use super::interrupt::{self, Listening};
 use super::memory::MemoryArgument;
 use super::progress::Progress;
-use super::{Ended, Result, interrupt, output, simulate};
+use super::{Ended, Result, output, simulate};
 
 /// Pairs that normalisation and the data-dependent start are taken from: as many as make so many numbers, within limits.
 const FIRST_NUMBERS: usize = 1 << 20;
@@ -98,7 +99,14 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, devi
         Pairing::Own => exact.entropy_per_dim(),
         Pairing::Shuffled => exact.prior_entropy_per_dim(),
     });
-    let mut watch = Watch { progress: None, steps: training.steps, batch: training.batch, floor, validation: None };
+    let mut watch = Watch {
+        progress: None,
+        steps: training.steps,
+        batch: training.batch,
+        floor,
+        validation: None,
+        _listening: Listening::new(),
+    };
     let task = Task { model, batches, validation, training, plan };
     match train(task, target.root(), device, &mut watch)? {
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
@@ -132,6 +140,8 @@ struct Watch {
     batch: usize,
     floor: Option<f64>,
     validation: Option<f64>,
+    /// Also while the first step is not done.
+    _listening: Listening,
 }
 
 impl Observer for Watch {

@@ -9,7 +9,7 @@ use posteria::problem::{ProblemError, RunFolder};
 use posteria::train::{Entry, read_log};
 
 use super::progress::duration;
-use super::{Ended, Result, interrupt, output};
+use super::{Ended, Result, output};
 
 /// Between two looks at the log.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -71,9 +71,6 @@ impl Watch {
                     return Ok(Ended::Done);
                 }
                 State::Training => {}
-            }
-            if interrupt::asked() {
-                return Ok(Ended::Done);
             }
             std::thread::sleep(BETWEEN);
         }
