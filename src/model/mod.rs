@@ -12,6 +12,7 @@ mod unknown;
 mod values;
 
 pub use affine::{Affine, Fitted};
+pub use condition::have_equal_extents;
 pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownConfig};
 pub use error::ModelError;
 pub use field::host;

@@ -129,9 +129,8 @@ pub struct PairFiles {
 }
 
 impl PairFiles {
-    /// The paths as seen from anywhere.
-    fn beside(&mut self, problem: &Path) {
-        let folder = problem.parent().unwrap_or(Path::new(""));
+    /// Makes relative paths absolute: they start from `folder`, that of the problem file.
+    fn resolve(&mut self, folder: &Path) {
         for path in [Some(&mut self.training), self.validation.as_mut(), self.test.as_mut()].into_iter().flatten() {
             let joined = folder.join(&*path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
@@ -211,11 +210,7 @@ impl Problem {
             }
             _ => ProblemError::Missing { path: path.clone(), source },
         })?;
-        let mut problem = Self::parse(&text, &path, size)?;
-        if let Some(pairs) = &mut problem.pairs {
-            pairs.beside(&path);
-        }
-        Ok(problem)
+        Self::parse(&text, &path, size)
     }
 
     /// The problem of a text; `path` is for messages, and files that the problem names are sought from its folder.
@@ -252,6 +247,9 @@ impl Problem {
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(prior) = &mut chosen.prior {
             prior.resolve(folder);
+        }
+        if let Some(pairs) = &mut chosen.pairs {
+            pairs.resolve(folder);
         }
         if let Some(fixed) = &mut chosen.unknown.fixed {
             let place = folder.join(&fixed);
