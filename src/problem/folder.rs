@@ -1,10 +1,10 @@
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::io::{self, IoError};
 use crate::model::Model;
+use crate::posterior::exact::ExactPosterior;
 use crate::problem::{NamedFiles, Problem, ProblemError, Set, Size};
 
 /// The folder of a run, `runs/NAME`: where everything that is made of one problem lies.
@@ -24,8 +24,9 @@ pub struct RunFolder {
 
 /// The first line of the copy of a problem in the folder of its run; it tells a run from anybody's folder.
 const COPY: &str = "# The problem of this run, as it was read. Change the original, not this copy.\n";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const FILES: &str = "files.json";
+const SHUFFLED: &str = "shuffled";
 
 fn copy_of(problem: &Problem) -> Result<String, ProblemError> {
     Ok(format!("{COPY}{}", problem.to_toml()?))
@@ -80,7 +81,17 @@ impl RunFolder {
 
     /// `shuffled`: a run of its own within this one, of the same model on shuffled observations.
     pub fn shuffled(&self) -> RunFolder {
-        Self::new(self.root.join("shuffled"))
+        Self::new(self.root.join(SHUFFLED))
+    }
+
+    /// What training cannot fall below where the posterior is known, in nats per dimension: without observations of its own
+    /// a model can know no more than the prior.
+    pub fn floor(&self, exact: &dyn ExactPosterior) -> f64 {
+        let is_within = || self.root.parent().is_some_and(|run| Self::new(run).problem().exists());
+        match self.root.file_name().is_some_and(|name| name == SHUFFLED) && is_within() {
+            true => exact.prior_entropy_per_dim(),
+            false => exact.entropy_per_dim(),
+        }
     }
 
     /// `training.jsonl`: losses while training.
@@ -158,34 +169,17 @@ impl RunFolder {
     }
 
     /// Whether the folder is a run, or nothing yet. What somebody else put there is not to be touched.
-    fn is_ours(&self) -> Result<bool, ProblemError> {
+    pub(super) fn is_ours(&self) -> Result<bool, ProblemError> {
         match std::fs::read_to_string(self.problem()) {
             Ok(text) => Ok(text.starts_with(COPY)),
             Err(_) if self.problem().exists() => Ok(false),
             Err(_) => match std::fs::read_dir(&self.root) {
-                Ok(entries) => Ok(entries.flatten().all(|entry| [LOCK, FILES].iter().any(|name| entry.file_name() == *name))),
+                Ok(entries) => {
+                    Ok(entries.flatten().all(|entry| [LOCK, FILES].iter().any(|name| entry.file_name() == *name)))
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
                 Err(source) => Err(system(&self.root, "list", source)),
             },
-        }
-    }
-
-    /// Keeps other processes from working in this folder until the lock is dropped.
-    ///
-    /// # Errors
-    /// One is working there, or the folder is somebody else's.
-    pub fn lock(&self) -> Result<File, ProblemError> {
-        if !self.is_ours()? {
-            return Err(ProblemError::Foreign { folder: self.root.clone() });
-        }
-        std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
-        let path = self.root.join(LOCK);
-        let open = File::options().create(true).append(true).open(&path);
-        let file = open.map_err(|source| system(&path, "create", source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(ProblemError::Busy { folder: self.root.clone() }),
-            Err(TryLockError::Error(source)) => Err(system(&path, "lock", source)),
         }
     }
 
@@ -243,7 +237,7 @@ fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
     }
 }
 
-fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
+pub(super) fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
     IoError::system(path, action, source).into()
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod experiment;
 mod file;
 mod folder;
+mod lock;
 mod named_files;
 mod origin;
 mod overlay;
