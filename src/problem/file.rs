@@ -230,7 +230,8 @@ impl Problem {
         if let Some(name) = size.table().filter(|name| !table.contains_key(*name)) {
             return Err(ProblemError::NoOverlay { path: path.into(), table: name });
         }
-        let mut chosen = base;
+        let mut chosen = base.clone();
+        let mut all = vec![(Size::Plain, base)];
         for other in [Size::Quick, Size::Full] {
             if let Some(name) = other.table()
                 && table.contains_key(name)
@@ -240,8 +241,9 @@ impl Problem {
                     syntax(format!("in [{name}], line {line} and below: {}", e.message()))
                 })?;
                 if other == size {
-                    chosen = laid;
+                    chosen = laid.clone();
                 }
+                all.push((other, laid));
             }
         }
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -255,7 +257,9 @@ impl Problem {
             let place = folder.join(&fixed);
             *fixed = std::path::absolute(&place).unwrap_or(place);
         }
-        Checks { text, path, overlay: size.table() }.hold(&chosen)?;
+        // A mistake at another size is found now, not on the day when it is run; that of this size comes first.
+        all.sort_by_key(|(other, _)| *other != size);
+        all.iter().try_for_each(|(size, problem)| Checks { text, path, overlay: size.table() }.hold(problem))?;
         Ok(chosen)
     }
 
@@ -331,6 +335,13 @@ mod tests {
         assert!(text.contains("sigma = -1") && text.contains("positive") && text.contains("p.toml, line"), "{text}");
         let text = error(&DEBLUR.replacen("[quick.training]", "[quick.training]\nstepps = 3", 1));
         assert!(text.contains("[quick]") && text.contains("stepps"), "{text}");
+        // Every size is held, whichever is read.
+        let quick = DEBLUR.replacen("[quick.training]", "[quick.training]\nbatch = 0", 1);
+        let line = quick.lines().position(|line| line == "batch = 0").unwrap() + 1;
+        for size in [Size::Plain, Size::Quick, Size::Full] {
+            let text = Problem::parse(&quick, Path::new("p.toml"), size).unwrap_err().to_string();
+            assert!(text.contains("training.batch = 0") && text.contains(&format!("line {line}")), "{size:?}: {text}");
+        }
         let text = error("name = 'x'\nseed = oops");
         assert!(text.contains("line 2"), "{text}");
     }

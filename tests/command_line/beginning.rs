@@ -22,14 +22,31 @@ fn a_simulated_problem_is_checked_and_nothing_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let path = problem(dir.path(), &[("source = \"on-the-fly\"", "source = \"stored\"")]);
     let said = check(&path, dir.path());
-    says(&said, &["x [1, 8, 8]", "512 simulated", "dB", "time  ", "102 stored pairs", "for 40 steps", "disk  "]);
+    says(
+        &said,
+        &[
+            "x [1, 8, 8]",
+            "512 simulated",
+            "dB",
+            "time  ",
+            "102 stored pairs",
+            "for 40 steps",
+            "to judge them",
+            "disk  ",
+            "quick can be built",
+        ],
+    );
     if cfg!(target_os = "linux") {
-        says(&said, &["memory  ", "MiB at most"]);
+        says(&said, &["memory  ", "MiB at most while training"]);
     }
     says(&said, &["nothing to object to"]);
     assert!(std::fs::read_dir(dir.path()).unwrap().flatten().count() == 2, "problem and picture");
     let wrong = problem(dir.path(), &[("batch = 8", "batch = 0")]);
     says(&fail(&["check", text(&wrong)]), &["training.batch = 0"]);
+    // What can be read at another size may not be built there.
+    let odd = "[full.prior]\nshape = [8, 9]\n[quick.training]";
+    let wrong = problem(dir.path(), &[("[quick.training]", odd)]);
+    says(&fail(&["check", text(&wrong)]), &["\"full\"", "width 9", "divisible by 2"]);
     // Without -o the picture lies beside the runs.
     let path = problem(dir.path(), &[]);
     let output = posteria().args(["check", text(&path), "--quick"]).current_dir(dir.path()).output().unwrap();
