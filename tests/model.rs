@@ -193,7 +193,8 @@ fn what_does_not_fit_is_said() {
     assert!(matches!(build(&[Source::Adjoint], None, &[1, 8, 8], &[1, 8, 8]), ModelError::NoOperator));
     let error = build(&[Source::Observation], None, &[1, 8, 8], &[1, 4, 8]);
     assert!(matches!(error, ModelError::ObservationExtents { .. }), "{error}");
-    let twice = build(&[Source::Reduced, Source::Observation, Source::Reduced], None, &[1, 8, 8], &[1, 8, 8]).to_string();
+    let twice =
+        build(&[Source::Reduced, Source::Observation, Source::Reduced], None, &[1, 8, 8], &[1, 8, 8]).to_string();
     assert!(twice.contains("\"reduced\" twice"), "{twice}");
     let mut unused = config(&[Source::Observation]);
     unused.condition.reducer.features = 9;

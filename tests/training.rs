@@ -46,12 +46,7 @@ fn run(fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Resul
     run_on(0.5, fault, training, folder)
 }
 
-fn run_on(
-    noise: f32,
-    fault: Option<(u64, Fault)>,
-    training: &Training,
-    folder: &Path,
-) -> Result<Outcome, String> {
+fn run_on(noise: f32, fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Result<Outcome, String> {
     let device = Device::flex();
     let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
     let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };

@@ -114,7 +114,8 @@ impl New {
             Sensors::Line => SensorsTemplate::Line,
             Sensors::Circle => SensorsTemplate::Circle,
         };
-        let noise = self.noise("standard deviation of the noise; the brightest vessels have a pressure of 1", "0.02")?;
+        let noise =
+            self.noise("standard deviation of the noise; the brightest vessels have a pressure of 1", "0.02")?;
         Ok(PhotoacousticTemplate { shape, sensors, noise })
     }
 

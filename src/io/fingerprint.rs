@@ -49,7 +49,8 @@ fn starts(length: u64) -> impl Iterator<Item = u64> {
     let blocks = length.div_ceil(BLOCK).min(BLOCKS);
     let room = length.saturating_sub(BLOCK);
     let is_covered = length <= BLOCK * BLOCKS;
-    (0..blocks).map(move |k| if is_covered { k * BLOCK } else { (room as u128 * k as u128 / (BLOCKS - 1) as u128) as u64 })
+    (0..blocks)
+        .map(move |k| if is_covered { k * BLOCK } else { (room as u128 * k as u128 / (BLOCKS - 1) as u128) as u64 })
 }
 
 #[cfg(test)]

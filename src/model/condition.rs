@@ -111,7 +111,9 @@ pub fn image_channels(config: &ConditionConfig, x: &[usize], y: &[usize]) -> Res
     if sources.is_empty() {
         return Err(ModelError::NoSource);
     }
-    if let Some(twice) = sources.iter().enumerate().find_map(|(k, source)| sources[..k].contains(source).then_some(source)) {
+    if let Some(twice) =
+        sources.iter().enumerate().find_map(|(k, source)| sources[..k].contains(source).then_some(source))
+    {
         return Err(ModelError::RepeatedSource(*twice));
     }
     if config.reducer != ReducerConfig::default() && !sources.contains(&Source::Reduced) {

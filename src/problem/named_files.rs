@@ -21,8 +21,11 @@ impl NamedFiles {
     pub fn of(problem: &Problem) -> Result<Self, ProblemError> {
         let mut named: Vec<(&str, Vec<PathBuf>)> = Vec::new();
         if let Some(files) = &problem.pairs {
-            let paths =
-                [("pairs.training", Some(&files.training)), ("pairs.validation", files.validation.as_ref()), ("pairs.test", files.test.as_ref())];
+            let paths = [
+                ("pairs.training", Some(&files.training)),
+                ("pairs.validation", files.validation.as_ref()),
+                ("pairs.test", files.test.as_ref()),
+            ];
             for (key, path) in paths {
                 if let Some(path) = path {
                     named.push((key, pairs::files(path)?));

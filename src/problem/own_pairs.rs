@@ -107,14 +107,16 @@ fn hold_noise(
         (false, true) => Err(ProblemError::OwnPairs {
             path,
             what: format!("its y says that it has no noise, that of {there} does not"),
-            remedy: "store both with noise, or mark both as noise = \"none\" and give the problem a [noise] table".into(),
+            remedy: "store both with noise, or mark both as noise = \"none\" and give the problem a [noise] table"
+                .into(),
         }),
         (true, false) if added.is_none() || !pairs.states_noise() => Err(ProblemError::OwnPairs {
             path,
             what: format!("the y of {there} says that it has no noise, its own does not"),
-            remedy: "write y.attrs[\"noise\"] = \"none\" where it has none either; where it has noise of its own, write \
+            remedy:
+                "write y.attrs[\"noise\"] = \"none\" where it has none either; where it has noise of its own, write \
                      \"included\" and give the problem a [noise] table for the training pairs"
-                .into(),
+                    .into(),
         }),
         _ => Ok(()),
     }

@@ -38,10 +38,11 @@ mod tests {
 
     /// The text with every line that is a commented key or table brought to life.
     fn with_comments(text: &str, keys: &[&str]) -> String {
-        let line = |line: &str| match line.strip_prefix("# ").filter(|rest| keys.iter().any(|key| rest.starts_with(key))) {
-            Some(rest) => rest.to_owned(),
-            None => line.to_owned(),
-        };
+        let line =
+            |line: &str| match line.strip_prefix("# ").filter(|rest| keys.iter().any(|key| rest.starts_with(key))) {
+                Some(rest) => rest.to_owned(),
+                None => line.to_owned(),
+            };
         text.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
@@ -103,7 +104,18 @@ mod tests {
         let shape = vec![1, 64, 64];
         let own = OwnTemplate { pairs: "a.h5".into(), x_shape: shape.clone(), y_shape: shape, count: 999, noise: None };
         for text in [template, own.text("all"), include_str!("../../../problems/own_data/problem.toml").into()] {
-            let keys = ["[condition", "kind", "features", "blocks", "channels", "kernel", "[unknown]", "values", "padded", "fixed"];
+            let keys = [
+                "[condition",
+                "kind",
+                "features",
+                "blocks",
+                "channels",
+                "kernel",
+                "[unknown]",
+                "values",
+                "padded",
+                "fixed",
+            ];
             let all = with_comments(&text, &keys);
             for part in ["\n[condition.summary]", "\n[condition.reducer]", "\n[unknown]", "\nfixed"] {
                 assert!(all.contains(part), "no {part:?} in {all}");

@@ -57,7 +57,9 @@ impl OwnTemplate {
         };
         let condition = match have_equal_extents(&self.x_shape, &self.y_shape) {
             true => condition_table("observation", "what the network is told: y itself"),
-            false => condition_table("reduced", "what the network is told: y brought to the extents of x, which it has not"),
+            false => {
+                condition_table("reduced", "what the network is told: y brought to the extents of x, which it has not")
+            }
         };
         let [validation, test] = HELD_OUT.map(|[least, most]| (self.count / 10).clamp(least, most));
         let batch = BATCH.min(self.count.saturating_sub(validation + test)).max(1);

@@ -81,8 +81,12 @@ impl PhotoacousticTemplate {
                 point(&[-1.0, 0.0]),
                 point(&[-1.0, last(1)]),
             ),
-            (SensorsTemplate::Circle, 3) => format!("kind = \"sphere\" # around the volume\ncount = {}\n{around}", 8 * longest),
-            (SensorsTemplate::Circle, _) => format!("kind = \"circle\" # around the image\ncount = {longest}\n{around}"),
+            (SensorsTemplate::Circle, 3) => {
+                format!("kind = \"sphere\" # around the volume\ncount = {}\n{around}", 8 * longest)
+            }
+            (SensorsTemplate::Circle, _) => {
+                format!("kind = \"circle\" # around the image\ncount = {longest}\n{around}")
+            }
         }
     }
 }
