@@ -40,7 +40,7 @@ impl OwnPairs {
             Some(path) => {
                 let others = elsewhere(set, path, count, key, &pairs)?;
                 hold_noise((path, &others), (&files.training, &pairs), problem.noise.as_ref())?;
-                Ok(Portion::new(Arc::new(others), 0..count))
+                Ok::<_, ProblemError>(Portion::new(Arc::new(others), 0..count))
             }
             None => {
                 let start = end.saturating_sub(count);

@@ -132,7 +132,7 @@ fn a_check_ends_at_once_and_leaves_nothing() {
         assert!(!is_empty(), "the check never began to measure");
         std::thread::sleep(Duration::from_millis(300));
         let (code, elapsed) = ended_by(signal, child);
-        assert!(code == Some(130) && elapsed < Duration::from_secs(2), "{signal}: {code:?} after {elapsed:?}");
+        assert!(code == Some(130) && elapsed < Duration::from_secs(5), "{signal}: {code:?} after {elapsed:?}");
         assert!(is_empty(), "{signal}: the scratch is left");
         std::fs::remove_dir(&scratch).unwrap();
     }
@@ -154,7 +154,7 @@ fn a_command_that_waits_for_a_file_can_be_ended() {
             .unwrap();
         std::thread::sleep(Duration::from_millis(500));
         let (code, elapsed) = ended_by(signal, child);
-        assert!(code == Some(130) && elapsed < Duration::from_secs(2), "{command}: {code:?} after {elapsed:?}");
+        assert!(code == Some(130) && elapsed < Duration::from_secs(5), "{command}: {code:?} after {elapsed:?}");
     }
 }
 
@@ -189,5 +189,5 @@ fn a_question_is_answered_by_an_interrupt() {
     }
     let elapsed = start.elapsed();
     let _ = child.kill();
-    assert_eq!((child.wait().unwrap().code(), elapsed < Duration::from_secs(2)), (Some(130), true), "{elapsed:?}");
+    assert_eq!((child.wait().unwrap().code(), elapsed < Duration::from_secs(5)), (Some(130), true), "{elapsed:?}");
 }
