@@ -193,6 +193,13 @@ fn what_does_not_fit_is_said() {
     assert!(matches!(build(&[Source::Adjoint], None, &[1, 8, 8], &[1, 8, 8]), ModelError::NoOperator));
     let error = build(&[Source::Observation], None, &[1, 8, 8], &[1, 4, 8]);
     assert!(matches!(error, ModelError::ObservationExtents { .. }), "{error}");
+    let twice =
+        build(&[Source::Reduced, Source::Observation, Source::Reduced], None, &[1, 8, 8], &[1, 8, 8]).to_string();
+    assert!(twice.contains("\"reduced\" twice"), "{twice}");
+    let mut unused = config(&[Source::Observation]);
+    unused.condition.reducer.features = 9;
+    let error = Model::new(unused, None, &[1, 8, 8], &[1, 8, 8], 1, &device).expect_err("an error").to_string();
+    assert!(error.contains("[condition.reducer]") && error.contains("does not name it"), "{error}");
     let error = build(&[Source::Observation], None, &[1, 6, 8], &[1, 6, 8]).to_string();
     assert!(error.contains("height 6 is not divisible by 4"), "{error}");
     let model = model(&[Source::Observation], None, 1.0);

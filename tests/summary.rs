@@ -111,6 +111,11 @@ fn what_makes_no_network_is_said() {
     };
     let text = error("kind = \"u-net\"\nlevels = 4", [1, 1, 24, 16], 2);
     assert!(text.contains("height 24") && text.contains("16") && text.contains("levels = 3"), "{text}");
+    // What is advised is possible along every axis, not only the first.
+    let text = error("kind = \"u-net\"\nlevels = 4", [1, 1, 24, 20], 2);
+    assert!(text.contains("height 24") && text.contains("levels = 2 or fewer"), "{text}");
+    let text = error("kind = \"residual\"", [1, 1, 24, 20], 4);
+    assert!(text.contains("[network] scales = 2 or fewer") && !text.contains("levels"), "{text}");
     let text = error("kind = \"u-net\"\nlevels = 1", [1, 1, 16, 16], 2);
     assert!(text.contains("levels = 1"), "{text}");
     let text = error("kind = \"residual\"\nfeatures = 0", [1, 1, 16, 16], 2);

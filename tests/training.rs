@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// y is x with noise; at one step, something goes wrong.
 struct Noisy {
+    /// Standard deviation of the noise.
+    noise: f32,
     fault: Option<(u64, Fault)>,
 }
 
@@ -29,7 +31,7 @@ impl Batches for Noisy {
         let mut rng = stream(1, Purpose::Prior, step);
         let mut draw = || ArrayD::<f32>::from_shape_simple_fn(IxDyn(&[4, 1, 4, 4]), || StandardNormal.sample(&mut rng));
         let (mut x, e) = (draw(), draw());
-        let mut y = &x + &(e * 0.5);
+        let mut y = &x + &(e * self.noise);
         match self.fault {
             Some((at, Fault::NotANumber)) if at == step => y[[1, 0, 2, 3]] = f32::NAN,
             Some((at, Fault::ImpossibleUnknown)) if at == step => x[[1, 0, 2, 3]] = f32::NAN,
@@ -41,18 +43,22 @@ impl Batches for Noisy {
 }
 
 fn run(fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Result<Outcome, String> {
+    run_on(0.5, fault, training, folder)
+}
+
+fn run_on(noise: f32, fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Result<Outcome, String> {
     let device = Device::flex();
     let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
     let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
     let config = ModelConfig { network, ..ModelConfig::default() };
-    let whole = Noisy { fault: None };
+    let whole = Noisy { noise, fault: None };
     let (x, y) = first_pairs(&whole, 30).map_err(|e| e.to_string())?;
     assert_eq!(x.shape(), [32, 1, 4, 4]);
     let model = Model::new(config, None, &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap().fit(&x, &y).unwrap();
     let validation = whole.batch(1 << 40).unwrap();
     let task = Task {
         model,
-        batches: Arc::new(Noisy { fault }),
+        batches: Arc::new(Noisy { noise, fault }),
         validation,
         training: training.clone(),
         plan: Plan::default(),
@@ -90,6 +96,19 @@ fn a_number_that_is_none_stops_the_run_and_keeps_the_checkpoint() {
     assert!(weights(&whole) == weights(&ill), "what went wrong left a trace");
     let error = run(Some((2, Fault::NotANumber)), &settings(), dir.path()).unwrap_err();
     assert!(error.contains("step 3") && error.contains("no checkpoint yet"), "{error}");
+}
+
+/// Weights of one set of pairs under the normalisation of another would be those of neither.
+#[test]
+fn a_checkpoint_of_other_pairs_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    run(Some((14, Fault::NoBatch)), &settings(), dir.path()).unwrap_err();
+    let state = || std::fs::read(dir.path().join("checkpoint/state.json")).unwrap();
+    let before = state();
+    let error = run_on(0.6, None, &settings(), dir.path()).unwrap_err();
+    assert!(error.contains("checkpoint") && error.contains("other pairs") && error.contains("--out"), "{error}");
+    assert!(state() == before && !dir.path().join("model").exists());
+    run(None, &settings(), dir.path()).unwrap();
 }
 
 #[test]

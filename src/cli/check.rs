@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytesize::ByteSize;
 use clap::Args;
+use ndarray::ArrayD;
 use posteria::figure::pairs_figure;
 use posteria::flow::Plan;
 use posteria::io::{self, NoiseTag};
@@ -18,6 +19,7 @@ use super::device::DeviceArgument;
 use super::experiment::ProblemArguments;
 use super::memory::MemoryArgument;
 use super::progress::duration;
+use super::scratch::Scratch;
 use super::train::fresh;
 use super::{Ended, Result, output};
 
@@ -67,8 +69,12 @@ impl Check {
         draw(experiment, &picture)?;
         output::print(&format!("drawn     {DRAWN} pairs in {}\n", picture.display()));
 
-        let (measured, parameters) = measure(experiment, &found, &device, self.memory.plan())?;
-        output::print(&costs(experiment, &measured, parameters));
+        let trial = measure(experiment, &found, &device, self.memory.plan())?;
+        output::print(&costs(experiment, &trial));
+        let others = self.problem.other_sizes()?;
+        if !others.is_empty() {
+            output::print(&format!("sizes     {} can be built too\n", others.join(" and ")));
+        }
         for warning in &found.warnings {
             output::print(&format!("warning   {warning}\n"));
         }
@@ -129,34 +135,25 @@ fn draw(experiment: &Experiment, picture: &Path) -> anyhow::Result<()> {
     Ok(pairs_figure(&title, (&x, &info.x), (&y, &info.y), experiment.adjoint(&y)?.as_ref(), picture)?)
 }
 
-/// A folder that is removed when it is not needed any more.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("posteria-check-{}", std::process::id()));
-        io::create_folder(&folder)?;
-        Ok(Self(folder))
-    }
+/// What a few steps and a few draws told.
+struct Trial {
+    measured: Measured,
+    /// Of the model.
+    parameters: u64,
+    /// Bytes, until the last step.
+    memory: Option<u64>,
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is left to the system, as all in that place.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Trains a few steps and draws a few images; the times, and the number of parameters.
+/// Trains a few steps, draws a few images and judges an observation.
 fn measure(
     experiment: &Experiment,
     found: &Survey,
     device: &burn::tensor::Device,
     plan: Plan,
-) -> anyhow::Result<(Measured, u64)> {
+) -> anyhow::Result<Trial> {
     let scratch = Scratch::new()?;
     let problem = experiment.problem();
-    let stored = scratch.0.join("pairs");
+    let stored = scratch.path().join("pairs");
     if !experiment.has_own_pairs() && problem.training.source == PairSource::Stored {
         simulate(experiment, Set::Training, problem.training.batch.max(TIMED), &stored, &mut |_| true)?;
     }
@@ -169,49 +166,72 @@ fn measure(
     let start = Instant::now();
     model.log_prob(&validation.0, &validation.1)?;
     let density = per(start, timed);
-    let draw = seconds_a_draw(&model, &experiment.noisy_pairs(Set::Validation, 0..1)?.1)?;
 
     let parameters = model.parameters().iter().map(|(_, value)| value.dims()[0] as u64).sum();
     let training =
         Training { patience: 0, checkpoint_every: u64::MAX, validate_every: u64::MAX, ..problem.training.clone() };
     let mut watch = Stopwatch::start();
-    train(Task { model, batches, validation, training, plan }, &scratch.0, device, &mut watch)?;
-    Ok((Measured { pair: found.seconds_a_pair, step: watch.median(), density, draw }, parameters))
+    let task = Task { model: model.clone(), batches, validation, training, plan };
+    train(task, scratch.path(), device, &mut watch)?;
+    let memory = cost::peak_memory();
+    let y = experiment.noisy_pairs(Set::Validation, 0..1)?.1;
+    let [draw, misfit] = seconds_a_draw(&model, &y)?;
+    let classical = seconds_of_classical_images(experiment, &y)?;
+    let (pair, step) = (found.seconds_a_pair, watch.median());
+    Ok(Trial { measured: Measured { pair, step, density, draw, misfit, classical }, parameters, memory })
 }
 
-fn seconds_a_draw(model: &Model, y: &ndarray::ArrayD<f32>) -> anyhow::Result<f64> {
+/// To draw an image, and to apply the operator to it.
+fn seconds_a_draw(model: &Model, y: &ArrayD<f32>) -> anyhow::Result<[f64; 2]> {
     let mut rng = stream(0, Purpose::Latent, 0);
     let sampler = model.sampler(y)?;
     let start = Instant::now();
     // As many for every thread: draws are computed in parallel.
     let draws = TIMED * rayon::current_num_threads();
-    sampler.draw(draws, &mut rng)?;
-    Ok(start.elapsed().as_secs_f64() / draws as f64)
+    let drawn = sampler.draw(draws, &mut rng)?;
+    let draw = start.elapsed().as_secs_f64() / draws as f64;
+    let Some(operator) = model.operator() else { return Ok([draw, 0.0]) };
+    let operator = operator.build::<f32>(model.x_shape())?;
+    let start = Instant::now();
+    operator.apply(drawn.x.view())?;
+    Ok([draw, start.elapsed().as_secs_f64() / draws as f64])
+}
+
+/// What a model is held against where the posterior is not known.
+fn seconds_of_classical_images(experiment: &Experiment, y: &ArrayD<f32>) -> anyhow::Result<f64> {
+    let (Some(operator), None) = (&experiment.problem().operator, experiment.exact()) else { return Ok(0.0) };
+    let methods = operator.classical_images::<f32>(experiment.x_shape())?;
+    let start = Instant::now();
+    methods.iter().try_for_each(|method| method.reconstruct(y.view()).map(drop))?;
+    Ok(start.elapsed().as_secs_f64())
 }
 
 /// Time, memory and disk of a run.
-fn costs(experiment: &Experiment, measured: &Measured, parameters: u64) -> String {
+fn costs(experiment: &Experiment, trial: &Trial) -> String {
+    let Trial { measured, parameters, memory } = trial;
     let problem = experiment.problem();
     let stores = !experiment.has_own_pairs() && problem.training.source == PairSource::Stored;
     let stored = problem.evaluation.pairs as u64 + if stores { problem.simulation.pairs as u64 } else { 0 };
     let time = cost::seconds(problem, stored, measured);
     let size = |shape: &[usize]| shape.iter().product::<usize>() as u64;
-    let disk = cost::bytes(problem, stored, [size(experiment.x_shape()), size(experiment.y_shape()), parameters]);
+    let disk = cost::bytes(problem, stored, [size(experiment.x_shape()), size(experiment.y_shape()), *parameters]);
     let bytes = |count: u64| ByteSize(count).to_string();
-    let memory = match cost::peak_memory() {
-        Some(peak) => format!("memory    {} at most, measured\n", bytes(peak)),
+    let memory = match memory {
+        Some(peak) => format!("memory    {} at most while training, measured\n", bytes(*peak)),
         None => String::new(),
     };
     format!(
-        "time      {} in all, as this machine is now: {} for {stored} stored pairs, {} for {} steps of {:.3} s, {} for draws\n\
+        "time      {} in all, as this machine is now: {} for {stored} stored pairs, {} for {} steps of {:.3} s, {} for draws, \
+         {} to judge them\n\
          {memory}\
          disk      {} in the end: pairs {}, model {}, posterior {}; a checkpoint of {} while training\n",
-        duration(time.pairs + time.training + time.posterior),
+        duration(time.pairs + time.training + time.posterior + time.judging),
         duration(time.pairs),
         duration(time.training),
         problem.training.steps,
         measured.step,
         duration(time.posterior),
+        duration(time.judging),
         bytes(disk.pairs + disk.model + disk.posterior),
         bytes(disk.pairs),
         bytes(disk.model),

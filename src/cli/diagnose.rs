@@ -161,24 +161,13 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         let truth = image.index_axis_move(Axis(0), 0);
         Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
     });
-    match diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default()) {
-        Ok(diagnosis) => tell(&verdict(&diagnosis, &Evaluation::default()), output),
-        Err(error) if error.is::<Stopped>() => Ok(Ended::Interrupted),
-        Err(error) => Err(error),
-    }
+    let diagnosis = diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default())?;
+    tell(&verdict(&diagnosis, &Evaluation::default()), output)
 }
-
-/// Ctrl-C, while the draws of a file are read.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped")]
-struct Stopped;
 
 /// The draws of one observation, `[draw, …]`, slab by slab.
 fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterator<Item = anyhow::Result<ArrayD<f32>>> {
     (0..draws).step_by(SLAB).map(move |first| {
-        if interrupt::asked() {
-            bail!(Stopped);
-        }
         let mut ranges: Vec<_> = samples.shape().iter().map(|&size| 0..size).collect();
         ranges[0] = index..index + 1;
         ranges[axis] = first..(first + SLAB).min(draws);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
-use posteria::problem::{Experiment, Problem, RunFolder, Size};
+use posteria::problem::{Experiment, Problem, ProblemError, RunFolder, Size};
 
 /// A problem at a size.
 #[derive(Args)]
@@ -31,6 +31,26 @@ impl ProblemArguments {
             problem.seed = seed;
         }
         Experiment::new(problem).map_err(|e| anyhow!("{}: {e}", self.problem.display()))
+    }
+
+    /// Builds the problem at its other sizes, as far as it has them, and names those.
+    ///
+    /// # Errors
+    /// What can be read and cannot be built, such as an image that no scale of the network divides.
+    pub fn other_sizes(&self) -> anyhow::Result<Vec<&'static str>> {
+        let mut built = Vec::new();
+        for (size, name) in [(Size::Plain, "plain"), (Size::Quick, "quick"), (Size::Full, "full")] {
+            if size == self.size() {
+                continue;
+            }
+            let at = |e: ProblemError| anyhow!("{}, at its size \"{name}\": {e}", self.problem.display());
+            match Problem::read(&self.problem, size) {
+                Err(ProblemError::NoOverlay { .. }) => continue,
+                problem => Experiment::new(problem?).map_err(at)?,
+            };
+            built.push(name);
+        }
+        Ok(built)
     }
 
     /// The folder of its run where nothing else is said.

@@ -43,6 +43,8 @@ fn describe(path: &Path) -> anyhow::Result<String> {
         run.checkpoint(),
         run.model(),
         run.training_log(),
+        run.shuffled().model(),
+        run.shuffled().training_log(),
         run.posterior(),
         run.diagnostics(),
         run.calibration(),

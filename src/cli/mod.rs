@@ -13,6 +13,7 @@ mod plot;
 mod progress;
 mod run;
 mod sample;
+mod scratch;
 mod simulate;
 mod stats;
 mod train;
@@ -61,7 +62,7 @@ const INTERRUPTED: u8 = 130;
 
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    interrupt::listen();
+    interrupt::handle();
     let ended = match cli.command {
         Command::New(command) => command.execute(),
         Command::Check(command) => command.execute(),

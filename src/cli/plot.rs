@@ -109,14 +109,22 @@ pub fn run(folder: &RunFolder) -> Result {
             ],
         ));
     }
-    if folder.training_log().exists() {
-        let entries = read_log(&folder.training_log())?;
-        if !entries.is_empty() {
-            let floor = exact.as_ref().map(|exact| exact.entropy_per_dim());
-            let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights. Below: the norm of the gradient before clipping, the learning rate, and the relative error with which the inverse of the flow recomputes its input.";
-            sections
-                .push(("Training".to_string(), vec![curve(training_curve(&entries, floor)?, "training", caption)?]));
+    let mut trainings = Vec::new();
+    let without =
+        " Each image with the observation of another pair: what the same network knows of them without their own.";
+    for (run, name, remark) in [(folder, "training", ""), (&folder.shuffled(), "training-shuffled", without)] {
+        if !run.training_log().exists() {
+            continue;
         }
+        let entries = read_log(&run.training_log())?;
+        if !entries.is_empty() {
+            let floor = exact.as_ref().map(|exact| run.floor(&**exact));
+            let caption = "Negative log-likelihood while training: of the training pairs, and of held-out pairs under the averaged weights. Below: the norm of the gradient before clipping, the learning rate, and the relative error with which the inverse of the flow recomputes its input.";
+            trainings.push(curve(training_curve(&entries, floor)?, name, &format!("{caption}{remark}"))?);
+        }
+    }
+    if !trainings.is_empty() {
+        sections.push(("Training".to_string(), trainings));
     }
     if sections.is_empty() {
         bail!("{}: nothing to draw; give `posteria run` first, or name an HDF5 file", folder.root().display());

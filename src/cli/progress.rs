@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::interrupt::Listening;
 use super::output;
 
 /// Time between two lines of a log.
 const BETWEEN: Duration = Duration::from_secs(15);
 
-/// Progress of one piece of work.
+/// Progress of one piece of work, which looks at [`asked`](super::interrupt::asked) whenever it tells how far it is.
 pub struct Progress {
     name: &'static str,
     unit: &'static str,
@@ -20,6 +21,8 @@ pub struct Progress {
     started: Instant,
     spoken: Instant,
     message: String,
+    /// From the first of it on: before, nothing can be lost.
+    listening: Option<Listening>,
     /// None where nobody sees a bar.
     bar: Option<ProgressBar>,
 }
@@ -37,11 +40,12 @@ impl Progress {
             bar.reset_eta();
             bar
         });
-        Self { name, unit, total, before, started: now, spoken: now, message: String::new(), bar }
+        Self { name, unit, total, before, started: now, spoken: now, message: String::new(), listening: None, bar }
     }
 
     /// `done` units are done.
     pub fn at(&mut self, done: u64) {
+        self.listening.get_or_insert_with(Listening::new);
         match &self.bar {
             Some(bar) => bar.set_position(done),
             None if self.spoken.elapsed() >= BETWEEN => {

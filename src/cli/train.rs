@@ -8,13 +8,16 @@ use posteria::flow::Plan;
 use posteria::model::Model;
 use posteria::problem::cost::peak_memory;
 use posteria::problem::{Experiment, ExperimentBatches, RunFolder, Set};
-use posteria::train::{Batches, Entry, Observer, Outcome, PairSource, Shuffled, Task, first_pairs, of_the_next, train};
+use posteria::train::{
+    Batches, Entry, Observer, Outcome, PairSource, Shuffled, Task, Training, first_pairs, of_the_next, train,
+};
 
 use super::device::DeviceArgument;
 use super::experiment::{ExperimentArguments, Opened};
+use super::interrupt::{self, Listening};
 use super::memory::MemoryArgument;
 use super::progress::Progress;
-use super::{Ended, Result, interrupt, output, simulate};
+use super::{Ended, Result, output, simulate};
 
 /// Pairs that normalisation and the data-dependent start are taken from: as many as make so many numbers, within limits.
 const FIRST_NUMBERS: usize = 1 << 20;
@@ -78,29 +81,37 @@ const ALARMING: f64 = 1e-3;
 /// Trains the model of an experiment into its folder, or into that of its shuffled observations.
 pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, device: &Device, plan: Plan) -> Result {
     let training = experiment.problem().training.clone();
+    if pairing == Pairing::Shuffled {
+        can_be_shuffled(&training)?;
+    }
     let mut batches: Arc<dyn Batches> = Arc::new(ExperimentBatches::new(experiment, &folder.pairs(Set::Training))?);
     let mut validation = experiment.noisy_pairs(Set::Validation, 0..training.validation_pairs as u64)?;
-    let target = match pairing {
+    // The folder of shuffled observations is a run like any other, which can be watched and drawn.
+    let shuffled = folder.shuffled();
+    let (target, _lock) = match pairing {
         Pairing::Own => {
             folder.discard_results()?;
-            folder.clone()
+            (folder, None)
         }
         Pairing::Shuffled => {
-            if training.batch < 2 {
-                bail!("training.batch = 1: observations are shuffled within a batch; give it two pairs or more");
-            }
             folder.discard_diagnostics()?;
             batches = Arc::new(Shuffled(batches));
             validation.1 = of_the_next(&validation.1);
-            folder.shuffled()
+            let lock = shuffled.lock()?;
+            shuffled.claim(experiment.problem())?;
+            (&shuffled, Some(lock))
         }
     };
     let model = fresh(experiment, &*batches, device)?;
-    let floor = experiment.exact().map(|exact| match pairing {
-        Pairing::Own => exact.entropy_per_dim(),
-        Pairing::Shuffled => exact.prior_entropy_per_dim(),
-    });
-    let mut watch = Watch { progress: None, steps: training.steps, batch: training.batch, floor, validation: None };
+    let floor = experiment.exact().map(|exact| target.floor(exact));
+    let mut watch = Watch {
+        progress: None,
+        steps: training.steps,
+        batch: training.batch,
+        floor,
+        validation: None,
+        _listening: Listening::new(),
+    };
     let task = Task { model, batches, validation, training, plan };
     match train(task, target.root(), device, &mut watch)? {
         Outcome::Interrupted { .. } => Ok(Ended::Interrupted),
@@ -112,6 +123,17 @@ pub fn model(experiment: &Experiment, folder: &RunFolder, pairing: Pairing, devi
             }
             Ok(Ended::Done)
         }
+    }
+}
+
+/// An error where some pair would be left with its own observation.
+fn can_be_shuffled(training: &Training) -> anyhow::Result<()> {
+    let counts = [("batch", training.batch), ("validation_pairs", training.validation_pairs)];
+    match counts.into_iter().find(|(_, count)| *count < 2) {
+        Some((key, _)) => {
+            bail!("training.{key} = 1: each x gets the observation of another pair; give two pairs or more")
+        }
+        None => Ok(()),
     }
 }
 
@@ -140,6 +162,8 @@ struct Watch {
     batch: usize,
     floor: Option<f64>,
     validation: Option<f64>,
+    /// Also while the first step is not done.
+    _listening: Listening,
 }
 
 impl Observer for Watch {

@@ -1,15 +1,14 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::bail;
 use clap::Args;
 use console::Term;
 use posteria::figure::training_text;
-use posteria::problem::{ProblemError, RunFolder};
+use posteria::problem::RunFolder;
 use posteria::train::{Entry, read_log};
 
 use super::progress::duration;
-use super::{Ended, Result, interrupt, output};
+use super::{Ended, Result, output};
 
 /// Between two looks at the log.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -29,7 +28,7 @@ impl Watch {
     pub fn execute(self) -> Result {
         let folder = RunFolder::new(self.run);
         let problem = folder.read_problem()?;
-        let (steps, floor) = (problem.training.steps, problem.exact()?.map(|exact| exact.entropy_per_dim()));
+        let (steps, floor) = (problem.training.steps, problem.exact()?.map(|exact| folder.floor(&*exact)));
         let terminal = Term::stdout();
         let (mut shown, mut drawn, mut pace) = (0, 0, Pace::default());
         let mut is_waiting = false;
@@ -72,9 +71,6 @@ impl Watch {
                 }
                 State::Training => {}
             }
-            if interrupt::asked() {
-                return Ok(Ended::Done);
-            }
             std::thread::sleep(BETWEEN);
         }
     }
@@ -92,12 +88,7 @@ impl State {
         if folder.is_trained() {
             return Ok(State::Trained);
         }
-        match folder.lock() {
-            // Given back at once.
-            Ok(_lock) => Ok(State::Stopped),
-            Err(ProblemError::Busy { .. }) => Ok(State::Training),
-            Err(error) => bail!(error),
-        }
+        Ok(if folder.is_busy()? { State::Training } else { State::Stopped })
     }
 }
 

@@ -25,6 +25,7 @@ mod atomic;
 pub mod create;
 mod element;
 mod error;
+pub mod fingerprint;
 pub mod folder;
 pub mod grid;
 mod hdf;

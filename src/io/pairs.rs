@@ -9,6 +9,7 @@ mod shards;
 mod write;
 
 pub use read::Pairs;
+pub use shards::shards as files;
 pub use write::PairsWriter;
 
 use super::create::Provenance;

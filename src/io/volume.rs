@@ -309,6 +309,11 @@ impl Rows {
     }
 }
 
+/// The file that a specification names, without its dataset.
+pub fn file_of(spec: &str) -> &Path {
+    Path::new(split(spec).0)
+}
+
 /// Splits `file:/dataset`; a file whose name itself has a colon wins.
 fn split(spec: &str) -> (&str, Option<&str>) {
     if Path::new(spec).exists() {

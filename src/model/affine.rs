@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::flow::Field;
 use crate::kernels::shift_then_scale;
 
+/// By how much of the scale two of the same data may differ: on another machine sums are rounded otherwise.
+const ROUNDING: f64 = 1e-4;
+
 /// u = (x − shift) / scale for each channel.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,12 +39,40 @@ impl Affine {
         found
     }
 
+    /// Whether it is `other` but for what rounding may do.
+    fn agrees_with(&self, other: &Self) -> bool {
+        let near = |a: &f64, b: &f64, scale: &f64| (a - b).abs() <= ROUNDING * scale;
+        let channels = || self.shift.iter().zip(&other.shift).zip(self.scale.iter().zip(&other.scale));
+        self.shift.len() == other.shift.len()
+            && channels().all(|((a, b), (scale, other))| near(a, b, scale) && near(scale, other, scale))
+    }
+
     /// u of x, `[batch, channel, …]`.
     pub fn apply(&self, x: Field) -> Field {
         let shift = self.shift.iter().map(|s| -s);
         let factor = self.scale.iter().map(|s| 1.0 / s);
         let (shift, factor) = (channels(shift, &x), channels(factor, &x));
         shift_then_scale(x, shift, factor)
+    }
+}
+
+/// Everything that a model takes from the values of its first pairs, but for its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fitted {
+    /// From x to what the flow sees of it.
+    pub unknown: Affine,
+    /// From the images made of y to what the summary network sees of them.
+    pub condition: Affine,
+    /// From y to what the reducer sees of it.
+    pub traces: Affine,
+}
+
+impl Fitted {
+    /// Whether both were taken from the same pairs, as far as they tell: equal but for rounding.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let all = [(&self.unknown, &other.unknown), (&self.condition, &other.condition), (&self.traces, &other.traces)];
+        all.into_iter().all(|(own, other)| own.agrees_with(other))
     }
 }
 

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::flow::{Field, ParameterGradients};
 use crate::model::field::four;
 use crate::model::{ConditionConfig, ModelError, Source};
-use crate::summary::{Layout, Reducer, Summary};
+use crate::summary::{Layout, Reducer, ReducerConfig, Summary};
 
 /// Everything that is learned, or fixed, between an observation and the condition of a flow.
 #[derive(Module, Debug)]
@@ -111,8 +111,16 @@ pub fn image_channels(config: &ConditionConfig, x: &[usize], y: &[usize]) -> Res
     if sources.is_empty() {
         return Err(ModelError::NoSource);
     }
-    let ([x_channels, x_extents @ ..], [y_channels, y_extents @ ..]) = (four(x)?, four(y)?);
-    if sources.contains(&Source::Observation) && x_extents != y_extents {
+    if let Some(twice) =
+        sources.iter().enumerate().find_map(|(k, source)| sources[..k].contains(source).then_some(source))
+    {
+        return Err(ModelError::RepeatedSource(*twice));
+    }
+    if config.reducer != ReducerConfig::default() && !sources.contains(&Source::Reduced) {
+        return Err(ModelError::UnusedReducer);
+    }
+    let ([x_channels, ..], [y_channels, ..]) = (four(x)?, four(y)?);
+    if sources.contains(&Source::Observation) && !have_equal_extents(x, y) {
         return Err(ModelError::ObservationExtents { x: x.into(), y: y.into() });
     }
     let channels = sources.iter().map(|source| match source {
@@ -121,4 +129,9 @@ pub fn image_channels(config: &ConditionConfig, x: &[usize], y: &[usize]) -> Res
         Source::Reduced => 0,
     });
     Ok(channels.sum())
+}
+
+/// Whether samples of these shapes (channel, axes…) have the same pixels along each axis.
+pub fn have_equal_extents(x: &[usize], y: &[usize]) -> bool {
+    matches!((four(x), four(y)), (Ok([_, x @ ..]), Ok([_, y @ ..])) if x == y)
 }

@@ -52,6 +52,16 @@ pub enum Source {
     Reduced,
 }
 
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Observation => "\"observation\"",
+            Source::Adjoint => "\"adjoint\"",
+            Source::Reduced => "\"reduced\"",
+        })
+    }
+}
+
 /// How the unknown is presented to the flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

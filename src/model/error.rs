@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::flow::FlowError;
 use crate::io::IoError;
-use crate::model::Values;
+use crate::model::{Source, Values};
 use crate::summary::SummaryError;
 
 /// Why a model cannot be made, used, saved or loaded.
@@ -27,6 +27,12 @@ pub enum ModelError {
         "the observation {y:?} has not the extents of x {x:?}: condition on the adjoint image, sources = [\"adjoint\"], where there is an operator, or on what a network learns to make of it, sources = [\"reduced\"]"
     )]
     ObservationExtents { x: Vec<usize>, y: Vec<usize> },
+    #[error("[condition] sources names {0} twice: once is enough")]
+    RepeatedSource(Source),
+    #[error(
+        "[condition.reducer] says how \"reduced\" is made, and sources does not name it: add \"reduced\", or leave the table out"
+    )]
+    UnusedReducer,
     #[error("[condition] sources is empty: name \"observation\", \"adjoint\", \"reduced\" or several")]
     NoSource,
     #[error(

@@ -11,7 +11,8 @@ mod sampler;
 mod unknown;
 mod values;
 
-pub use affine::Affine;
+pub use affine::{Affine, Fitted};
+pub use condition::have_equal_extents;
 pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownConfig};
 pub use error::ModelError;
 pub use field::host;

@@ -8,7 +8,7 @@ use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::unknown::Unknown;
-use crate::model::{Affine, ModelConfig, ModelError, Source};
+use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
 use crate::random::{Purpose, stream};
 
@@ -146,6 +146,12 @@ impl Model {
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
         Ok(model)
+    }
+
+    /// What it took from the pairs that it was fitted to.
+    pub fn fitted(&self) -> Fitted {
+        let Description { unknown, condition, traces, .. } = self.description.clone();
+        Fitted { unknown, condition, traces }
     }
 
     /// Where its weights are.

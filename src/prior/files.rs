@@ -69,6 +69,13 @@ const ENDINGS: [&str; 7] = [".h5", ".hdf5", ".hdf", ".npy", ".nii", ".nii.gz", "
 /// The dither that is added unless another one is given, as a share of the range of all values.
 const DITHER: f64 = 1.0 / 256.0;
 
+impl FilesConfig {
+    /// The files behind its path, in the order of their names.
+    pub fn files(&self) -> Result<Vec<PathBuf>, IoError> {
+        files(&self.path, &ENDINGS)
+    }
+}
+
 impl Files {
     /// Reads the files.
     ///
@@ -86,7 +93,7 @@ impl Files {
         {
             return parameter("range", format!("{:?}", [low, high]), "give two numbers, the least first");
         }
-        let paths = files(&config.path, &ENDINGS)?;
+        let paths = config.files()?;
         let read: Vec<Result<ArrayD<f32>, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
         let stacks: Vec<ArrayD<f32>> = read.into_iter().collect::<Result<_, _>>()?;
         let channels = |stack: &ArrayD<f32>| stack.shape().get(1).copied().unwrap_or(1);

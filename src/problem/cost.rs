@@ -56,6 +56,10 @@ pub struct Measured {
     pub density: f64,
     /// One posterior draw.
     pub draw: f64,
+    /// The operator applied to a draw, where there is one.
+    pub misfit: f64,
+    /// All classical images of one observation, where it is judged against them.
+    pub classical: f64,
 }
 
 /// What a run of a problem will take: seconds.
@@ -65,20 +69,25 @@ pub struct Seconds {
     pub pairs: f64,
     /// To train, with all validations.
     pub training: f64,
-    /// To sample and to judge.
+    /// To sample the observations that are shown.
     pub posterior: f64,
+    /// To judge the model by its test pairs.
+    pub judging: f64,
 }
 
 /// The time of a run in which `stored` pairs are written.
 pub fn seconds(problem: &Problem, stored: u64, measured: &Measured) -> Seconds {
     let (training, evaluation) = (&problem.training, &problem.evaluation);
     let validations = (training.steps / training.validate_every + 1) as f64;
-    let draws = (evaluation.observations + evaluation.pairs) as f64 * evaluation.draws as f64;
+    let draws = evaluation.draws as f64;
+    // Of each test pair the density and the latent are computed, which cost the same.
+    let judged = draws * (measured.draw + measured.misfit) + 2.0 * measured.density + measured.classical;
     Seconds {
         pairs: stored as f64 * measured.pair,
         training: training.steps as f64 * measured.step
             + validations * training.validation_pairs as f64 * measured.density,
-        posterior: draws * measured.draw,
+        posterior: evaluation.observations as f64 * draws * measured.draw,
+        judging: evaluation.pairs as f64 * judged,
     }
 }
 
@@ -126,11 +135,12 @@ mod tests {
         let text = "name = 'p'\n[pairs]\ntraining = 'a.h5'\n[training]\nsteps = 100\nvalidate_every = 50\nvalidation_pairs = 10\n\
                     [evaluation]\npairs = 20\nobservations = 2\ndraws = 30\nkept_draws = 4\nquantiles = [0.5]";
         let problem = Problem::parse(text, Path::new("p.toml"), Size::Plain).unwrap();
-        let measured = Measured { pair: 0.5, step: 2.0, density: 0.1, draw: 0.01 };
+        let measured = Measured { pair: 0.5, step: 2.0, density: 0.1, draw: 0.01, misfit: 0.02, classical: 3.0 };
         let found = seconds(&problem, 20, &measured);
         assert!((found.pairs - 10.0).abs() < 1e-9);
         assert!((found.training - 203.0).abs() < 1e-9);
-        assert!((found.posterior - 6.6).abs() < 1e-9);
+        assert!((found.posterior - 0.6).abs() < 1e-9);
+        assert!((found.judging - 20.0 * (30.0 * 0.03 + 0.2 + 3.0)).abs() < 1e-9);
         let found = bytes(&problem, 20, [64, 16, 1000]);
         assert_eq!(found, Bytes { pairs: 6400, model: 4000, checkpoint: 20000, posterior: 2 * (11 * 64 + 16) * 4 });
     }

@@ -29,6 +29,10 @@ pub enum ProblemError {
         "{folder} is the run of another problem ({keys} differ): give --out another folder, or delete this one", folder = folder.display()
     )]
     OtherRun { folder: PathBuf, keys: String },
+    #[error(
+        "{folder} was begun with other files: what {keys} names was changed since; put it back, or give --out another folder", folder = folder.display()
+    )]
+    OtherFiles { folder: PathBuf, keys: String },
     #[error("{folder} holds files and is no run: give --out a folder of its own", folder = folder.display())]
     Foreign { folder: PathBuf },
     #[error(

@@ -133,9 +133,8 @@ pub struct PairFiles {
 }
 
 impl PairFiles {
-    /// The paths as seen from anywhere.
-    fn beside(&mut self, problem: &Path) {
-        let folder = problem.parent().unwrap_or(Path::new(""));
+    /// Makes relative paths absolute: they start from `folder`, that of the problem file.
+    fn resolve(&mut self, folder: &Path) {
         for path in [Some(&mut self.training), self.validation.as_mut(), self.test.as_mut()].into_iter().flatten() {
             let joined = folder.join(&*path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
@@ -215,11 +214,7 @@ impl Problem {
             }
             _ => ProblemError::Missing { path: path.clone(), source },
         })?;
-        let mut problem = Self::parse(&text, &path, size)?;
-        if let Some(pairs) = &mut problem.pairs {
-            pairs.beside(&path);
-        }
-        Ok(problem)
+        Self::parse(&text, &path, size)
     }
 
     /// The problem of a text; `path` is for messages, and files that the problem names are sought from its folder.
@@ -239,7 +234,8 @@ impl Problem {
         if let Some(name) = size.table().filter(|name| !table.contains_key(*name)) {
             return Err(ProblemError::NoOverlay { path: path.into(), table: name });
         }
-        let mut chosen = base;
+        let mut chosen = base.clone();
+        let mut all = vec![(Size::Plain, base)];
         for other in [Size::Quick, Size::Full] {
             if let Some(name) = other.table()
                 && table.contains_key(name)
@@ -249,19 +245,25 @@ impl Problem {
                     syntax(format!("in [{name}], line {line} and below: {}", e.message()))
                 })?;
                 if other == size {
-                    chosen = laid;
+                    chosen = laid.clone();
                 }
+                all.push((other, laid));
             }
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         if let Some(prior) = &mut chosen.prior {
             prior.resolve(folder);
         }
+        if let Some(pairs) = &mut chosen.pairs {
+            pairs.resolve(folder);
+        }
         if let Some(fixed) = &mut chosen.unknown.fixed {
             let place = folder.join(&fixed);
             *fixed = std::path::absolute(&place).unwrap_or(place);
         }
-        Checks { text, path, overlay: size.table() }.hold(&chosen)?;
+        // A mistake at another size is found now, not on the day when it is run; that of this size comes first.
+        all.sort_by_key(|(other, _)| *other != size);
+        all.iter().try_for_each(|(size, problem)| Checks { text, path, overlay: size.table() }.hold(problem))?;
         Ok(chosen)
     }
 
@@ -337,6 +339,13 @@ mod tests {
         assert!(text.contains("sigma = -1") && text.contains("positive") && text.contains("p.toml, line"), "{text}");
         let text = error(&DEBLUR.replacen("[quick.training]", "[quick.training]\nstepps = 3", 1));
         assert!(text.contains("[quick]") && text.contains("stepps"), "{text}");
+        // Every size is held, whichever is read.
+        let quick = DEBLUR.replacen("[quick.training]", "[quick.training]\nbatch = 0", 1);
+        let line = quick.lines().position(|line| line == "batch = 0").unwrap() + 1;
+        for size in [Size::Plain, Size::Quick, Size::Full] {
+            let text = Problem::parse(&quick, Path::new("p.toml"), size).unwrap_err().to_string();
+            assert!(text.contains("training.batch = 0") && text.contains(&format!("line {line}")), "{size:?}: {text}");
+        }
         let text = error("name = 'x'\nseed = oops");
         assert!(text.contains("line 2"), "{text}");
     }

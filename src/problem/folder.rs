@@ -1,11 +1,11 @@
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use crate::io::{self, IoError};
 use crate::model::Model;
-use crate::problem::{Problem, ProblemError, Set, Size};
+use crate::posterior::exact::ExactPosterior;
+use crate::problem::{NamedFiles, Problem, ProblemError, Set, Size};
 
 /// The folder of a run, `runs/NAME`: where everything that is made of one problem lies.
 ///
@@ -15,6 +15,7 @@ use crate::problem::{Problem, ProblemError, Set, Size};
 /// checkpoint/    while training              calibration.json   the curves behind them
 /// model/         the trained model           figures/, report.html
 /// training.jsonl the training log            shuffled/          the same on shuffled observations
+/// files.json     digests of the files that the problem names
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
@@ -23,7 +24,9 @@ pub struct RunFolder {
 
 /// The first line of the copy of a problem in the folder of its run; it tells a run from anybody's folder.
 const COPY: &str = "# The problem of this run, as it was read. Change the original, not this copy.\n";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
+const FILES: &str = "files.json";
+const SHUFFLED: &str = "shuffled";
 
 fn copy_of(problem: &Problem) -> Result<String, ProblemError> {
     Ok(format!("{COPY}{}", problem.to_toml()?))
@@ -56,6 +59,11 @@ impl RunFolder {
         self.root.join("problem.toml")
     }
 
+    /// `files.json`: what was in the files that the problem names when the run was begun.
+    pub fn files(&self) -> PathBuf {
+        self.root.join(FILES)
+    }
+
     /// `pairs/SET`: the stored pairs of a set.
     pub fn pairs(&self, set: Set) -> PathBuf {
         self.root.join("pairs").join(set.name())
@@ -73,7 +81,17 @@ impl RunFolder {
 
     /// `shuffled`: a run of its own within this one, of the same model on shuffled observations.
     pub fn shuffled(&self) -> RunFolder {
-        Self::new(self.root.join("shuffled"))
+        Self::new(self.root.join(SHUFFLED))
+    }
+
+    /// What training cannot fall below where the posterior is known, in nats per dimension: without observations of its own
+    /// a model can know no more than the prior.
+    pub fn floor(&self, exact: &dyn ExactPosterior) -> f64 {
+        let is_within = || self.root.parent().is_some_and(|run| Self::new(run).problem().exists());
+        match self.root.file_name().is_some_and(|name| name == SHUFFLED) && is_within() {
+            true => exact.prior_entropy_per_dim(),
+            false => exact.entropy_per_dim(),
+        }
     }
 
     /// `training.jsonl`: losses while training.
@@ -114,60 +132,54 @@ impl RunFolder {
     /// Makes the folder that of `problem`, or finds that it is.
     ///
     /// # Errors
-    /// It is the folder of another problem: the message names the keys that differ.
+    /// It is the folder of another problem, or of this one with other files behind it: the message names the keys that
+    /// differ.
     pub fn claim(&self, problem: &Problem) -> Result<Claim, ProblemError> {
         let path = self.problem();
         if !self.is_ours()? {
             return Err(ProblemError::Foreign { folder: self.root.clone() });
         }
+        let files = NamedFiles::of(problem)?;
         if !path.exists() {
             std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
+            // First: a run whose problem is there has its digests.
+            if !files.is_empty() {
+                io::replace(&self.files(), files.to_json()?.as_bytes())?;
+            }
             io::replace(&path, copy_of(problem)?.as_bytes())?;
             return Ok(Claim::New);
         }
         let before = self.read_problem()?;
         let keys = differing_keys(&before, problem)?;
+        if !keys.iter().all(|key| is_judgement(problem, key)) {
+            return Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") });
+        }
+        let known = if self.files().exists() { io::read_json(&self.files())? } else { NamedFiles::default() };
+        let changed = files.changed_since(&known).collect::<Vec<_>>().join(", ");
+        if !changed.is_empty() {
+            return Err(ProblemError::OtherFiles { folder: self.root.clone(), keys: changed });
+        }
         if keys.is_empty() {
             return Ok(Claim::Same);
         }
-        if keys.iter().all(|key| is_judgement(problem, key)) {
-            // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
-            self.discard_results()?;
-            io::replace(&path, copy_of(problem)?.as_bytes())?;
-            return Ok(Claim::OtherEvaluation);
-        }
-        Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") })
+        // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
+        self.discard_results()?;
+        io::replace(&path, copy_of(problem)?.as_bytes())?;
+        Ok(Claim::OtherEvaluation)
     }
 
     /// Whether the folder is a run, or nothing yet. What somebody else put there is not to be touched.
-    fn is_ours(&self) -> Result<bool, ProblemError> {
+    pub(super) fn is_ours(&self) -> Result<bool, ProblemError> {
         match std::fs::read_to_string(self.problem()) {
             Ok(text) => Ok(text.starts_with(COPY)),
             Err(_) if self.problem().exists() => Ok(false),
             Err(_) => match std::fs::read_dir(&self.root) {
-                Ok(entries) => Ok(entries.flatten().all(|entry| entry.file_name() == LOCK)),
+                Ok(entries) => {
+                    Ok(entries.flatten().all(|entry| [LOCK, FILES].iter().any(|name| entry.file_name() == *name)))
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
                 Err(source) => Err(system(&self.root, "list", source)),
             },
-        }
-    }
-
-    /// Keeps other processes from working in this folder until the lock is dropped.
-    ///
-    /// # Errors
-    /// One is working there, or the folder is somebody else's.
-    pub fn lock(&self) -> Result<File, ProblemError> {
-        if !self.is_ours()? {
-            return Err(ProblemError::Foreign { folder: self.root.clone() });
-        }
-        std::fs::create_dir_all(&self.root).map_err(|source| system(&self.root, "create the folder", source))?;
-        let path = self.root.join(LOCK);
-        let open = File::options().create(true).append(true).open(&path);
-        let file = open.map_err(|source| system(&path, "create", source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(ProblemError::Busy { folder: self.root.clone() }),
-            Err(TryLockError::Error(source)) => Err(system(&path, "lock", source)),
         }
     }
 
@@ -225,7 +237,7 @@ fn remove(path: &Path, done: std::io::Result<()>) -> Result<(), ProblemError> {
     }
 }
 
-fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
+pub(super) fn system(path: &Path, action: &'static str, source: std::io::Error) -> ProblemError {
     IoError::system(path, action, source).into()
 }
 
@@ -291,11 +303,15 @@ mod tests {
             let text = format!("name = 'own'\n[pairs]\n{files}\n[evaluation]\npairs = {pairs}");
             Problem::parse(&text, Path::new("p.toml"), Size::Plain).unwrap()
         };
-        for (files, refused) in [("training = '/a.h5'", true), ("training = '/a.h5'\ntest = '/b.h5'", false)] {
+        let files = tempfile::tempdir().unwrap();
+        let [training, test] = ["a.h5", "b.h5"].map(|name| files.path().join(name).display().to_string());
+        [&training, &test].into_iter().for_each(|path| std::fs::write(path, "pairs").unwrap());
+        let training = format!("training = '{training}'");
+        for (files, refused) in [(training.clone(), true), (format!("{training}\ntest = '{test}'"), false)] {
             let dir = tempfile::tempdir().unwrap();
             let run = RunFolder::new(dir.path());
-            run.claim(&own(files, 20)).unwrap();
-            assert_eq!(run.claim(&own(files, 30)).is_err(), refused);
+            run.claim(&own(&files, 20)).unwrap();
+            assert_eq!(run.claim(&own(&files, 30)).is_err(), refused);
         }
     }
 

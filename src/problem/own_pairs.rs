@@ -6,7 +6,7 @@ use ndarray::ArrayD;
 
 use crate::io::{Pairs, Quantity};
 use crate::problem::pair_origin::{PairOrigin, Portion};
-use crate::problem::{PairFiles, Problem, ProblemError, Set};
+use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set};
 
 /// Pairs that a simulator of the user's own wrote.
 ///
@@ -37,7 +37,11 @@ impl OwnPairs {
         }
         let mut end = pairs.len();
         let mut held_out = |set: Set, path: &Option<PathBuf>, count: usize, key: &str| match path {
-            Some(path) => elsewhere(set, path, count, key, &pairs),
+            Some(path) => {
+                let others = elsewhere(set, path, count, key, &pairs)?;
+                hold_noise((path, &others), (&files.training, &pairs), problem.noise.as_ref())?;
+                Ok::<_, ProblemError>(Portion::new(Arc::new(others), 0..count))
+            }
             None => {
                 let start = end.saturating_sub(count);
                 Ok(Portion::new(pairs.clone(), start..std::mem::replace(&mut end, start)))
@@ -75,8 +79,8 @@ impl OwnPairs {
     }
 }
 
-/// The first pairs of files that are a set of their own.
-fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -> Result<Portion, ProblemError> {
+/// Files that are a set of their own.
+fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -> Result<Pairs, ProblemError> {
     let wrong = |what: String, remedy: String| Err(ProblemError::OwnPairs { path: path.into(), what, remedy });
     let pairs = Pairs::open(path)?;
     let shapes = [("x", pairs.x_shape(), training.x_shape()), ("y", pairs.y_shape(), training.y_shape())];
@@ -88,7 +92,34 @@ fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -
         let what = format!("holds {} pairs, {key} asks for {count}", pairs.len());
         return wrong(what, format!("write more, or set {key} = {}", pairs.len()));
     }
-    Ok(Portion::new(Arc::new(pairs), 0..count))
+    Ok(pairs)
+}
+
+/// An error unless the y of a set has noise as that of the training pairs has it: a model is judged on what it is trained on.
+/// Clean training pairs that are given noise go with a set that says that it has its own.
+fn hold_noise(
+    (path, pairs): (&Path, &Pairs),
+    (training_path, training): (&Path, &Pairs),
+    added: Option<&Noise>,
+) -> Result<(), ProblemError> {
+    let (path, there) = (path.to_path_buf(), training_path.display());
+    match (training.clean(), pairs.clean()) {
+        (false, true) => Err(ProblemError::OwnPairs {
+            path,
+            what: format!("its y says that it has no noise, that of {there} does not"),
+            remedy: "store both with noise, or mark both as noise = \"none\" and give the problem a [noise] table"
+                .into(),
+        }),
+        (true, false) if added.is_none() || !pairs.states_noise() => Err(ProblemError::OwnPairs {
+            path,
+            what: format!("the y of {there} says that it has no noise, its own does not"),
+            remedy:
+                "write y.attrs[\"noise\"] = \"none\" where it has none either; where it has noise of its own, write \
+                     \"included\" and give the problem a [noise] table for the training pairs"
+                    .into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 impl PairOrigin for OwnPairs {

@@ -35,9 +35,9 @@ pub enum SummaryError {
     #[error("[condition.{table}] {key} = {value} is not possible: {remedy}")]
     Setting { table: &'static str, key: &'static str, value: String, remedy: &'static str },
     #[error(
-        "[condition.summary] has {levels} levels, and {axis} {size} is not divisible by {divisor}: set levels = {possible} or fewer"
+        "[condition.summary] halves its images {levels} times, and {axis} {size} is not divisible by {divisor}: set {key} = {possible} or fewer"
     )]
-    Levels { levels: usize, axis: &'static str, size: usize, divisor: usize, possible: usize },
+    Levels { levels: usize, axis: &'static str, size: usize, divisor: usize, key: &'static str, possible: usize },
 }
 
 /// The images that a summary network is built for, and the flow that it speaks to.
@@ -83,8 +83,8 @@ impl Layout {
         Ok(())
     }
 
-    /// An error unless every axis can be halved so often.
-    pub fn check_levels(&self, levels: usize) -> Result<(), SummaryError> {
+    /// An error unless every axis can be halved so often, as `key` says.
+    pub fn check_levels(&self, levels: usize, key: &'static str) -> Result<(), SummaryError> {
         if levels < self.scales {
             let remedy = "give at least as many levels as the flow has scales, or 0 for as many as make sense";
             return Err(SummaryError::Setting { table: "summary", key: "levels", value: levels.to_string(), remedy });
@@ -92,8 +92,9 @@ impl Layout {
         let divisor = u32::try_from(levels).ok().and_then(|levels| 1usize.checked_shl(levels)).unwrap_or(0);
         for (axis, &size) in ["depth", "height", "width"].into_iter().zip(&self.extents) {
             if size > 1 && (divisor == 0 || !size.is_multiple_of(divisor)) {
-                let possible = size.trailing_zeros() as usize;
-                return Err(SummaryError::Levels { levels, axis, size, divisor, possible });
+                let halvings = self.extents.iter().filter(|&&size| size > 1).map(|size| size.trailing_zeros() as usize);
+                let possible = halvings.min().unwrap_or(0);
+                return Err(SummaryError::Levels { levels, axis, size, divisor, key, possible });
             }
         }
         Ok(())

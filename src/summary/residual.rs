@@ -46,7 +46,7 @@ impl ResidualConfig {
     /// Settings that make no network, and more scales than the image can be halved.
     pub fn init(&self, layout: &Layout, rng: &mut ChaCha8Rng, device: &Device) -> Result<Residual, SummaryError> {
         layout.check(&[("features", self.features), ("channels", self.channels), ("blocks", self.blocks)])?;
-        layout.check_levels(layout.scales)?;
+        layout.check_levels(layout.scales, "[network] scales")?;
         let style = Style { activation: self.activation, norm: self.norm, border: self.border, axes: layout.axes };
         let squeeze = Squeeze::new(Squeezer::Haar, layout.axes);
         let group = squeeze.factor();

@@ -57,7 +57,7 @@ impl UNetConfig {
             levels => levels,
         };
         layout.check(&[("features", self.features), ("channels", self.channels), ("blocks", self.blocks)])?;
-        layout.check_levels(levels)?;
+        layout.check_levels(levels, "levels")?;
         let style = Style { activation: self.activation, norm: self.norm, border: self.border, axes: layout.axes };
         let squeeze = Squeeze::new(Squeezer::Haar, layout.axes);
         let group = squeeze.factor();

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::io::folder::{self, Unfinished};
-use crate::model::{Model, host, tensors_from_bytes, tensors_to_bytes};
+use crate::model::{Fitted, Model, host, tensors_from_bytes, tensors_to_bytes};
 use crate::train::TrainError;
 use crate::train::log::Since;
 use crate::train::optimiser::Moments;
@@ -29,6 +29,8 @@ pub struct Progress {
     pub since_best: u64,
     /// What the next entry of the log averages.
     pub since_entry: Since,
+    /// What the model took from its first pairs.
+    pub fitted: Fitted,
 }
 
 /// Everything a run needs to go on.

@@ -25,6 +25,10 @@ pub enum TrainError {
     Step { step: u64, source: ModelError, kept: String },
     #[error("{path}: {what}; delete the folder to train from the start", path = path.display())]
     Checkpoint { path: PathBuf, what: String },
+    #[error(
+        "{path}: it was begun with other pairs: mean and deviation of the first are not what they were; put them back, or give --out another folder", path = path.display()
+    )]
+    OtherPairs { path: PathBuf },
     #[error("step {step}: no batch: {source}")]
     Batch { step: u64, source: BatchError },
     #[error("a worker thread stopped without a word; run the command again: it goes on from the last checkpoint")]

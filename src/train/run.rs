@@ -75,14 +75,18 @@ pub struct Task {
 /// average of the weights; the best of all validations becomes the model.
 ///
 /// # Errors
-/// Data that cannot be read, a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
+/// Data that cannot be read, or is other than that of the checkpoint; a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
 pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
     let Task { model: fresh, batches, validation, training, plan } = task;
     training.validate()?;
     io::create_folder(run)?;
     let checkpoint = run.join("checkpoint");
     let mut state = if folder::exists(&checkpoint) {
-        State::resume(Checkpoint::load(&checkpoint, &fresh, device)?, &training)
+        let kept = Checkpoint::load(&checkpoint, &fresh, device)?;
+        if !kept.progress.fitted.agrees_with(&fresh.fitted()) {
+            return Err(TrainError::OtherPairs { path: checkpoint });
+        }
+        State::resume(kept, &training)
     } else {
         State::start(fresh, &training)
     };
@@ -188,7 +192,8 @@ struct State {
 
 impl State {
     fn start(model: Model, training: &Training) -> Self {
-        let progress = Progress { step: 0, best: None, since_best: 0, since_entry: Since::default() };
+        let since_entry = Since::default();
+        let progress = Progress { step: 0, best: None, since_best: 0, since_entry, fitted: model.fitted() };
         let optimiser = Optimiser::new(training);
         Self { average: model.clone(), best: model.clone(), model, optimiser, progress }
     }

@@ -22,14 +22,31 @@ fn a_simulated_problem_is_checked_and_nothing_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let path = problem(dir.path(), &[("source = \"on-the-fly\"", "source = \"stored\"")]);
     let said = check(&path, dir.path());
-    says(&said, &["x [1, 8, 8]", "512 simulated", "dB", "time  ", "102 stored pairs", "for 40 steps", "disk  "]);
+    says(
+        &said,
+        &[
+            "x [1, 8, 8]",
+            "512 simulated",
+            "dB",
+            "time  ",
+            "102 stored pairs",
+            "for 40 steps",
+            "to judge them",
+            "disk  ",
+            "quick can be built",
+        ],
+    );
     if cfg!(target_os = "linux") {
-        says(&said, &["memory  ", "MiB at most"]);
+        says(&said, &["memory  ", "MiB at most while training"]);
     }
     says(&said, &["nothing to object to"]);
     assert!(std::fs::read_dir(dir.path()).unwrap().flatten().count() == 2, "problem and picture");
     let wrong = problem(dir.path(), &[("batch = 8", "batch = 0")]);
     says(&fail(&["check", text(&wrong)]), &["training.batch = 0"]);
+    // What can be read at another size may not be built there.
+    let odd = "[full.prior]\nshape = [8, 9]\n[quick.training]";
+    let wrong = problem(dir.path(), &[("[quick.training]", odd)]);
+    says(&fail(&["check", text(&wrong)]), &["\"full\"", "width 9", "divisible by 2"]);
     // Without -o the picture lies beside the runs.
     let path = problem(dir.path(), &[]);
     let output = posteria().args(["check", text(&path), "--quick"]).current_dir(dir.path()).output().unwrap();
@@ -91,6 +108,11 @@ fn a_new_problem_is_one_that_check_has_nothing_against() {
     assert!(std::fs::read_to_string(own.join("problem.toml")).unwrap().contains("training = \"a.h5\""));
     says(&check(&own, dir.path()), &["720 of 720", "90 for validation and 90 for the test", "checked"]);
 
+    let vessels = dir.path().join("vessels");
+    let sensors = ["--template", "photoacoustic", "--shape", "16,16", "--sensors", "circle", "--noise", "0.02"];
+    succeed(&[&["new", text(&vessels)], &sensors[..]].concat());
+    says(&check(&vessels, dir.path()), &["problem   vessels: x [1, 16, 16], y [1, ", "nothing to object to"]);
+
     // Nobody is there to be asked.
     let refuse = |arguments: &[&str], parts: &[&str]| says(&fail(&[&["new"], arguments].concat()), parts);
     let other = dir.path().join("other");
@@ -106,5 +128,35 @@ fn a_new_problem_is_one_that_check_has_nothing_against() {
     refuse(&[&[text(&other)], &options[..], &["--pairs", "a.h5"]].concat(), &["--pairs is for"]);
     let negative = ["--template", "operator", "--shape", "8,8", "--operator", "identity", "--noise=-1"];
     refuse(&[&[text(&other)], &negative[..]].concat(), &["noise.sigma = -1"]);
+    refuse(&[&[text(&other)], &options[..], &["--sensors", "line"]].concat(), &["--sensors is for"]);
+    let four = ["--template", "operator", "--shape", "8,8,8,8", "--operator", "identity", "--noise", "0.1"];
+    refuse(&[&[text(&other)], &four[..]].concat(), &["shape", "[8, 8, 8, 8]"]);
     assert!(!other.exists());
+}
+
+/// Whatever shapes the pairs have, what `new` writes for them is a problem that can be trained.
+#[test]
+fn a_new_problem_fits_the_shapes_of_its_pairs() {
+    for (x, y, source, padded) in [
+        (&[1, 16, 16][..], &[3, 16, 16][..], "observation", None),
+        (&[1, 16, 16], &[1, 40, 12], "reduced", None),
+        (&[2, 16, 16], &[12], "reduced", None),
+        (&[1, 17, 15], &[1, 17, 15], "observation", Some("[18, 16]")),
+        (&[1, 33, 33], &[1, 50, 7], "reduced", Some("[36, 36]")),
+        (&[1, 8, 9, 8], &[1, 8, 9, 8], "observation", Some("[8, 10, 8]")),
+        (&[1, 40], &[2, 100], "reduced", None),
+        (&[5], &[3, 64], "reduced", None),
+        (&[2], &[7], "observation", None),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let samples = |shape: &[usize]| numbers(&[&[60], shape].concat());
+        bare(&dir.path().join("pairs.h5"), &[("x", samples(x)), ("y", samples(y))]);
+        let folder = dir.path().join("new");
+        succeed(&["new", text(&folder), "--template", "own", "--pairs", text(&dir.path().join("pairs.h5"))]);
+        let written = std::fs::read_to_string(folder.join("problem.toml")).unwrap();
+        assert!(written.contains(&format!("\nsources = [\"{source}\"]")), "{x:?} {y:?}: {written}");
+        let padding = written.lines().find_map(|line| line.strip_prefix("padded = "));
+        assert_eq!(padding.map(|line| line.split(" #").next().unwrap()), padded, "{x:?}");
+        says(&check(&folder, dir.path()), &[&format!("x {x:?}, y {y:?}"), "checked"]);
+    }
 }

@@ -93,3 +93,101 @@ fn a_second_interrupt_ends_the_program_at_once() {
     assert!(said.contains("press Ctrl-C again") && !said.contains("what was finished is kept"), "{said}");
     assert!(!out.join("checkpoint").exists());
 }
+
+/// Sends a signal and waits for the end; how it ended, and after how long.
+#[cfg(unix)]
+fn ended_by(signal: &str, mut child: std::process::Child) -> (Option<i32>, Duration) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let elapsed = start.elapsed();
+    let _ = child.kill();
+    (child.wait().unwrap().code(), elapsed)
+}
+
+/// Where nothing can be lost the first signal ends the program, and its scratch with it.
+#[cfg(unix)]
+#[test]
+fn a_check_ends_at_once_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    // One step of this takes many seconds.
+    let slow = [("batch = 8", "batch = 2048"), ("shape = [8, 8]", "shape = [64, 64]"), ("hidden = 8", "hidden = 64")];
+    let (path, scratch) = (problem(dir.path(), &slow), dir.path().join("scratch"));
+    for signal in ["-INT", "-TERM"] {
+        std::fs::create_dir(&scratch).unwrap();
+        let child = Command::new(posteria().get_program())
+            .args(["check", text(&path), "-o", text(&dir.path().join("picture.png"))])
+            .env("TMPDIR", &scratch)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        let is_empty = || std::fs::read_dir(&scratch).unwrap().next().is_none();
+        while is_empty() && start.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!is_empty(), "the check never began to measure");
+        std::thread::sleep(Duration::from_millis(300));
+        let (code, elapsed) = ended_by(signal, child);
+        assert!(code == Some(130) && elapsed < Duration::from_secs(5), "{signal}: {code:?} after {elapsed:?}");
+        assert!(is_empty(), "{signal}: the scratch is left");
+        std::fs::remove_dir(&scratch).unwrap();
+    }
+}
+
+/// A pipe that nobody writes to, where a file should be.
+#[cfg(unix)]
+#[test]
+fn a_command_that_waits_for_a_file_can_be_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.npy");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (command, signal) in [("inspect", "-INT"), ("plot", "-TERM")] {
+        let child = Command::new(posteria().get_program())
+            .args([command, text(&pipe)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        let (code, elapsed) = ended_by(signal, child);
+        assert!(code == Some(130) && elapsed < Duration::from_secs(5), "{command}: {code:?} after {elapsed:?}");
+    }
+}
+
+/// `new` asks in a terminal; there Ctrl-C is a byte that the terminal makes a signal of.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_question_is_answered_by_an_interrupt() {
+    use std::io::{Read, Write};
+    let dir = tempfile::tempdir().unwrap();
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: there is no `script` (util-linux) to make a terminal");
+        return;
+    }
+    let command = format!("exec {} new", posteria().get_program().to_str().unwrap());
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+        .current_dir(dir.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut seen, mut byte) = (String::new(), [0]);
+    while !seen.ends_with("]: ") && screen.read(&mut byte).unwrap() == 1 {
+        seen.push(char::from(byte[0]));
+    }
+    assert!(seen.contains("folder of the problem"), "{seen}");
+    keyboard.write_all(b"\x03").unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let elapsed = start.elapsed();
+    let _ = child.kill();
+    assert_eq!((child.wait().unwrap().code(), elapsed < Duration::from_secs(5)), (Some(130), true), "{elapsed:?}");
+}

@@ -176,6 +176,87 @@ fn noise_is_added_where_y_says_that_it_has_none() {
     succeed(&["train", text(&path), "--out", text(&dir.path().join("trained"))]);
 }
 
+/// A path is not what lies behind it: a run goes on with the files it was begun with, or not at all.
+#[test]
+fn files_that_were_changed_since_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pairs.h5");
+    let write = |factor: f32| {
+        let pairs = numbers(&[60, 1, 8, 8]);
+        bare(&file, &[("x", pairs.clone()), ("y", pairs.mapv(|v| factor * v))]);
+    };
+    let known = dir.path().join("known.h5");
+    let mut fixed = ArrayD::from_elem(IxDyn(&[1, 8, 8]), f32::NAN);
+    bare(&known, &[("fixed", fixed.clone())]);
+    let path = problem(dir.path(), &[("\n[network]", "\n[unknown]\nfixed = \"known.h5:/fixed\"\n\n[network]")]);
+    let run = dir.path().join("run");
+    let arguments = |command| [command, text(&path), "--out", text(&run)];
+    write(1.0);
+    succeed(&arguments("train"));
+    let copy = std::fs::read(&file).unwrap();
+    write(1.5);
+    for command in ["train", "simulate", "run"] {
+        let message = fail(&arguments(command));
+        for part in [text(&run), "other files", "pairs.training", "put it back", "--out"] {
+            assert!(message.contains(part), "no {part:?} in {message}");
+        }
+        assert!(!message.contains("unknown.fixed"), "{message}");
+    }
+    // The model is what it was; put back, by whatever program and at whatever time, the file is the same.
+    succeed(&["diagnose", text(&run)]);
+    std::fs::write(&file, copy).unwrap();
+    succeed(&arguments("run"));
+    fixed[[0, 3, 3]] = 0.5;
+    bare(&known, &[("fixed", fixed)]);
+    let message = fail(&arguments("run"));
+    assert!(message.contains("unknown.fixed") && !message.contains("pairs.training"), "{message}");
+}
+
+/// (what training files say of their noise, whether noise is added, what test files say) and whether they go together.
+#[test]
+fn a_set_has_noise_as_the_training_pairs_have_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, tag: Option<&str>| {
+        let path = dir.path().join(name);
+        let file = hdf5::File::create(&path).unwrap();
+        file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("x").unwrap();
+        let y = file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("y").unwrap();
+        if let Some(tag) = tag {
+            let text: hdf5::types::VarLenUnicode = tag.parse().unwrap();
+            y.new_attr::<hdf5::types::VarLenUnicode>().create("noise").unwrap().write_scalar(&text).unwrap();
+        }
+        path
+    };
+    for (training, added, other, fits) in [
+        (None, false, None, true),
+        (None, false, Some("included"), true),
+        (None, false, Some("none"), false),
+        (Some("included"), false, Some("none"), false),
+        (Some("none"), false, Some("none"), true),
+        (Some("none"), false, Some("included"), false),
+        (Some("none"), true, Some("none"), true),
+        (Some("none"), true, Some("included"), true),
+        (Some("none"), true, None, false),
+    ] {
+        for set in ["test", "validation"] {
+            let paths = [write("pairs.h5", training), write("other.h5", other)];
+            let named = format!("\"pairs.h5\"\n{set} = \"other.h5\"");
+            let noise = if added { "\n[noise]\nsigma = 0.5\n\n[network]" } else { "\n[network]" };
+            let path = problem(dir.path(), &[("\"pairs.h5\"", &named), ("\n[network]", noise)]);
+            let problem = posteria::problem::Problem::read(&path, posteria::problem::Size::Plain).unwrap();
+            match (posteria::problem::Experiment::new(problem), fits) {
+                (Ok(_), true) => {}
+                (Err(error), false) => {
+                    let error = error.to_string();
+                    let parts = paths.iter().map(|path| text(path)).chain(["noise"]);
+                    parts.for_each(|part| assert!(error.contains(part), "no {part:?} in {error}"));
+                }
+                (found, _) => panic!("{training:?} {added} {set} {other:?}: {:?}", found.err().map(|e| e.to_string())),
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_or_wrong_in_such_files_is_named() {
     let dir = tempfile::tempdir().unwrap();

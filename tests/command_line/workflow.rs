@@ -1,6 +1,6 @@
 //! From one problem file to everything a run leaves, and the commands on their own.
 
-use crate::{posteria, problem, succeed, text};
+use crate::{fail, posteria, problem, succeed, text};
 use ndarray::{ArrayD, Axis, IxDyn, s};
 use posteria::io::volume;
 use std::collections::BTreeMap;
@@ -75,10 +75,31 @@ fn what_an_observation_is_worth_is_measured_against_shuffled_ones() {
     succeed(&["train", text(&problem), "--shuffled", "--out", text(&run)]);
     assert!(weights == std::fs::read(run.join("model/model.safetensors")).unwrap());
     assert!(weights != std::fs::read(run.join("shuffled/model/model.safetensors")).unwrap());
+    // It is a run of its own, to be watched and drawn.
+    let shuffled = run.join("shuffled");
+    let watched = posteria().args(["watch", text(&shuffled)]).output().unwrap();
+    assert!(watched.status.success() && String::from_utf8_lossy(&watched.stdout).contains("step 150/150"));
+    succeed(&["plot", text(&shuffled)]);
+    let inspected = succeed(&["inspect", text(&run)]);
+    assert_eq!(inspected.matches("log of 15 entries").count(), 2, "{inspected}");
     let after = succeed(&["run", text(&problem), "--out", text(&run)]);
+    assert!(run.join("figures/training-shuffled.svg").exists());
     let line = after.lines().find(|line| line.starts_with("nll_gain_over_shuffled")).expect(&after);
     let gain: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(gain > 0.1, "{line}");
+}
+
+/// Of one pair there is no other whose observation it could get.
+#[test]
+fn a_single_pair_cannot_be_shuffled() {
+    let dir = tempfile::tempdir().unwrap();
+    for (key, from, to) in
+        [("batch", "batch = 8", "batch = 1"), ("validation_pairs", "validation_pairs = 16", "validation_pairs = 1")]
+    {
+        let path = problem(dir.path(), &[(from, to), ("steps = 40", "steps = 40\nlanes = 1")]);
+        let error = fail(&["train", text(&path), "--shuffled", "--out", text(&dir.path().join(key))]);
+        assert!(error.contains(&format!("training.{key} = 1")) && error.contains("another pair"), "{error}");
+    }
 }
 
 #[test]

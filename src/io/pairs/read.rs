@@ -25,6 +25,7 @@ pub struct Pairs {
     x_shape: Vec<usize>,
     y_shape: Vec<usize>,
     info: PairsInfo,
+    states_noise: bool,
     /// Open shards, the least recently opened first.
     open: Mutex<VecDeque<(usize, Arc<Open>)>>,
 }
@@ -54,6 +55,7 @@ impl Pairs {
             x_shape: Vec::new(),
             y_shape: Vec::new(),
             info: PairsInfo::default(),
+            states_noise: true,
             open: Mutex::new(VecDeque::new()),
         };
         for (path, seal) in paths.into_iter().zip(seals) {
@@ -88,6 +90,11 @@ impl Pairs {
     /// Whether y is free of noise, which is then to be added afresh at every use.
     pub fn clean(&self) -> bool {
         self.info.noise == NoiseTag::None
+    }
+
+    /// Whether every file says that its y has noise. What says nothing is taken to have it, and may be a mistake.
+    pub fn states_noise(&self) -> bool {
+        self.states_noise
     }
 
     /// Units, axes, provenance: those of the first shard.
@@ -196,6 +203,7 @@ impl Pairs {
             self.y_shape = shard.y.row_shape().to_vec();
             self.info = info;
         }
+        self.states_noise &= shard.y.text("noise").as_deref() == Some(NoiseTag::Included.name());
         let end = self.len() + shard.x.len();
         let open = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
         if open.len() < OPEN_SHARDS {
