@@ -7,7 +7,7 @@ use posteria::io::{self, IoError, Pairs, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
-use posteria::uq::UqError;
+use posteria::uq::{Cells, UqError};
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
 use posteria::uq::shuffled;
 use posteria::uq::verdict::Diagnostics;
@@ -20,11 +20,13 @@ use super::{Ended, Result, interrupt, output};
 
 /// Draws of a file that are read at a time.
 const SLAB: usize = 64;
+/// The dataset that says which cells of an image are known.
+const FIXED: &str = "fixed";
 
 /// Judge posteriors: calibration, coverage, scores, and the distance from the exact posterior where it is known.
 ///
 /// Of a run: its model, by its test pairs; writes RUN/diagnostics.json and RUN/calibration.json. Of a file: any draws in it
-/// (`samples`, `[observation, draw, …]`) against the `truth`.
+/// (`samples`, `[observation, draw, …]`) against the `truth`, in the cells where `fixed` is NaN where there is such an array.
 #[derive(Args)]
 pub struct Diagnose {
     /// The folder of a run, or an HDF5 file with samples and truth.
@@ -155,14 +157,31 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
             truth.shape()
         );
     }
+    let cells = cells(&source, truth.row_shape())?;
     let pairs = (0..count).map(|i| {
         let image = truth.rows(i..i + 1)?;
         io::finite_or_error(image.view(), truth.place())?;
         let truth = image.index_axis_move(Axis(0), 0);
         Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
     });
-    let diagnosis = diagnose_draws(pairs, draws, 0, &samples.text("units").unwrap_or_default())?;
+    let diagnosis = diagnose_draws(pairs, &cells, draws, 0, &samples.text("units").unwrap_or_default())?;
     tell(&verdict(&diagnosis, &Evaluation::default()), output)
+}
+
+/// The cells of an image that the draws of a file infer.
+fn cells(source: &Source, image: &[usize]) -> anyhow::Result<Cells> {
+    if !source.has(FIXED) {
+        return Ok(Cells::default());
+    }
+    let fixed = source.rows(FIXED)?;
+    if fixed.shape() != image {
+        bail!(
+            "{}:/{FIXED} has shape {:?}, but one image has {image:?}: give the known values of one image, NaN elsewhere",
+            source.path().display(),
+            fixed.shape()
+        );
+    }
+    Ok(Cells::beside(fixed.read()?.view())?)
 }
 
 /// The draws of one observation, `[draw, …]`, slab by slab.

@@ -207,6 +207,11 @@ impl Model {
         Ok(Self { unknown: self.unknown.with_fixed(fixed)?, ..self })
     }
 
+    /// The cells of x that are known, where there are some: their values, NaN in those to be inferred.
+    pub fn fixed(&self) -> Option<&ArrayD<f32>> {
+        self.unknown.fixed()
+    }
+
     /// Every parameter with its flattened value, in the one order that is the same in every process.
     pub fn parameters(&self) -> Vec<(Parameter, Tensor<1>)> {
         let mut all = parameters(&self.flow);

@@ -147,8 +147,9 @@ impl Images {
 }
 
 /// Samples the posterior of each of the observations `range` and writes `posterior.h5`: observation, truth and its
-/// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, and the exact mean and
-/// standard deviation where there is an exact posterior.
+/// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, the exact mean and
+/// standard deviation where there is an exact posterior, and which cells of x are known to the model (`fixed`: their values,
+/// NaN in those that were inferred).
 ///
 /// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
 /// no file written, when it returns false. Returns whether the file is there.
@@ -248,6 +249,10 @@ impl PosteriorFile {
         if kept_draws > 0 {
             let shape = [&[kept_draws], model.x_shape()].concat();
             writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x))?;
+        }
+        if let Some(fixed) = model.fixed() {
+            writer.maps("fixed", model.x_shape(), &layout(&["channel"], &x, &x.unit))?;
+            writer.write("fixed", &vec![0; fixed.ndim()], fixed.view())?;
         }
         writer.describe("mean", "draws", &sampling.draws.to_string())?;
         Ok(Self { writer })

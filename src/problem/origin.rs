@@ -59,8 +59,12 @@ impl Problem {
     }
 
     /// The posterior in closed form, where it is known: a Gaussian field, white noise, and a circular convolution where the
-    /// field is periodic, any linear operator where its covariance is held as a matrix.
+    /// field is periodic, any linear operator where its covariance is held as a matrix. Not where cells of x are known:
+    /// these posteriors infer them all.
     pub fn exact(&self) -> Result<Option<Box<dyn ExactPosterior>>, ProblemError> {
+        if self.unknown.fixed.is_some() {
+            return Ok(None);
+        }
         let Origin::Simulated { prior, operator, noise } = self.origin()? else { return Ok(None) };
         match prior {
             PriorConfig::PeriodicGaussianField { shape, offset, power } => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::UqError;
+use super::cells::Cells;
 use super::diagnosis::{Measured, measure};
 use super::error::check_shape;
 use crate::operator::classical::ClassicalImage;
@@ -25,14 +26,14 @@ impl Classical {
         Classical { halves: vec![[Sums::default(); 2]; methods.len()], methods, pairs: 0 }
     }
 
-    /// More pairs, each a batch of one.
-    pub fn add(&mut self, group: &[(ArrayD<f32>, ArrayD<f32>)]) -> Result<(), UqError> {
+    /// More pairs, each a batch of one, of which these cells are judged.
+    pub fn add(&mut self, group: &[(ArrayD<f32>, ArrayD<f32>)], cells: &Cells) -> Result<(), UqError> {
         let y = super::diagnosis::joined(group.iter().map(|(_, y)| y))?;
         for (method, halves) in self.methods.iter().zip(&mut self.halves) {
             let images = method.reconstruct(y.view())?;
             for (index, ((x, _), z)) in group.iter().zip(images.outer_iter()).enumerate() {
                 check_shape("classical image", z.shape(), &x.shape()[1..])?;
-                let pixels = z.iter().zip(x).map(|(&z, &x)| [f64::from(z), f64::from(x)]);
+                let pixels = cells.of(z).zip(cells.of(x.view())).map(|(z, x)| [f64::from(z), f64::from(x)]);
                 halves[(self.pairs + index) % 2].add(pixels);
             }
         }
@@ -125,9 +126,9 @@ mod tests {
         let pairs: Vec<_> = (0..6).map(pair).collect();
         let error = |methods: Vec<Box<dyn ClassicalImage<f32>>>, count: usize| -> Result<Option<f64>, UqError> {
             let mut classical = Classical::new(methods);
-            classical.add(&pairs[..1])?;
+            classical.add(&pairs[..1], &Cells::default())?;
             if count > 1 {
-                classical.add(&pairs[1..count])?;
+                classical.add(&pairs[1..count], &Cells::default())?;
             }
             let mut metrics = BTreeMap::new();
             classical.report(&mut metrics, "Pa");

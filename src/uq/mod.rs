@@ -6,6 +6,7 @@
 //! numbers with what is accepted of them.
 
 mod against_exact;
+mod cells;
 mod classical;
 pub mod coverage;
 pub mod diagnosis;
@@ -13,11 +14,14 @@ pub mod ecdf;
 mod error;
 pub mod error_by_uncertainty;
 pub mod latent;
+mod quantities;
 pub mod ranks;
 pub mod score;
+mod seen;
 pub mod shuffled;
 pub mod verdict;
 
+pub use cells::Cells;
 pub use error::UqError;
 
 #[cfg(test)]

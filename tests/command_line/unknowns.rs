@@ -35,13 +35,14 @@ fn bounds_known_cells_and_padding_go_all_the_way_to_the_draws() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), speeds(60));
     let run = dir.path().join("run");
-    let path = problem(dir.path(), &[UNKNOWN]);
+    let all = [("observations = 2", "observations = 6"), ("kept_draws = 5", "kept_draws = 24")];
+    let path = problem(dir.path(), &[&[UNKNOWN][..], &all].concat());
     succeed(&["train", text(&path), "--out", text(&run)]);
     // The model is whole without the file.
     std::fs::remove_file(dir.path().join("known.h5")).unwrap();
     succeed(&["sample", text(&run)]);
     let draws = volume::read(&format!("{}:/samples", run.join("posterior.h5").display())).unwrap();
-    assert_eq!(draws.shape(), [2, 5, 1, 9, 10]);
+    assert_eq!(draws.shape(), [6, 24, 1, 9, 10]);
     for (index, &value) in draws.indexed_iter() {
         assert!(value > 1400.0, "{value} at {index:?}");
         assert_eq!(value == 1500.0, index[3] == 0, "{value} at {index:?}");
@@ -49,6 +50,16 @@ fn bounds_known_cells_and_padding_go_all_the_way_to_the_draws() {
     let printed = succeed(&["diagnose", text(&run)]);
     assert!(printed.contains("nll_nats_per_dim") && printed.contains("latent_norm"), "{printed}");
     succeed(&["plot", text(&run)]);
+    // The file of the same draws says which cells are known, and is judged alike.
+    let of_file = succeed(&["diagnose", text(&run.join("posterior.h5"))]);
+    let number = |printed: &str, name: &str| {
+        let line = printed.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok())
+    };
+    for name in ["coverage_50", "coverage_90", "rmse_mean", "mean_standard_deviation", "ence"] {
+        let [a, b] = [&printed, &of_file].map(|text| number(text, name).expect(text));
+        assert!(a.is_finite() && (a - b).abs() <= 2e-5 * a.abs(), "{name}: {a} {b}");
+    }
 }
 
 #[test]
