@@ -3,14 +3,15 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
-use posteria::io::{self, IoError, Pairs, Rows, Source};
+use posteria::io::{self, IoError, Pairs, Quantity, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
-use posteria::uq::{Cells, UqError};
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
+use posteria::uq::scale::Scale;
 use posteria::uq::shuffled;
 use posteria::uq::verdict::Diagnostics;
+use posteria::uq::{Cells, UqError};
 
 use super::device::DeviceArgument;
 use super::progress::Progress;
@@ -128,7 +129,7 @@ fn judge(
     {
         let model = Model::load(&without.model(), trained.model.device())?;
         let nll = shuffled::nll_nats_per_dim(&model, &pairs, judging.pairs)?;
-        measure(&mut diagnosis.metrics, "nll_gain_over_shuffled", nll - own, "nat");
+        measure(&mut diagnosis.metrics, GAIN, nll - own, "nat");
     }
     Ok(Some(diagnosis))
 }
@@ -158,13 +159,19 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         );
     }
     let cells = cells(&source, truth.row_shape())?;
-    let pairs = (0..count).map(|i| {
+    let image = |i: usize| {
         let image = truth.rows(i..i + 1)?;
         io::finite_or_error(image.view(), truth.place())?;
-        let truth = image.index_axis_move(Axis(0), 0);
-        Ok::<_, anyhow::Error>((truth, slabs(&samples, i, draw_axis, draws)))
-    });
-    let diagnosis = diagnose_draws(pairs, &cells, draws, 0, &samples.text("units").unwrap_or_default())?;
+        Ok::<_, anyhow::Error>(image.index_axis_move(Axis(0), 0))
+    };
+    let quantity = Quantity::of(&samples, 0);
+    let (named, channels) = (quantity.channels.len(), truth.row_shape().first().copied().unwrap_or(1));
+    if named > 0 && named != channels {
+        bail!("{}: channel_names has {named} entries, the images have {channels} channels", samples.place());
+    }
+    let scale = Scale::of(&quantity, (0..count).map(image))?;
+    let pairs = (0..count).map(|i| Ok::<_, anyhow::Error>((image(i)?, slabs(&samples, i, draw_axis, draws))));
+    let diagnosis = diagnose_draws(pairs, &cells, draws, 0, &scale)?;
     tell(&verdict(&diagnosis, &Evaluation::default()), output)
 }
 
@@ -201,6 +208,9 @@ fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterat
     })
 }
 
+/// What a model has learned from observations.
+const GAIN: &str = "nll_gain_over_shuffled";
+
 /// The numbers and what the problem accepts of them. A metric that the problem names and nobody measured fails.
 fn verdict(diagnosis: &Diagnosis, evaluation: &Evaluation) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
@@ -208,7 +218,9 @@ fn verdict(diagnosis: &Diagnosis, evaluation: &Evaluation) -> Diagnostics {
     for (name, measured) in &diagnosis.metrics {
         diagnostics.judge(name, measured.value, &measured.unit, accept(name));
     }
-    for name in evaluation.accept.keys().filter(|name| !diagnosis.metrics.contains_key(*name)) {
+    // Without a shuffled training there is nothing to compare with, and nothing to judge.
+    let unmeasured = |name: &&String| !diagnosis.metrics.contains_key(*name) && *name != GAIN;
+    for name in evaluation.accept.keys().filter(unmeasured) {
         diagnostics.judge(name, f64::NAN, "1", accept(name));
     }
     diagnostics

@@ -91,7 +91,7 @@ pub fn run(folder: &RunFolder) -> Result {
         let judged = ranks.first().map_or(0, |quantity| quantity.ranks.len());
         let bands = Bands::new(judged, draws, BAND, &mut stream(problem.seed, Purpose::Diagnostic, 1))?;
         let ranks: Vec<(String, Vec<u32>)> = ranks.into_iter().map(|q| (q.quantity, q.ranks)).collect();
-        let unit = pairs.as_ref().map_or("", |pairs| &pairs.info().x.unit);
+        let unit = pairs.as_ref().map_or("", |pairs| pairs.info().x.common_unit());
         sections.push((
             "Calibration".to_string(),
             vec![

@@ -251,7 +251,7 @@ impl PosteriorFile {
             writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x))?;
         }
         if let Some(fixed) = model.fixed() {
-            writer.maps("fixed", model.x_shape(), &layout(&["channel"], &x, &x.unit))?;
+            writer.maps("fixed", model.x_shape(), &layout(&["channel"], &x))?;
             writer.write("fixed", &vec![0; fixed.ndim()], fixed.view())?;
         }
         writer.describe("mean", "draws", &sampling.draws.to_string())?;

@@ -6,6 +6,7 @@ use super::UqError;
 use super::cells::Cells;
 use super::diagnosis::{Measured, measure};
 use super::error::check_shape;
+use super::scale::Scale;
 use crate::operator::classical::ClassicalImage;
 use ndarray::ArrayD;
 
@@ -27,12 +28,13 @@ impl Classical {
     }
 
     /// More pairs, each a batch of one, of which these cells are judged.
-    pub fn add(&mut self, group: &[(ArrayD<f32>, ArrayD<f32>)], cells: &Cells) -> Result<(), UqError> {
+    pub fn add(&mut self, group: &[(ArrayD<f32>, ArrayD<f32>)], cells: &Cells, scale: &Scale) -> Result<(), UqError> {
         let y = super::diagnosis::joined(group.iter().map(|(_, y)| y))?;
         for (method, halves) in self.methods.iter().zip(&mut self.halves) {
-            let images = method.reconstruct(y.view())?;
+            let images = scale.apply(method.reconstruct(y.view())?);
             for (index, ((x, _), z)) in group.iter().zip(images.outer_iter()).enumerate() {
                 check_shape("classical image", z.shape(), &x.shape()[1..])?;
+                let x = scale.apply(x.clone());
                 let pixels = cells.of(z).zip(cells.of(x.view())).map(|(z, x)| [f64::from(z), f64::from(x)]);
                 halves[(self.pairs + index) % 2].add(pixels);
             }
@@ -126,9 +128,9 @@ mod tests {
         let pairs: Vec<_> = (0..6).map(pair).collect();
         let error = |methods: Vec<Box<dyn ClassicalImage<f32>>>, count: usize| -> Result<Option<f64>, UqError> {
             let mut classical = Classical::new(methods);
-            classical.add(&pairs[..1], &Cells::default())?;
+            classical.add(&pairs[..1], &Cells::default(), &Scale::one_unit("Pa"))?;
             if count > 1 {
-                classical.add(&pairs[1..count], &Cells::default())?;
+                classical.add(&pairs[1..count], &Cells::default(), &Scale::one_unit("Pa"))?;
             }
             let mut metrics = BTreeMap::new();
             classical.report(&mut metrics, "Pa");

@@ -10,6 +10,7 @@ use super::coverage::Coverage;
 use super::error_by_uncertainty::Bin;
 use super::latent::norm_test;
 use super::quantities::{Quantities, misfit};
+use super::scale::Scale;
 use super::seen::{Image, Seen};
 use crate::model::Model;
 use crate::posterior::amortized::{Observation, Observations};
@@ -19,7 +20,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 /// Every metric there is, and what it means.
-pub const METRICS: [(&str, &str); 15] = [
+pub const METRICS: [(&str, &str); 16] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
@@ -46,6 +47,10 @@ pub const METRICS: [(&str, &str); 15] = [
     (
         "rmse_best_classical",
         "Root-mean-square error of the best classical method on the same observations: the Wiener filter where that is the exact mean, else the best of those without a prior, scale and offset fitted.",
+    ),
+    (
+        "rmse_over_classical",
+        "rmse_mean divided by rmse_best_classical: below one, the posterior mean is the better image.",
     ),
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
     ("mean_relative_error", "Distance of the posterior mean from the exact mean, relative to its size."),
@@ -112,6 +117,9 @@ pub struct QuantityRanks {
 /// Judges a model by the first pairs of `pairs`, whose truth is known, and against the exact posterior where there is one,
 /// else against classical methods where there is an operator. Cells of x that the model knows are not judged.
 ///
+/// Where channels have units of their own, each is divided by the standard deviation of its truths before errors in
+/// them are added up.
+///
 /// `progress` is told how many draws were made; the work is given up when it returns false, and nothing is returned.
 pub fn diagnose_model(
     model: &Model,
@@ -121,6 +129,7 @@ pub fn diagnose_model(
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Option<Diagnosis>, UqError> {
     let count = judging.pairs.min(pairs.count());
+    let scale = Scale::of(&model.x(), (0..count).map(|i| known(pairs, i).map(|(x, _)| x.index_axis_move(Axis(0), 0))))?;
     let cells = model.fixed().map_or(Ok(Cells::default()), |fixed| Cells::beside(fixed.view()))?;
     let quantities = Quantities::new(&cells, model.x_shape());
     let mut seen = Seen::new(&cells, judging.draws as u32, judging.seed)?;
@@ -134,8 +143,9 @@ pub fn diagnose_model(
         (None, Some(operator)) => Some(Classical::new(operator.classical_images(model.x_shape())?)),
         _ => None,
     };
-    let scalars = |images: ArrayViewD<f32>, log_prob: &[f64], y: &ArrayD<f32>| {
-        let mut values = quantities.of(images.view());
+    // Of images in their units and scaled: an operator takes the former.
+    let scalars = |images: ArrayViewD<f32>, scaled: ArrayViewD<f32>, log_prob: &[f64], y: &ArrayD<f32>| {
+        let mut values = quantities.of(scaled);
         values.push(("log_density".into(), log_prob.to_vec()));
         if let Some(operator) = &operator {
             values.push(("misfit".into(), misfit(operator.as_ref(), images, y.view())?));
@@ -148,16 +158,18 @@ pub fn diagnose_model(
             (first..(first + PAIRS_AT_ONCE).min(count)).map(|i| known(pairs, i)).collect::<Result<Vec<_>, _>>()?;
         let log_prob = densities.add(model, &group)?;
         if let Some(classical) = &mut classical {
-            classical.add(&group, &cells)?;
+            classical.add(&group, &cells, &scale)?;
         }
         for ((x, y), (index, log_prob)) in group.iter().zip((first..).zip(log_prob)) {
-            let truth = x.index_axis(Axis(0), 0);
-            let mut image = Image::new(truth, scalars(x.view(), &[log_prob], y)?);
+            let scaled = scale.apply(x.clone());
+            let mut image =
+                Image::new(scaled.index_axis(Axis(0), 0), scalars(x.view(), scaled.view(), &[log_prob], y)?);
             let (sampler, mut rng) = (model.sampler(y)?, stream(judging.seed, Purpose::Latent, index as u64));
             while image.moments.count() < judging.draws as u64 {
                 let rest = judging.draws - image.moments.count() as usize;
                 let draws = sampler.draw(judging.at_once.min(rest), &mut rng)?;
-                image.add(draws.x.view(), scalars(draws.x.view(), &draws.log_prob, y)?)?;
+                let scaled = scale.apply(draws.x.clone());
+                image.add(scaled.view(), scalars(draws.x.view(), scaled.view(), &draws.log_prob, y)?)?;
                 done += draws.log_prob.len();
                 if !progress(done) {
                     return Ok(None);
@@ -169,25 +181,29 @@ pub fn diagnose_model(
             seen.add(image)?;
         }
     }
-    let mut diagnosis = seen.finish(&model.x().unit)?;
+    let mut diagnosis = seen.finish(scale.unit())?;
     densities.report(&mut diagnosis.metrics)?;
     if let Some(against) = against {
-        against.report(&mut diagnosis.metrics, &model.x().unit);
+        against.report(&mut diagnosis.metrics, scale.unit());
     }
     if let Some(classical) = classical {
-        classical.report(&mut diagnosis.metrics, &model.x().unit);
+        classical.report(&mut diagnosis.metrics, scale.unit());
+    }
+    let error = |name: &str| diagnosis.metrics.get(name).map(|measured| measured.value);
+    if let (Some(mean), Some(classical)) = (error("rmse_mean"), error("rmse_best_classical")) {
+        measure(&mut diagnosis.metrics, "rmse_over_classical", mean / classical, "1");
     }
     Ok(Some(diagnosis))
 }
 
 /// Judges draws of any origin: for each pair, the truth `[channel, axes…]` and its draws `[draw, channel, axes…]` in
-/// slabs. Only `cells` are judged; `unit` is that of the images.
+/// slabs. Only `cells` are judged, in the units of `scale`.
 pub fn diagnose_draws<S, E>(
     pairs: impl IntoIterator<Item = Result<(ArrayD<f32>, S), E>>,
     cells: &Cells,
     draws: usize,
     seed: u64,
-    unit: &str,
+    scale: &Scale,
 ) -> Result<Diagnosis, E>
 where
     S: IntoIterator<Item = Result<ArrayD<f32>, E>>,
@@ -197,14 +213,15 @@ where
     for pair in pairs {
         let (truth, slabs) = pair?;
         let quantities = Quantities::new(cells, truth.shape());
-        let mut image = Image::new(truth.view(), quantities.of(truth.view().insert_axis(Axis(0))));
+        let truth = scale.apply(truth.insert_axis(Axis(0)));
+        let mut image = Image::new(truth.index_axis(Axis(0), 0), quantities.of(truth.view()));
         for slab in slabs {
-            let slab = slab?;
+            let slab = scale.apply(slab?);
             image.add(slab.view(), quantities.of(slab.view()))?;
         }
         seen.add(image)?;
     }
-    Ok(seen.finish(unit)?)
+    Ok(seen.finish(scale.unit())?)
 }
 
 pub(super) fn known(pairs: &dyn Observations, index: usize) -> Result<(ArrayD<f32>, ArrayD<f32>), UqError> {

@@ -16,6 +16,7 @@ pub mod error_by_uncertainty;
 pub mod latent;
 mod quantities;
 pub mod ranks;
+pub mod scale;
 pub mod score;
 mod seen;
 pub mod shuffled;

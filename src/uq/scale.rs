@@ -12,14 +12,16 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// Images as they are, in this unit.
+    pub fn one_unit(unit: &str) -> Self {
+        Self { deviations: None, unit: unit.into() }
+    }
+
     /// From what the images are and from true ones, `[channel, axes…]`, which are looked at only where they are needed. A
     /// channel that does not vary keeps its unit's scale.
-    pub fn of<E>(
-        quantity: &Quantity,
-        truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>,
-    ) -> Result<Self, E> {
+    pub fn of<E>(quantity: &Quantity, truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>) -> Result<Self, E> {
         if quantity.has_one_unit() {
-            return Ok(Self { deviations: None, unit: quantity.common_unit().into() });
+            return Ok(Self::one_unit(quantity.common_unit()));
         }
         let mut sums = vec![[0.0; 3]; quantity.channels.len()];
         for truth in truths {

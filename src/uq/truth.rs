@@ -7,6 +7,7 @@ use super::ecdf::Bands;
 use super::error_by_uncertainty::{ence, equal_count, equal_width, uce_variance};
 use super::latent::latent_test;
 use super::ranks::{Ranking, rank};
+use super::scale::Scale;
 use super::score::{crps, energy_score, psnr, relative_error, rmse};
 use crate::operator::{Operator, OperatorConfig};
 use crate::posterior::exact::{ExactPosterior, PeriodicGaussian};
@@ -109,7 +110,7 @@ fn a_diagnosis_of_draws_accepts_exact_ones_and_no_others() -> Outcome<()> {
             });
             Ok((truth.mapv(|v| v as f32), slabs))
         });
-        let diagnosis = diagnose_draws(pairs, &Cells::default(), DRAWS, 5, "m/s")?;
+        let diagnosis = diagnose_draws(pairs, &Cells::default(), DRAWS, 5, &Scale::one_unit("m/s"))?;
         let value = |name: &str| diagnosis.metrics[name].value;
         let numbers = ["coverage_50", "coverage_90", "rmse_mean", "mean_standard_deviation"].map(value);
         assert_eq!(diagnosis.metrics["rmse_mean"].unit, "m/s");
@@ -144,16 +145,19 @@ fn known_cells_make_no_posterior_look_well() -> Outcome<()> {
     let whole = e.truths.iter().zip(&e.draws).map(|(truth, draws)| {
         let draws: Vec<_> = draws.axis_iter(Axis(0)).map(|draw| with_known(draw, 1500.0)).collect();
         let views: Vec<_> = draws.iter().map(|draw| draw.view()).collect();
-        Ok::<_, Box<dyn std::error::Error>>((with_known(truth.mapv(|v| v as f32).view(), 1500.01), [Ok(stack(Axis(0), &views)?)]))
+        Ok::<_, Box<dyn std::error::Error>>((
+            with_known(truth.mapv(|v| v as f32).view(), 1500.01),
+            [Ok(stack(Axis(0), &views)?)],
+        ))
     });
-    let of_whole = diagnose_draws(whole, &cells, DRAWS, 5, "m/s")?;
+    let of_whole = diagnose_draws(whole, &cells, DRAWS, 5, &Scale::one_unit("m/s"))?;
     let part = |image: ArrayViewD<f32>| cells.gathered(image).insert_axis(Axis(0)).into_dyn();
     let others = e.truths.iter().zip(&e.draws).map(|(truth, draws)| {
         let draws: Vec<_> = draws.axis_iter(Axis(0)).map(part).collect();
         let views: Vec<_> = draws.iter().map(|draw| draw.view()).collect();
         Ok::<_, Box<dyn std::error::Error>>((part(truth.mapv(|v| v as f32).view()), [Ok(stack(Axis(0), &views)?)]))
     });
-    let alone = diagnose_draws(others, &Cells::default(), DRAWS, 5, "m/s")?;
+    let alone = diagnose_draws(others, &Cells::default(), DRAWS, 5, &Scale::one_unit("m/s"))?;
     for name in ["coverage_50", "coverage_90", "rmse_mean", "mean_standard_deviation", "ence"] {
         assert_eq!(of_whole.metrics[name], alone.metrics[name], "{name}");
     }
