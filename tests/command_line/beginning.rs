@@ -46,7 +46,8 @@ fn a_simulated_problem_is_checked_and_nothing_is_left() {
     // What can be read at another size may not be built there.
     let odd = "[full.prior]\nshape = [8, 9]\n[quick.training]";
     let wrong = problem(dir.path(), &[("[quick.training]", odd)]);
-    says(&fail(&["check", text(&wrong)]), &["\"full\"", "width 9", "divisible by 2"]);
+    let picture = dir.path().join("picture.png");
+    says(&fail(&["check", text(&wrong), "-o", text(&picture)]), &["\"full\"", "width 9", "divisible by 2"]);
     // Without -o the picture lies beside the runs.
     let path = problem(dir.path(), &[]);
     let output = posteria().args(["check", text(&path), "--quick"]).current_dir(dir.path()).output().unwrap();

@@ -78,7 +78,12 @@ fn a_second_interrupt_ends_the_program_at_once() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    // The log is begun with the first step; before, the first interrupt would end the program.
+    let start = Instant::now();
+    while !out.join("training.jsonl").exists() && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(Duration::from_millis(300));
     let interrupt = || {
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         std::thread::sleep(Duration::from_millis(300));
