@@ -1,5 +1,5 @@
 use super::blur::CircularBlur;
-use super::classical::{ClassicalImage, LeastSquares};
+use super::classical::{ClassicalMethod, LeastSquares};
 use super::identity::Identity;
 use super::photoacoustic::{BackProjection, Photoacoustic, PhotoacousticConfig, TimeReversal};
 use super::symbol::Convolution;
@@ -57,23 +57,21 @@ impl OperatorConfig {
 
     /// The methods that reconstruct images of shape `domain` without a prior: those of the trade, and least squares.
     /// Time reversal is among them for images of two axes.
-    pub fn classical_images<T: Real>(
+    pub fn classical_methods<T: Real>(
         &self,
         domain: &[usize],
-    ) -> Result<Vec<Box<dyn ClassicalImage<T>>>, OperatorError> {
-        let mut images: Vec<Box<dyn ClassicalImage<T>>> = match self {
+    ) -> Result<Vec<Box<dyn ClassicalMethod<T>>>, OperatorError> {
+        let mut methods: Vec<Box<dyn ClassicalMethod<T>>> = match self {
             OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Vec::new(),
             OperatorConfig::Photoacoustic(config) => vec![Box::new(BackProjection::new(config, domain)?)],
         };
         // Of a volume it takes a minute, where least squares takes seconds.
         if let (OperatorConfig::Photoacoustic(config), [_, _, _]) = (self, domain) {
-            images.push(Box::new(TimeReversal::new(config, domain)?));
+            methods.push(Box::new(TimeReversal::new(config, domain)?));
         }
         let operator: Arc<dyn LinearOperator<T>> = Arc::from(self.build(domain)?);
-        for iterations in ITERATIONS {
-            images.push(Box::new(LeastSquares::new(operator.clone(), iterations)));
-        }
-        Ok(images)
+        methods.push(Box::new(LeastSquares::new(operator, &ITERATIONS)));
+        Ok(methods)
     }
 }
 

@@ -1,6 +1,6 @@
 use super::PhotoacousticConfig;
 use super::layout::Layout;
-use crate::operator::classical::ClassicalImage;
+use crate::operator::classical::ClassicalMethod;
 use crate::operator::fourier::Fourier;
 use crate::operator::{OperatorError, Real, map_samples};
 use ndarray::{ArrayD, ArrayViewD, IxDyn, Zip, s};
@@ -60,12 +60,12 @@ impl<T: Real> TimeReversal<T> {
     }
 }
 
-impl<T: Real> ClassicalImage<T> for TimeReversal<T> {
-    fn name(&self) -> String {
-        "time reversal".into()
+impl<T: Real> ClassicalMethod<T> for TimeReversal<T> {
+    fn names(&self) -> Vec<String> {
+        vec!["time reversal".into()]
     }
 
-    fn reconstruct(&self, y: ArrayViewD<T>) -> Result<ArrayD<T>, OperatorError> {
-        map_samples("observation", y, &self.range, &self.domain, |y| Ok(self.reverse(y)))
+    fn reconstruct(&self, y: ArrayViewD<T>) -> Result<Vec<ArrayD<T>>, OperatorError> {
+        Ok(vec![map_samples("observation", y, &self.range, &self.domain, |y| Ok(self.reverse(y)))?])
     }
 }
