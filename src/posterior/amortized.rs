@@ -192,7 +192,7 @@ pub fn write_posteriors(
         let mut made = 0;
         while made < sampling.draws {
             let count = sampling.at_once.min(sampling.draws - made);
-            let draws = sampler.draw(count, &mut rng)?.x;
+            let draws = sampler.images(count, &mut rng)?;
             reduction.add(draws.view())?;
             if made < kept_draws {
                 let wanted = count.min(kept_draws - made);
