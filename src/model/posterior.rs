@@ -7,7 +7,8 @@ use crate::flow::{Field, Glow, LikelihoodGradient, Parameter, ParameterGradients
 use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
-use crate::model::unknown::{Fillers, Unknown};
+use crate::model::fillers::Fillers;
+use crate::model::unknown::Unknown;
 use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
 use crate::random::{Purpose, stream};

@@ -1,14 +1,10 @@
 //! Between x in the units of its file and u as the flow sees it.
 
-use std::f64::consts::TAU;
-
 use ndarray::{ArrayD, Axis, IxDyn};
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use sha2::{Digest, Sha256};
 
+use crate::model::fillers::{Fillers, normal_surprise};
 use crate::model::{Affine, ModelError, Normalisation, UnknownConfig, Values};
-use crate::random::{Purpose, stream};
 
 /// An x and its u: the values of each channel are taken to all numbers, standardised, and laid into the grid of the flow.
 ///
@@ -36,30 +32,6 @@ pub struct Unknown {
     places: Vec<usize>,
     /// Entries of u that are none of x's unknowns.
     fillers: Vec<usize>,
-}
-
-/// Where the numbers come from that stand in cells which are no unknowns.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fillers {
-    /// Each x has its own: a density is the same number whenever it is asked for.
-    OfImage,
-    /// Each visit has its own, the first sample of a batch that with this number and the others the next: no flow can learn by
-    /// heart what stood beside an x.
-    OfVisit {
-        /// Of the training.
-        seed: u64,
-        /// The number of the first visit.
-        first: u64,
-    },
-}
-
-impl Fillers {
-    fn stream(self, sample: usize, x: &[f32]) -> ChaCha8Rng {
-        match self {
-            Fillers::OfImage => stream(digest(x), Purpose::Filler, 0),
-            Fillers::OfVisit { seed, first } => stream(seed, Purpose::FreshFiller, first + sample as u64),
-        }
-    }
 }
 
 /// A volume of 1024³ is within.
@@ -292,20 +264,6 @@ impl Unknown {
             }
         })
     }
-}
-
-/// −log N(e; 0, 1).
-fn normal_surprise(e: f32) -> f64 {
-    0.5 * (f64::from(e).powi(2) + TAU.ln())
-}
-
-/// A number that belongs to this x.
-fn digest(x: &[f32]) -> u64 {
-    let mut hash = Sha256::new();
-    x.iter().for_each(|v| hash.update(v.to_le_bytes()));
-    let bytes: [u8; 32] = hash.finalize().into();
-    let (first, _) = bytes.as_chunks::<8>();
-    first.first().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn batch_of(shape: &[usize], values: Vec<f32>) -> Result<ArrayD<f32>, ModelError> {
