@@ -202,7 +202,7 @@ fn seconds_of_classical_images(experiment: &Experiment, y: &ArrayD<f32>) -> anyh
     let (Some(operator), None) = (&experiment.problem().operator, experiment.exact()) else { return Ok(0.0) };
     let methods = operator.classical_methods::<f32>(experiment.x_shape())?;
     let start = Instant::now();
-    methods.iter().try_for_each(|method| method.reconstruct(y.view()).map(drop))?;
+    methods.methods.iter().try_for_each(|method| method.reconstruct(y.view()).map(drop))?;
     Ok(start.elapsed().as_secs_f64())
 }
 

@@ -88,7 +88,7 @@ pub fn run(folder: &RunFolder) -> Result {
     let (mut diagnostics, mut remarks) = (Diagnostics::default(), BTreeMap::new());
     if folder.diagnostics().exists() && folder.calibration().exists() {
         diagnostics = io::read_json(&folder.diagnostics())?;
-        let Calibration { draws, coverage, ranks, error_by_uncertainty: bins, classical } =
+        let Calibration { draws, coverage, ranks, error_by_uncertainty: bins, classical, left_out } =
             io::read_json(&folder.calibration())?;
         let judged = ranks.first().map_or(0, |quantity| quantity.ranks.len());
         let bands = Bands::new(judged, draws, BAND, &mut stream(problem.seed, Purpose::Diagnostic, 1))?;
@@ -97,7 +97,9 @@ pub fn run(folder: &RunFolder) -> Result {
         if !classical.is_empty() {
             let errors = classical.iter().map(|MethodError { method, rmse }| format!("{method} {rmse:.4}"));
             let errors = errors.collect::<Vec<_>>().join(", ");
-            remarks.insert("rmse_best_classical".to_string(), format!("Here, best first: {errors}."));
+            let without =
+                if left_out.is_empty() { String::new() } else { format!(" Too slow: {}.", left_out.join(", ")) };
+            remarks.insert("rmse_best_classical".to_string(), format!("Here, best first: {errors}.{without}"));
         }
         sections.push((
             "Calibration".to_string(),

@@ -211,8 +211,13 @@ mod tests {
             assert!(page.contains(name) && page.contains(meaning), "{name}");
         }
         let expected = ["own_number", "not a number", "≤ 1.00 × 10⁻⁷", "0.9877 nats", "≥ 0.5", "✗ fail", "✓ pass"];
-        let escaped =
-            ["Deblurring &lt;32 × 32&gt;", "Here: a &lt;line&gt;.", "Truth &amp; mean.", "seed = 7 # &lt;x&gt;", "Posteria 0.1.0, seed 7"];
+        let escaped = [
+            "Deblurring &lt;32 × 32&gt;",
+            "Here: a &lt;line&gt;.",
+            "Truth &amp; mean.",
+            "seed = 7 # &lt;x&gt;",
+            "Posteria 0.1.0, seed 7",
+        ];
         for text in expected.into_iter().chain(escaped) {
             assert!(page.contains(text), "{text}");
         }

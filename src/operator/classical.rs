@@ -14,6 +14,14 @@ pub trait ClassicalMethod<T: Real>: Send + Sync {
     fn reconstruct(&self, y: ArrayViewD<T>) -> Result<Vec<ArrayD<T>>, OperatorError>;
 }
 
+/// The classical methods that there are for an operator.
+pub struct ClassicalMethods<T: Real> {
+    /// Those that are used.
+    pub methods: Vec<Box<dyn ClassicalMethod<T>>>,
+    /// The names of those that would take too long for an image of this size.
+    pub left_out: Vec<String>,
+}
+
 /// One image of a classical method brought to the unit of x: a z + b for the image z.
 pub struct Fitted {
     method: Box<dyn ClassicalMethod<f32>>,

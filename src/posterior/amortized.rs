@@ -179,8 +179,7 @@ pub fn write_posteriors(
     at_least("draws", sampling.draws, 2, "a standard deviation needs two draws or more")?;
     at_least("batch", sampling.at_once, 1, "give the number of draws to hold in memory, such as 256")?;
     let kept_draws = sampling.kept_draws.min(sampling.draws);
-    let mut file =
-        PosteriorFile::create(path, model, observations.truth_is_known(), reference, kept_draws, sampling)?;
+    let mut file = PosteriorFile::create(path, model, observations.truth_is_known(), reference, kept_draws, sampling)?;
     let capacity = Quantiles::capacity(model.dimension(), sampling.draws, QUANTILE_MEMORY);
     let (mut done, mut rank_error) = (0, 0.0_f64);
     for index in range {

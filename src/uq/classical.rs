@@ -6,7 +6,7 @@ use super::diagnosis::{MethodError, joined, known};
 use super::error::check_shape;
 use super::scale::Scale;
 use crate::model::Model;
-use crate::operator::classical::{ClassicalMethod, Fitted};
+use crate::operator::classical::{ClassicalMethod, ClassicalMethods, Fitted};
 use crate::posterior::amortized::Observations;
 use ndarray::ArrayD;
 use std::ops::Range;
@@ -18,6 +18,8 @@ use std::ops::Range;
 pub struct Classical {
     methods: Vec<Box<dyn ClassicalMethod<f32>>>,
     candidates: Vec<Candidate>,
+    /// The names of methods that are not judged.
+    pub left_out: Vec<String>,
     pairs: usize,
 }
 
@@ -32,12 +34,12 @@ struct Candidate {
 
 impl Classical {
     /// Before the first pair.
-    pub fn new(methods: Vec<Box<dyn ClassicalMethod<f32>>>) -> Self {
+    pub fn new(ClassicalMethods { methods, left_out }: ClassicalMethods<f32>) -> Self {
         let images = methods.iter().enumerate().flat_map(|(method, m)| {
             let names = m.names().into_iter().enumerate();
             names.map(move |(image, name)| Candidate { method, image, name, halves: Default::default() })
         });
-        Classical { candidates: images.collect(), methods, pairs: 0 }
+        Classical { candidates: images.collect(), methods, left_out, pairs: 0 }
     }
 
     /// More pairs, each a batch of one, of which these cells are judged.
@@ -91,11 +93,7 @@ impl Classical {
 
 /// The best classical image for the x of a model, chosen and brought to its unit by the pairs of this range: others than
 /// those that it is shown for, whose truth has no say in it. None where there is no operator, or fewer than two pairs.
-pub fn best_classical(
-    model: &Model,
-    pairs: &dyn Observations,
-    range: Range<usize>,
-) -> Result<Option<Fitted>, UqError> {
+pub fn best_classical(model: &Model, pairs: &dyn Observations, range: Range<usize>) -> Result<Option<Fitted>, UqError> {
     let Some(operator) = model.operator().filter(|_| range.len() > 1) else { return Ok(None) };
     let mut classical = Classical::new(operator.classical_methods(model.x_shape())?);
     // The line is of the units of x, as they are.
@@ -189,7 +187,7 @@ mod tests {
 
     fn judged(methods: &[&[[f32; 2]]], count: usize) -> Result<Classical, UqError> {
         let methods = methods.iter().map(|lines| Box::new(Lines(lines.to_vec())) as Box<dyn ClassicalMethod<f32>>);
-        let mut classical = Classical::new(methods.collect());
+        let mut classical = Classical::new(ClassicalMethods { methods: methods.collect(), left_out: Vec::new() });
         let pairs = pairs(count);
         classical.add(&pairs[..1], &Cells::default(), &Scale::one_unit("Pa"))?;
         if count > 1 {

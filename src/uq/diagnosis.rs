@@ -105,6 +105,9 @@ pub struct Calibration {
     /// What `rmse_best_classical` is the least of.
     #[serde(default)]
     pub classical: Vec<MethodError>,
+    /// Classical methods that would take too long, and are not among them.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 /// The error of a classical method on the same observations.
@@ -202,6 +205,7 @@ pub fn diagnose_model(
     }
     if let Some(classical) = classical {
         diagnosis.calibration.classical = classical.errors();
+        diagnosis.calibration.left_out = classical.left_out;
     }
     if let Some(best) = diagnosis.calibration.classical.first() {
         let unit = if scale.unit().is_empty() { "1" } else { scale.unit() };

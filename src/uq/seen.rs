@@ -148,6 +148,7 @@ impl<'a> Seen<'a> {
             ranks: self.ranks,
             error_by_uncertainty: bins,
             classical: Vec::new(),
+            left_out: Vec::new(),
         };
         Ok(Diagnosis { metrics, calibration })
     }
