@@ -26,7 +26,7 @@ pub enum OperatorConfig {
 
 /// Iterations of least squares, from strong to weak regularisation.
 const ITERATIONS: [usize; 3] = [3, 10, 30];
-/// Pixels times steps of a time reversal: two minutes an image. A volume of 64³ with 96 samples is within.
+/// Pixels times steps of a time reversal: about a minute an image. A volume of 64³ with 96 samples is within.
 const MOST_WORK: usize = 1 << 30;
 
 impl OperatorConfig {
