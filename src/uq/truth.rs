@@ -164,10 +164,8 @@ fn known_cells_make_no_posterior_look_well() -> Outcome<()> {
     assert_eq!(of_whole.calibration.coverage, alone.calibration.coverage);
     let value = |name: &str| of_whole.metrics[name].value;
     assert!(value("coverage_90") < 0.75 && (0.5..2.0).contains(&value("ence")), "{:?}", of_whole.metrics);
-    for ranks in &of_whole.calibration.ranks {
-        let most = ranks.ranks.iter().filter(|rank| [0, DRAWS as u32].contains(rank)).count();
-        assert!(most < PAIRS as usize / 2, "{}: {most}", ranks.quantity);
-    }
+    // Mean and norm of the image; its pixels are others.
+    assert_eq!(of_whole.calibration.ranks[..2], alone.calibration.ranks[..2]);
     Ok(())
 }
 
