@@ -45,10 +45,10 @@ impl Classical {
     /// More pairs, each a batch of one, of which these cells are judged.
     pub fn add(&mut self, group: &[(ArrayD<f32>, ArrayD<f32>)], cells: &Cells, scale: &Scale) -> Result<(), UqError> {
         let y = joined(group.iter().map(|(_, y)| y))?;
-        let reconstruct = |method: &Box<dyn ClassicalMethod<f32>>| -> Result<Vec<ArrayD<f32>>, UqError> {
-            Ok(method.reconstruct(y.view())?.into_iter().map(|images| scale.apply(images)).collect())
-        };
-        let images = self.methods.iter().map(reconstruct).collect::<Result<Vec<_>, _>>()?;
+        let mut images: Vec<Vec<ArrayD<f32>>> = Vec::with_capacity(self.methods.len());
+        for method in &self.methods {
+            images.push(method.reconstruct(y.view())?.into_iter().map(|images| scale.apply(images)).collect());
+        }
         for candidate in &mut self.candidates {
             let images = &images[candidate.method][candidate.image];
             for (index, ((x, _), z)) in group.iter().zip(images.outer_iter()).enumerate() {
