@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rng = stream(1, Purpose::Latent, 0);
     let mut reduction = Reduction::new(model.x_shape(), &[0.05, 0.95], 512)?;
     for _ in 0..8 {
-        reduction.add(sampler.draw(64, &mut rng)?.x.view())?;
+        reduction.add(sampler.images(64, &mut rng)?.view())?;
     }
     let summary = reduction.finish()?;
     let mean = exact.mean(y.mapv(f64::from).view())?.mapv(|v| v as f32);

@@ -24,6 +24,8 @@ pub enum Purpose {
     Latent,
     /// What stands in cells that are no unknowns: the seed is that of the image.
     Filler,
+    /// The same in training, drawn afresh at every visit: the index counts visits.
+    FreshFiller,
     /// The numbers behind a diagnostic.
     Diagnostic,
 }
@@ -39,6 +41,7 @@ impl Purpose {
             Purpose::Shuffle => "shuffle",
             Purpose::Latent => "latent",
             Purpose::Filler => "filler",
+            Purpose::FreshFiller => "fresh-filler",
             Purpose::Diagnostic => "diagnostic",
         }
     }

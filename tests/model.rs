@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use ndarray::{ArrayD, Axis, IxDyn};
 use posteria::flow::{Border, ConvolutionalConfig, GlowConfig, Plan};
-use posteria::model::{ConditionConfig, Model, ModelConfig, ModelError, Source};
+use posteria::model::{ConditionConfig, Model, ModelConfig, ModelError, Source, UnknownConfig};
 use posteria::operator::OperatorConfig;
 use posteria::random::{Purpose, stream};
 use posteria::summary::{SummaryConfig, UNetConfig};
@@ -38,8 +38,12 @@ fn learned(sources: &[Source], operator: Option<OperatorConfig>, summary: Summar
 fn fitted(config: ModelConfig, operator: Option<OperatorConfig>, scale: f32) -> Model {
     let (x, y) = (numbers(&[40, 1, 8, 8], 0) * scale, numbers(&[40, 1, 8, 8], 1));
     let model = Model::new(config, operator, &[1, 8, 8], &[1, 8, 8], 4, &Device::flex()).expect("a model");
+    random(model).fit(&x, &y).expect("a fit")
+}
+
+fn random(model: Model) -> Model {
     let mut rng = stream(9, Purpose::Weights, 0);
-    let model = model.map_parameters(&mut |parameter, value| match parameter.path.ends_with("weight") {
+    model.map_parameters(&mut |parameter, value| match parameter.path.ends_with("weight") {
         true => {
             let count = value.dims()[0];
             let noise: Vec<f32> =
@@ -47,8 +51,7 @@ fn fitted(config: ModelConfig, operator: Option<OperatorConfig>, scale: f32) -> 
             value + burn::tensor::Tensor::from_floats(noise.as_slice(), &Device::flex())
         }
         false => value,
-    });
-    model.fit(&x, &y).expect("a fit")
+    })
 }
 
 fn blur() -> Option<OperatorConfig> {
@@ -69,7 +72,7 @@ fn densities_are_in_the_units_of_the_file() {
 /// The slope of the loss along the gradient of those parameters whose path begins so, over the gradient's own norm.
 fn slope_over_norm(model: &Model, part: &str) -> f64 {
     let (x, y) = (numbers(&[3, 1, 8, 8], 5), numbers(&[3, 1, 8, 8], 6));
-    let gradient = model.gradient(&x, &y, Plan::default()).expect("a gradient");
+    let gradient = model.gradient(&x, &y, 0, Plan::default()).expect("a gradient");
     let density = model.log_prob(&x, &y).expect("a density");
     for (nll, log_prob) in gradient.nll.iter().zip(&density) {
         assert!((nll + log_prob).abs() < 1e-3, "{nll} {log_prob}");
@@ -137,6 +140,46 @@ fn draws_are_the_same_however_many_are_asked_for_and_belong_to_their_latents() {
     let latent = model.latent(&all, &repeated).expect("latents");
     let mean_square = latent.iter().map(|v| v * v).sum::<f32>() / latent.len() as f32;
     assert!((mean_square - 1.0).abs() < 0.1, "{mean_square}");
+}
+
+/// Padded from 7 × 6 to 8 × 8 pixels, the first row known.
+fn filled() -> Model {
+    let (x_shape, device) = ([1, 7, 6], Device::flex());
+    let unknown = UnknownConfig { padded: Some(vec![8, 8]), ..UnknownConfig::default() };
+    let config = ModelConfig { unknown, ..config(&[Source::Observation]) };
+    let known = ArrayD::from_shape_fn(IxDyn(&x_shape), |p| if p[1] == 0 { 3.0 } else { f32::NAN });
+    let model = Model::new(config, None, &x_shape, &x_shape, 4, &device).expect("a model");
+    let model = random(model).with_fixed(known).expect("known cells");
+    model.fit(&with_known(numbers(&[40, 1, 7, 6], 0)), &numbers(&[40, 1, 7, 6], 1)).expect("a fit")
+}
+
+fn with_known(mut x: ArrayD<f32>) -> ArrayD<f32> {
+    x.indexed_iter_mut().filter(|(p, _)| p[2] == 0).for_each(|(_, value)| *value = 3.0);
+    x
+}
+
+/// One image has one density, whoever is asked, though what stands beside it is drawn with it.
+#[test]
+fn a_draw_of_a_padded_image_has_the_density_of_that_image() {
+    let model = filled();
+    let y = numbers(&[1, 1, 7, 6], 6);
+    let draws = model.sampler(&y).expect("a sampler").draw(40, &mut stream(1, Purpose::Latent, 0)).expect("draws");
+    assert_eq!(draws.x, model.sample(&y, 40, &mut stream(1, Purpose::Latent, 0)).expect("draws"));
+    let repeated = ndarray::concatenate(Axis(0), &vec![y.view(); 40]).expect("one shape");
+    let density = model.log_prob(&draws.x, &repeated).expect("densities");
+    for (a, b) in density.iter().zip(&draws.log_prob) {
+        assert!((a - b).abs() < 1e-3 * (1.0 + a.abs()), "{a} {b}");
+    }
+}
+
+/// What stands beside an x in training is another thing at each visit, and the same at the same visit.
+#[test]
+fn a_padded_image_is_trained_on_beside_other_numbers_each_time() {
+    let model = filled();
+    let (x, y) = (with_known(numbers(&[3, 1, 7, 6], 5)), numbers(&[3, 1, 7, 6], 6));
+    let nll = |visit| model.gradient(&x, &y, visit, Plan::default()).expect("a gradient").nll;
+    assert_eq!(nll(12), nll(12));
+    assert!(nll(12).iter().zip(nll(15)).all(|(a, b)| (a - b).abs() > 1e-6));
 }
 
 #[test]

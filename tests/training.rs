@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use ndarray::{ArrayD, IxDyn};
 use posteria::flow::{ConvolutionalConfig, GlowConfig, Plan};
-use posteria::model::{Model, ModelConfig};
+use posteria::model::{Model, ModelConfig, UnknownConfig};
 use posteria::random::{Purpose, stream};
 use posteria::train::{BatchError, Batches, Outcome, Silent, Task, Training, first_pairs, read_log, train};
 use rand_distr::{Distribution, StandardNormal};
@@ -50,7 +50,9 @@ fn run_on(noise: f32, fault: Option<(u64, Fault)>, training: &Training, folder: 
     let device = Device::flex();
     let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
     let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
-    let config = ModelConfig { network, ..ModelConfig::default() };
+    // Padding too: what fills it is the same after a restart.
+    let unknown = UnknownConfig { padded: Some(vec![4, 6]), ..UnknownConfig::default() };
+    let config = ModelConfig { network, unknown, ..ModelConfig::default() };
     let whole = Noisy { noise, fault: None };
     let (x, y) = first_pairs(&whole, 30).map_err(|e| e.to_string())?;
     assert_eq!(x.shape(), [32, 1, 4, 4]);

@@ -200,9 +200,9 @@ fn seconds_a_draw(model: &Model, y: &ArrayD<f32>) -> anyhow::Result<[f64; 2]> {
 /// What a model is held against where the posterior is not known.
 fn seconds_of_classical_images(experiment: &Experiment, y: &ArrayD<f32>) -> anyhow::Result<f64> {
     let (Some(operator), None) = (&experiment.problem().operator, experiment.exact()) else { return Ok(0.0) };
-    let methods = operator.classical_images::<f32>(experiment.x_shape())?;
+    let methods = operator.classical_methods::<f32>(experiment.x_shape())?;
     let start = Instant::now();
-    methods.iter().try_for_each(|method| method.reconstruct(y.view()).map(drop))?;
+    methods.methods.iter().try_for_each(|method| method.reconstruct(y.view()).map(drop))?;
     Ok(start.elapsed().as_secs_f64())
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -11,7 +12,7 @@ use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{RunFolder, Set};
 use posteria::random::{Purpose, stream};
 use posteria::train::read_log;
-use posteria::uq::diagnosis::Calibration;
+use posteria::uq::diagnosis::{Calibration, MethodError};
 use posteria::uq::ecdf::Bands;
 use posteria::uq::verdict::Diagnostics;
 
@@ -84,14 +85,22 @@ pub fn run(folder: &RunFolder) -> Result {
         let drawn = posterior_figures(&folder.posterior(), &figures, "posterior", OBSERVATIONS, operator.as_deref())?;
         sections.push(("Posteriors".to_string(), drawn));
     }
-    let mut diagnostics = Diagnostics::default();
+    let (mut diagnostics, mut remarks) = (Diagnostics::default(), BTreeMap::new());
     if folder.diagnostics().exists() && folder.calibration().exists() {
         diagnostics = io::read_json(&folder.diagnostics())?;
-        let Calibration { draws, coverage, ranks, error_by_uncertainty: bins } = io::read_json(&folder.calibration())?;
+        let Calibration { draws, coverage, ranks, error_by_uncertainty: bins, classical, left_out } =
+            io::read_json(&folder.calibration())?;
         let judged = ranks.first().map_or(0, |quantity| quantity.ranks.len());
         let bands = Bands::new(judged, draws, BAND, &mut stream(problem.seed, Purpose::Diagnostic, 1))?;
         let ranks: Vec<(String, Vec<u32>)> = ranks.into_iter().map(|q| (q.quantity, q.ranks)).collect();
         let unit = pairs.as_ref().map_or("", |pairs| pairs.info().x.common_unit());
+        if !classical.is_empty() {
+            let errors = classical.iter().map(|MethodError { method, rmse }| format!("{method} {rmse:.4}"));
+            let errors = errors.collect::<Vec<_>>().join(", ");
+            let without =
+                if left_out.is_empty() { String::new() } else { format!(" Too slow: {}.", left_out.join(", ")) };
+            remarks.insert("rmse_best_classical".to_string(), format!("Here, best first: {errors}.{without}"));
+        }
         sections.push((
             "Calibration".to_string(),
             vec![
@@ -133,6 +142,7 @@ pub fn run(folder: &RunFolder) -> Result {
         title: if problem.title.is_empty() { problem.name.clone() } else { problem.title.clone() },
         lead: lead(pairs.as_ref(), exact.as_deref()),
         diagnostics,
+        remarks,
         sections,
         provenance: problem.provenance()?,
     };

@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use posteria::io::{Pairs, Rows};
-use posteria::posterior::amortized::{ObservationFile, Observations, Sampling, write_posteriors};
+use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder, Set};
+use posteria::uq::best_classical;
 
 use super::device::DeviceArgument;
 use super::progress::Progress;
@@ -14,6 +15,8 @@ use super::{Ended, Result, interrupt, output};
 
 /// Draws held in memory at a time, where nothing else is said.
 pub const BATCH: usize = 256;
+/// Test pairs that decide which classical image is shown, where the truth of those shown has no say.
+const JUDGES: usize = 8;
 
 /// Sample the posterior of observations: mean, variance, standard deviation, quantiles and draws, as HDF5.
 ///
@@ -73,7 +76,8 @@ impl Sample {
             let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
             let observations = ObservationFile::new(&trained.model, y, truth)?;
             let count = observations.count();
-            return sample(&trained, exact.as_deref(), &observations, count, &sampling, output);
+            let reference = exact.as_deref().map(Reference::Exact);
+            return sample(&trained, reference, &observations, count, &sampling, output);
         }
         let Some(run) = &trained.run else {
             bail!("{} is a model, not a run: name observations and an output file", self.run.display());
@@ -90,7 +94,7 @@ impl Sample {
     }
 }
 
-/// Posteriors of the first test observations of a run.
+/// Posteriors of the first test observations of a run, beside the exact ones or the best classical image.
 pub fn test_observations(
     trained: &Trained,
     run: &RunFolder,
@@ -101,12 +105,17 @@ pub fn test_observations(
 ) -> Result {
     let pairs = Pairs::open(run.pairs(Set::Test))?;
     let count = count.min(pairs.len());
-    sample(trained, exact, &pairs, count, sampling, output)
+    let classical = match exact {
+        Some(_) => None,
+        None => best_classical(&trained.model, &pairs, count..pairs.len().min(count + JUDGES))?,
+    };
+    let reference = exact.map(Reference::Exact).or(classical.as_ref().map(Reference::Classical));
+    sample(trained, reference, &pairs, count, sampling, output)
 }
 
 fn sample(
     trained: &Trained,
-    exact: Option<&dyn ExactPosterior>,
+    reference: Option<Reference<'_>>,
     observations: &dyn Observations,
     count: usize,
     sampling: &Sampling,
@@ -114,7 +123,7 @@ fn sample(
 ) -> Result {
     let total = (count as u64).saturating_mul(sampling.draws as u64);
     let mut progress = Progress::new("sample", "draws", total, 0);
-    let all = write_posteriors(output, &trained.model, observations, 0..count, exact, sampling, &mut |done| {
+    let all = write_posteriors(output, &trained.model, observations, 0..count, reference, sampling, &mut |done| {
         let rate = progress.rate(done as u64);
         progress.say(format!("{rate:.0} draws/s"));
         progress.at(done as u64);

@@ -62,6 +62,11 @@ impl Dataset {
         source.has(name).then(|| Self::open(source, name, leading)).transpose()
     }
 
+    /// A text that is written on it.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.rows.text(name)
+    }
+
     pub fn channels(&self) -> usize {
         self.channels.unwrap_or(1)
     }

@@ -26,8 +26,8 @@ pub(super) struct Posterior {
     pub observation: Option<(String, Field)>,
     pub exact_mean: Option<Field>,
     pub exact_standard_deviation: Option<Field>,
-    /// The best image without a network.
-    pub classical: Option<Field>,
+    /// The best image without a network, and the name of its method.
+    pub classical: Option<(String, Field)>,
     /// The adjoint of the operator applied to the observation.
     pub adjoint: Option<Field>,
     pub samples: Vec<Field>,
@@ -110,6 +110,8 @@ impl Posterior {
             field.check_like(&mean, name)?;
             Ok(Some(field))
         };
+        let classical = like_mean("classical")?;
+        let method = Dataset::optional(source, "classical", 1)?.and_then(|dataset| dataset.text("method"));
         let mut samples = Vec::new();
         if let Some(dataset) = Dataset::optional(source, "samples", 2)? {
             for draw in 0..dataset.leading(1).min(FRAMES) {
@@ -124,7 +126,7 @@ impl Posterior {
             observation: observation(source, index, channel)?,
             exact_mean: like_mean("exact_mean")?,
             exact_standard_deviation: like_mean("exact_standard_deviation")?,
-            classical: like_mean("classical")?,
+            classical: classical.map(|field| (method.unwrap_or_default(), field)),
             adjoint: None,
             interval: interval(source, index, channel, &mean)?,
             samples,
@@ -187,7 +189,7 @@ impl Posterior {
         let of_its_own = |field: &Field| map("Adjoint image", field, Palette::Value, range_of(field, Palette::Value));
         let alone = self.exact_mean.is_none();
         let adjoint = self.adjoint.as_ref().filter(|_| alone).map(of_its_own);
-        let classical = self.classical.as_ref().filter(|_| alone).map(|field| value("Classical image", field));
+        let classical = self.classical.as_ref().filter(|_| alone).map(|(_, field)| value("Classical image", field));
         let mut last = Vec::new();
         match (classical, adjoint) {
             (Some(classical), Some(adjoint)) if self.truth.is_some() && !below.is_empty() => {
@@ -229,8 +231,9 @@ impl Posterior {
         if self.exact_mean.is_none() && self.adjoint.is_some() {
             shown.push("the adjoint image, with colours of its own".into());
         }
-        if self.exact_mean.is_none() && self.classical.is_some() {
-            shown.push("the classical image".into());
+        if let (None, Some((method, _))) = (&self.exact_mean, &self.classical) {
+            let method = if method.is_empty() { String::new() } else { format!(" ({method})") };
+            shown.push(format!("the classical image{method}"));
         }
         if !self.samples.is_empty() {
             shown.push("draws".into());

@@ -18,9 +18,10 @@ impl Posterior {
         };
         let (values, deviations) = (self.projected_range(), self.deviation_range());
         let named = [("Truth", self.truth.as_ref()), ("Posterior mean", Some(&self.mean))];
-        let named = named
-            .into_iter()
-            .chain([("Exact mean", self.exact_mean.as_ref()), ("Classical image", self.classical.as_ref())]);
+        let named = named.into_iter().chain([
+            ("Exact mean", self.exact_mean.as_ref()),
+            ("Classical image", self.classical.as_ref().map(|(_, field)| field)),
+        ]);
         let mut above: Vec<Panel> =
             named.filter_map(|(title, field)| Some(project(title, field?, Palette::Value, values))).collect();
         let deviation = self.standard_deviation.as_ref();

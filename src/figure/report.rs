@@ -8,6 +8,7 @@ use crate::uq::verdict::{Diagnostics, Metric};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const STYLE: &str = "
@@ -47,6 +48,8 @@ pub struct Report {
     pub lead: String,
     /// Numbers and verdicts.
     pub diagnostics: Diagnostics,
+    /// What there is to say of a number besides its meaning, by its name.
+    pub remarks: BTreeMap<String, String>,
     /// Heading and figures of each section, in this order; PNG or SVG.
     pub sections: Vec<(String, Vec<Drawn>)>,
     /// Problem file, seed and version.
@@ -78,7 +81,7 @@ impl Report {
                 body {
                     h1 { (self.title) }
                     p.lead { (self.lead) }
-                    (verdicts(&self.diagnostics))
+                    (verdicts(&self.diagnostics, &self.remarks))
                     @for section in &sections { (section) }
                     (provenance(&self.provenance))
                 }
@@ -88,7 +91,7 @@ impl Report {
     }
 }
 
-fn verdicts(diagnostics: &Diagnostics) -> Markup {
+fn verdicts(diagnostics: &Diagnostics, remarks: &BTreeMap<String, String>) -> Markup {
     let judged: Vec<&Metric> = diagnostics.metrics.values().filter(|metric| metric.is_judged()).collect();
     let passed = judged.iter().filter(|metric| metric.pass).count();
     html! {
@@ -100,7 +103,7 @@ fn verdicts(diagnostics: &Diagnostics) -> Markup {
                     @for (name, metric) in &diagnostics.metrics {
                         tr {
                             td { code { (name) } }
-                            td.meaning { (meaning(name)) }
+                            td.meaning { (meaning(name)) @if let Some(remark) = remarks.get(name) { " " (remark) } }
                             td.number { (value(metric)) }
                             td.number { (accepted(metric)) }
                             td { @if metric.is_judged() { (badge(metric.pass)) } }
@@ -191,6 +194,7 @@ mod tests {
             title: "Deblurring <32 × 32>".into(),
             lead: "A posterior.".into(),
             diagnostics,
+            remarks: BTreeMap::from([("rmse_best_classical".into(), "Here: a <line>.".into())]),
             sections: vec![("Maps".into(), vec![Drawn { path, caption: "Truth & mean.".into() }])],
             provenance: Provenance { problem: "seed = 7 # <x>".into(), seed: 7, version: "0.1.0".into() },
         }
@@ -207,8 +211,13 @@ mod tests {
             assert!(page.contains(name) && page.contains(meaning), "{name}");
         }
         let expected = ["own_number", "not a number", "≤ 1.00 × 10⁻⁷", "0.9877 nats", "≥ 0.5", "✗ fail", "✓ pass"];
-        let escaped =
-            ["Deblurring &lt;32 × 32&gt;", "Truth &amp; mean.", "seed = 7 # &lt;x&gt;", "Posteria 0.1.0, seed 7"];
+        let escaped = [
+            "Deblurring &lt;32 × 32&gt;",
+            "Here: a &lt;line&gt;.",
+            "Truth &amp; mean.",
+            "seed = 7 # &lt;x&gt;",
+            "Posteria 0.1.0, seed 7",
+        ];
         for text in expected.into_iter().chain(escaped) {
             assert!(page.contains(text), "{text}");
         }

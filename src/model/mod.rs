@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod field;
 mod files;
+mod fillers;
 mod posterior;
 mod sampler;
 mod unknown;

@@ -7,6 +7,7 @@ use crate::flow::{Field, Glow, LikelihoodGradient, Parameter, ParameterGradients
 use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
+use crate::model::fillers::Fillers;
 use crate::model::unknown::Unknown;
 use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source};
 use crate::operator::{LinearOperator, OperatorConfig};
@@ -142,7 +143,7 @@ impl Model {
             model.description.condition = Affine::standardising(&from_field(images, &[c, d, h, w])?);
         }
         model.description.traces = Affine::standardising(y);
-        let (u, _) = model.enter(x)?;
+        let (u, _) = model.enter(x, Fillers::OfImage)?;
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
         Ok(model)
@@ -227,9 +228,12 @@ impl Model {
     }
 
     /// −log q(x|y) of each pair and the gradient of the mean over dimensions of its sum.
-    pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>, plan: Plan) -> Result<Gradient, ModelError> {
+    ///
+    /// Cells that are none of x's unknowns are filled with other numbers at every visit of a pair. `visit` is the number of
+    /// that of the first pair, those of the others follow.
+    pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>, visit: u64, plan: Plan) -> Result<Gradient, ModelError> {
         same_batch(x, y)?;
-        let (u, log_det) = self.enter(x)?;
+        let (u, log_det) = self.enter(x, Fillers::OfVisit { seed: self.provenance().seed, first: visit })?;
         let tracked = self.conditioning.track(self.inputs(y)?);
         let LikelihoodGradient { nll, mut parameters, condition, reconstruction_error, .. } =
             self.flow.likelihood_gradient(u, &tracked.values(), tracked.is_learned(), plan)?;
@@ -241,26 +245,32 @@ impl Model {
         })
     }
 
-    /// log q(x|y) of each pair: nats, density in file units.
+    /// log q(x|y) of each pair: nats, density in file units. Where x is padded or has known cells, an unbiased estimate of
+    /// q(x|y) by one filling of them, always the same for an x.
     pub fn log_prob(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
         same_batch(x, y)?;
-        let (u, log_det) = self.enter(x)?;
-        let log_prob = host(self.flow.log_prob(u, &self.condition(y)?)?)?;
+        self.log_prob_given(x, &self.condition(y)?)
+    }
+
+    /// The same of a batch of x, each with its row of the condition.
+    pub(super) fn log_prob_given(&self, x: &ArrayD<f32>, condition: &[Field]) -> Result<Vec<f64>, ModelError> {
+        let (u, log_det) = self.enter(x, Fillers::OfImage)?;
+        let log_prob = host(self.flow.log_prob(u, condition)?)?;
         Ok(log_prob.into_iter().zip(log_det).map(|(log_prob, log_det)| f64::from(log_prob) + log_det).collect())
     }
 
     /// z of each pair, in the shape of x with its padding: standard normal numbers for a perfect model.
     pub fn latent(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
         same_batch(x, y)?;
-        let (u, _) = self.enter(x)?;
+        let (u, _) = self.enter(x, Fillers::OfImage)?;
         let (z, _) = self.flow.forward(u, &self.condition(y)?)?;
         from_field(z, self.unknown.padded())
     }
 
     /// u of a batch of x, and what log q(u) lacks to log q(x).
-    fn enter(&self, x: &ArrayD<f32>) -> Result<(Field, Vec<f64>), ModelError> {
+    fn enter(&self, x: &ArrayD<f32>, fillers: Fillers) -> Result<(Field, Vec<f64>), ModelError> {
         self.check("x", x, self.x_shape())?;
-        let (u, log_det) = self.unknown.enter(x)?;
+        let (u, log_det) = self.unknown.enter(x, fillers)?;
         Ok((to_field("u", &u, self.unknown.padded(), &self.device)?, log_det))
     }
 

@@ -14,7 +14,7 @@ const DRAWS_AT_ONCE: usize = 16;
 pub struct Draws {
     /// `[draw, channel, axes…]`.
     pub x: ArrayD<f32>,
-    /// log q(x|y) of each: nats, density in file units.
+    /// log q(x|y) of each: nats, density in file units, the number that [`Model::log_prob`] gives.
     pub log_prob: Vec<f64>,
 }
 
@@ -36,48 +36,75 @@ impl Model {
 
     /// `draws` draws from q(x|y) for one observation: `[draw, channel, axes…]`.
     pub fn sample(&self, y: &ArrayD<f32>, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
-        Ok(self.sampler(y)?.draw(draws, rng)?.x)
+        self.sampler(y)?.images(draws, rng)
     }
 }
 
 impl Sampler {
-    /// The next `draws` draws. The numbers are those of `rng` in order, however many are asked
-    /// for at a time.
-    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<Draws, ModelError> {
-        let Model { flow, device, description, .. } = &self.model;
-        let [c, d, h, w] = flow.shape();
-        let dtype = burn::tensor::DType::F32;
-        let latents: Vec<Field> = (0..draws.div_ceil(DRAWS_AT_ONCE))
-            .map(|k| {
-                let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
-                standard_normal([count, c, d, h, w], rng, dtype, device)
-            })
-            .collect();
-        let parts: Vec<(Sampler, Field)> = latents.into_iter().map(|z| (self.clone(), z)).collect();
-        let parts: Result<Vec<Draws>, ModelError> =
-            parts.into_par_iter().map(|(sampler, z)| sampler.decode(z)).collect();
-        let parts = parts?;
-        let views: Vec<_> = parts.iter().map(|part| part.x.view()).collect();
-        let x = if views.is_empty() {
-            let mut shape = vec![0];
-            shape.extend(&description.x_shape);
-            ArrayD::zeros(shape)
-        } else {
-            concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))?
-        };
-        Ok(Draws { x, log_prob: parts.into_iter().flat_map(|part| part.log_prob).collect() })
+    /// The next `draws` draws, `[draw, channel, axes…]`. The numbers are those of `rng` in order, however many are asked for at
+    /// a time.
+    pub fn images(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>, ModelError> {
+        self.joined(self.in_parallel(draws, rng, |sampler, z| Ok(sampler.decode(z)?.x))?)
     }
 
-    fn decode(&self, z: Field) -> Result<Draws, ModelError> {
-        let batch = z.dims()[0];
-        let condition: Vec<Field> = self
-            .condition
-            .iter()
-            .map(|c| {
-                let [_, channels, d, h, w] = c.dims();
-                c.clone().expand([batch, channels, d, h, w])
+    /// The same draws with their densities.
+    pub fn draw(&self, draws: usize, rng: &mut ChaCha8Rng) -> Result<Draws, ModelError> {
+        let parts = self.in_parallel(draws, rng, |sampler, z| {
+            let joint = sampler.decode(z)?;
+            match sampler.model.unknown.has_fillers() {
+                // What the flow drew beside x is not what `log_prob` puts there.
+                true => Ok(Draws { log_prob: sampler.log_prob(&joint.x)?, ..joint }),
+                false => Ok(joint),
+            }
+        })?;
+        let (x, log_prob): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| (part.x, part.log_prob)).unzip();
+        Ok(Draws { x: self.joined(x)?, log_prob: log_prob.concat() })
+    }
+
+    /// What `f` makes of batches of latents, in order.
+    fn in_parallel<P: Send>(
+        &self,
+        draws: usize,
+        rng: &mut ChaCha8Rng,
+        f: impl Fn(&Sampler, Field) -> Result<P, ModelError> + Sync,
+    ) -> Result<Vec<P>, ModelError> {
+        let Model { flow, device, .. } = &self.model;
+        let [c, d, h, w] = flow.shape();
+        let dtype = burn::tensor::DType::F32;
+        let parts: Vec<(Sampler, Field)> = (0..draws.div_ceil(DRAWS_AT_ONCE))
+            .map(|k| {
+                let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
+                (self.clone(), standard_normal([count, c, d, h, w], rng, dtype, device))
             })
             .collect();
+        parts.into_par_iter().map(|(sampler, z)| f(&sampler, z)).collect()
+    }
+
+    fn joined(&self, parts: Vec<ArrayD<f32>>) -> Result<ArrayD<f32>, ModelError> {
+        if parts.is_empty() {
+            return Ok(ArrayD::zeros([&[0], self.model.x_shape()].concat()));
+        }
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+        concatenate(Axis(0), &views).map_err(|e| ModelError::Device(e.to_string()))
+    }
+
+    /// The condition for a batch of draws.
+    fn condition(&self, batch: usize) -> Vec<Field> {
+        let for_each = |c: &Field| {
+            let [_, channels, d, h, w] = c.dims();
+            c.clone().expand([batch, channels, d, h, w])
+        };
+        self.condition.iter().map(for_each).collect()
+    }
+
+    /// log q(x|y) of each image.
+    fn log_prob(&self, x: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
+        self.model.log_prob_given(x, &self.condition(x.len_of(Axis(0))))
+    }
+
+    /// The images of latents, and log q(x|y) with whatever the flow puts beside x.
+    fn decode(&self, z: Field) -> Result<Draws, ModelError> {
+        let condition = self.condition(z.dims()[0]);
         let density = standard_normal_log_density(z.clone());
         let (u, log_det) = self.model.flow.inverse(z, &condition)?;
         let unknown = &self.model.unknown;

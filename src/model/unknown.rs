@@ -1,25 +1,23 @@
 //! Between x in the units of its file and u as the flow sees it.
 
-use std::f64::consts::TAU;
-
 use ndarray::{ArrayD, Axis, IxDyn};
 use rand_distr::{Distribution, StandardNormal};
-use sha2::{Digest, Sha256};
 
+use crate::model::fillers::{Fillers, normal_surprise};
 use crate::model::{Affine, ModelError, Normalisation, UnknownConfig, Values};
-use crate::random::{Purpose, stream};
 
 /// An x and its u: the values of each channel are taken to all numbers, standardised, and laid into the grid of the flow.
 ///
 ///   v = g(x),   u = (v − shift)/scale,   log|∂u/∂x| = Σ_free log|g′(x)| − log scale.
 ///
 /// g is that of [`Values`]. Cells of the flow that are none of x's unknowns, because they pad the grid or their value is
-/// fixed, are filled with standard normal numbers e, so that the flow has a density there too and learns that they say
-/// nothing: the density of x is that of (x, e) over that of e,
+/// fixed, are filled with standard normal numbers e ([`Fillers`]), so that the flow has a density there too and learns that
+/// they say nothing: the density of x is that of (x, e) over that of e,
 ///
 ///   log q(x) = log q_flow(u) + log|∂u/∂x| − log N(e; 0, I).
 ///
-/// e is a function of x. Where the flow has learned that e is independent of the rest, the result does not depend on it.
+/// ∫ q_flow(u) de is estimated by one e, the weight q_flow(u) / N(e; 0, I) being right on average: it is exact where the flow
+/// has learned that e is standard normal whatever x is.
 #[derive(Clone, Debug)]
 pub struct Unknown {
     values: Vec<Values>,
@@ -140,6 +138,11 @@ impl Unknown {
         &self.affine
     }
 
+    /// Whether there are cells that are none of x's unknowns.
+    pub fn has_fillers(&self) -> bool {
+        !self.fillers.is_empty()
+    }
+
     /// Unknown numbers in one x.
     pub fn dimension(&self) -> usize {
         self.padded.iter().product::<usize>() - self.fillers.len()
@@ -189,7 +192,7 @@ impl Unknown {
     ///
     /// # Errors
     /// A value that x cannot have, by its index.
-    pub fn enter(&self, x: &ArrayD<f32>) -> Result<(ArrayD<f32>, Vec<f64>), ModelError> {
+    pub fn enter(&self, x: &ArrayD<f32>, fillers: Fillers) -> Result<(ArrayD<f32>, Vec<f64>), ModelError> {
         let batch = x.len_of(Axis(0));
         let (size, whole) = (self.places.len(), self.padded.iter().product::<usize>());
         let mut u = vec![0f32; batch * whole];
@@ -212,8 +215,8 @@ impl Unknown {
                     }
                 }
             }
-            if !self.fillers.is_empty() {
-                let mut rng = stream(digest(x), Purpose::Filler, 0);
+            if self.has_fillers() {
+                let mut rng = fillers.stream(sample, x);
                 for &place in &self.fillers {
                     u[place] = StandardNormal.sample(&mut rng);
                     log_det += normal_surprise(u[place]);
@@ -224,7 +227,7 @@ impl Unknown {
         Ok((batch_of(&self.padded, u)?, log_dets))
     }
 
-    /// x of a batch of u, and what log q(u) lacks to log q(x).
+    /// x of a batch of u, and what log q(u) lacks to log q(x) with the fillers of u.
     pub fn leave(&self, u: &ArrayD<f32>) -> Result<(ArrayD<f32>, Vec<f64>), ModelError> {
         let whole = self.padded.iter().product::<usize>();
         let mut x = Vec::with_capacity(u.len_of(Axis(0)) * self.places.len());
@@ -263,20 +266,6 @@ impl Unknown {
     }
 }
 
-/// −log N(e; 0, 1).
-fn normal_surprise(e: f32) -> f64 {
-    0.5 * (f64::from(e).powi(2) + TAU.ln())
-}
-
-/// A number that belongs to this x.
-fn digest(x: &[f32]) -> u64 {
-    let mut hash = Sha256::new();
-    x.iter().for_each(|v| hash.update(v.to_le_bytes()));
-    let bytes: [u8; 32] = hash.finalize().into();
-    let (first, _) = bytes.as_chunks::<8>();
-    first.first().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
-
 fn batch_of(shape: &[usize], values: Vec<f32>) -> Result<ArrayD<f32>, ModelError> {
     let samples = values.len() / shape.iter().product::<usize>().max(1);
     let full: Vec<usize> = std::iter::once(samples).chain(shape.iter().copied()).collect();
@@ -308,11 +297,11 @@ mod tests {
     fn the_log_determinant_is_that_of_the_map() {
         let x = images(&[2, 3, 2, 3], |k| 1.5 + (k as f32 * 0.7).sin().abs());
         let map = unknown(&ALL, None, &[3, 2, 3]).fit(Normalisation::Standardise, &x).unwrap();
-        let (u, log_det) = map.enter(&x).unwrap();
+        let (u, log_det) = map.enter(&x, Fillers::OfImage).unwrap();
         let (back, of_leave) = map.leave(&u).unwrap();
         assert!(x.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-5));
         let h = 1e-3;
-        let [plus, minus] = [h, -h].map(|h| map.enter(&x.mapv(|v| v + h)).unwrap().0);
+        let [plus, minus] = [h, -h].map(|h| map.enter(&x.mapv(|v| v + h), Fillers::OfImage).unwrap().0);
         for sample in 0..2 {
             let part = |a: &ArrayD<f32>| a.index_axis(Axis(0), sample).mapv(f64::from);
             let quotients = (part(&plus) - part(&minus)) / f64::from(2.0 * h);
@@ -332,7 +321,7 @@ mod tests {
         let map = unknown(&[], Some(vec![4, 4]), &[1, 2, 3]).with_fixed(fixed).unwrap();
         assert_eq!((map.dimension(), map.padded()), (3, &[1, 4, 4][..]));
         let x = images(&[2, 1, 2, 3], |k| if (k - 1) % 6 < 3 { 7.0 } else { k as f32 });
-        let (u, log_det) = map.enter(&x).unwrap();
+        let (u, log_det) = map.enter(&x, Fillers::OfImage).unwrap();
         assert_eq!((u[[0, 0, 1, 0]], u[[0, 0, 1, 2]]), (4.0, 6.0));
         let fillers: Vec<f32> = u.iter().copied().filter(|v| v.fract() != 0.0).collect();
         assert_eq!(fillers.len(), 26);
@@ -341,8 +330,8 @@ mod tests {
         for (a, b) in log_det.iter().zip(&of_leave) {
             assert!((a - b).abs() < 1e-9 && *a > 0.0);
         }
-        assert_eq!(map.enter(&x).unwrap().0, u, "a function of x");
-        let error = map.enter(&x.mapv(|v| v + 1.0)).unwrap_err().to_string();
+        assert_eq!(map.enter(&x, Fillers::OfImage).unwrap().0, u, "a function of x");
+        let error = map.enter(&x.mapv(|v| v + 1.0), Fillers::OfImage).unwrap_err().to_string();
         assert!(error.contains("[0, 0, 0]") && error.contains('7'), "{error}");
         let wide = map.widen(images(&[1, 2, 2, 3], |k| k as f32));
         assert_eq!((wide.shape(), wide[[0, 1, 3, 3]]), (&[1, 2, 4, 4][..], 12.0));
@@ -351,7 +340,7 @@ mod tests {
     #[test]
     fn what_x_cannot_be_is_said() {
         let map = unknown(&ALL[1..2], None, &[1, 2, 2]);
-        let error = map.enter(&images(&[1, 1, 2, 2], |k| 3.0 - k as f32)).unwrap_err().to_string();
+        let error = map.enter(&images(&[1, 1, 2, 2], |k| 3.0 - k as f32), Fillers::OfImage).unwrap_err().to_string();
         assert!(error.contains("x[0] at [0, 0, 1]") && error.contains("above 1"), "{error}");
         for config in [
             UnknownConfig { values: ALL.to_vec(), ..UnknownConfig::default() },
@@ -371,6 +360,25 @@ mod tests {
         let u = ArrayD::from_shape_vec(IxDyn(&[2, 2, 1]), vec![-200.0, -200.0, 5.0, 200.0]).unwrap();
         let (x, _) = map.leave(&u).unwrap();
         assert!(x[[0, 0, 0]] > 1.0 && x[[0, 1, 0]] > -2.0 && x[[1, 1, 0]] < 5.0, "{x}");
-        map.enter(&x).unwrap();
+        map.enter(&x, Fillers::OfImage).unwrap();
+    }
+
+    /// Each visit of an x has fillers of its own, however visits are cut into batches; what is unknown of x stays.
+    #[test]
+    fn every_visit_has_other_fillers() {
+        let map = unknown(&[], Some(vec![4, 4]), &[1, 2, 3]);
+        let x = images(&[3, 1, 2, 3], |k| (1 + k % 6) as f32);
+        let enter = |x: &ArrayD<f32>, seed, first| map.enter(x, Fillers::OfVisit { seed, first }).unwrap();
+        let part = |range: std::ops::Range<usize>| x.slice_axis(Axis(0), range.into()).to_owned();
+        let (whole, log_det) = enter(&x, 1, 6);
+        let ((first, of_first), (last, of_last)) = (enter(&part(0..2), 1, 6), enter(&part(2..3), 1, 8));
+        assert_eq!(ndarray::concatenate(Axis(0), &[first.view(), last.view()]).unwrap(), whole);
+        assert_eq!([of_first, of_last].concat(), log_det);
+        let fillers = |u: &ArrayD<f32>| u.iter().map(|v| v.to_bits()).collect::<std::collections::BTreeSet<_>>();
+        // Six unknowns, the same in each x, and ten fillers of each that nothing else has.
+        assert_eq!(fillers(&whole).len(), 6 + 3 * 10);
+        for (seed, first) in [(1, 9), (2, 6)] {
+            assert_eq!(fillers(&whole).intersection(&fillers(&enter(&x, seed, first).0)).count(), 6);
+        }
     }
 }

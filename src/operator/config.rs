@@ -1,7 +1,7 @@
 use super::blur::CircularBlur;
-use super::classical::{ClassicalImage, LeastSquares};
+use super::classical::{ClassicalMethod, ClassicalMethods, LeastSquares};
 use super::identity::Identity;
-use super::photoacoustic::{BackProjection, Photoacoustic, PhotoacousticConfig, TimeReversal};
+use super::photoacoustic::{BackProjection, Photoacoustic, PhotoacousticConfig, TimeReversal, time_reversal};
 use super::symbol::Convolution;
 use super::{LinearOperator, OperatorError, Real};
 use crate::io::Quantity;
@@ -26,6 +26,8 @@ pub enum OperatorConfig {
 
 /// Iterations of least squares, from strong to weak regularisation.
 const ITERATIONS: [usize; 3] = [3, 10, 30];
+/// Pixels times steps of a time reversal: about a minute an image. A volume of 64³ with 96 samples is within.
+const MOST_WORK: usize = 1 << 30;
 
 impl OperatorConfig {
     /// The operator on images of shape `domain`, `[channel, axes…]`.
@@ -56,24 +58,19 @@ impl OperatorConfig {
     }
 
     /// The methods that reconstruct images of shape `domain` without a prior: those of the trade, and least squares.
-    /// Time reversal is among them for images of two axes.
-    pub fn classical_images<T: Real>(
-        &self,
-        domain: &[usize],
-    ) -> Result<Vec<Box<dyn ClassicalImage<T>>>, OperatorError> {
-        let mut images: Vec<Box<dyn ClassicalImage<T>>> = match self {
-            OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Vec::new(),
-            OperatorConfig::Photoacoustic(config) => vec![Box::new(BackProjection::new(config, domain)?)],
-        };
-        // Of a volume it takes a minute, where least squares takes seconds.
-        if let (OperatorConfig::Photoacoustic(config), [_, _, _]) = (self, domain) {
-            images.push(Box::new(TimeReversal::new(config, domain)?));
+    pub fn classical_methods<T: Real>(&self, domain: &[usize]) -> Result<ClassicalMethods<T>, OperatorError> {
+        let mut methods: Vec<Box<dyn ClassicalMethod<T>>> = Vec::new();
+        let mut left_out = Vec::new();
+        if let OperatorConfig::Photoacoustic(config) = self {
+            methods.push(Box::new(BackProjection::new(config, domain)?));
+            match TimeReversal::<T>::work(config, domain)? <= MOST_WORK {
+                true => methods.push(Box::new(TimeReversal::new(config, domain)?)),
+                false => left_out.push(time_reversal::NAME.into()),
+            }
         }
         let operator: Arc<dyn LinearOperator<T>> = Arc::from(self.build(domain)?);
-        for iterations in ITERATIONS {
-            images.push(Box::new(LeastSquares::new(operator.clone(), iterations)));
-        }
-        Ok(images)
+        methods.push(Box::new(LeastSquares::new(operator, &ITERATIONS)));
+        Ok(ClassicalMethods { methods, left_out })
     }
 }
 

@@ -9,6 +9,7 @@ use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
 use crate::io::{Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
+use crate::operator::classical::Fitted;
 use crate::random::{Purpose, stream};
 use ndarray::{ArrayD, Axis, IxDyn, concatenate};
 
@@ -146,9 +147,18 @@ impl Images {
     }
 }
 
+/// What a posterior is shown beside.
+#[derive(Clone, Copy)]
+pub enum Reference<'a> {
+    /// The mean and standard deviation of the exact posterior: no image is better than its mean.
+    Exact(&'a dyn ExactPosterior),
+    /// The best image without a network.
+    Classical(&'a Fitted),
+}
+
 /// Samples the posterior of each of the observations `range` and writes `posterior.h5`: observation, truth and its
-/// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, the exact mean and
-/// standard deviation where there is an exact posterior, and which cells of x are known to the model (`fixed`: their values,
+/// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, what they are shown beside
+/// (`exact_mean` and `exact_standard_deviation`, or `classical` with the name of its `method`), and which cells of x are known to the model (`fixed`: their values,
 /// NaN in those that were inferred).
 ///
 /// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
@@ -158,7 +168,7 @@ pub fn write_posteriors(
     model: &Model,
     observations: &dyn Observations,
     range: Range<usize>,
-    exact: Option<&dyn ExactPosterior>,
+    reference: Option<Reference<'_>>,
     sampling: &Sampling,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<bool, PosteriorError> {
@@ -169,8 +179,7 @@ pub fn write_posteriors(
     at_least("draws", sampling.draws, 2, "a standard deviation needs two draws or more")?;
     at_least("batch", sampling.at_once, 1, "give the number of draws to hold in memory, such as 256")?;
     let kept_draws = sampling.kept_draws.min(sampling.draws);
-    let mut file =
-        PosteriorFile::create(path, model, observations.truth_is_known(), exact.is_some(), kept_draws, sampling)?;
+    let mut file = PosteriorFile::create(path, model, observations.truth_is_known(), reference, kept_draws, sampling)?;
     let capacity = Quantiles::capacity(model.dimension(), sampling.draws, QUANTILE_MEMORY);
     let (mut done, mut rank_error) = (0, 0.0_f64);
     for index in range {
@@ -182,7 +191,7 @@ pub fn write_posteriors(
         let mut made = 0;
         while made < sampling.draws {
             let count = sampling.at_once.min(sampling.draws - made);
-            let draws = sampler.draw(count, &mut rng)?.x;
+            let draws = sampler.images(count, &mut rng)?;
             reduction.add(draws.view())?;
             if made < kept_draws {
                 let wanted = count.min(kept_draws - made);
@@ -196,7 +205,7 @@ pub fn write_posteriors(
         }
         let summary = reduction.finish()?;
         rank_error = rank_error.max(summary.rank_error);
-        file.append(model, &observation, &summary, &kept, exact)?;
+        file.append(model, &observation, &summary, &kept, reference)?;
     }
     if !sampling.quantiles.is_empty() {
         file.writer.describe("quantiles", "rank_error", &rank_error.to_string())?;
@@ -215,7 +224,7 @@ impl PosteriorFile {
         path: &Path,
         model: &Model,
         truth: bool,
-        exact: bool,
+        reference: Option<Reference<'_>>,
         kept_draws: usize,
         sampling: &Sampling,
     ) -> Result<Self, PosteriorError> {
@@ -232,9 +241,16 @@ impl PosteriorFile {
         map("mean", &x)?;
         map("variance", &x.squared())?;
         map("standard_deviation", &x)?;
-        if exact {
-            map("exact_mean", &x)?;
-            map("exact_standard_deviation", &x)?;
+        match reference {
+            Some(Reference::Exact(_)) => {
+                map("exact_mean", &x)?;
+                map("exact_standard_deviation", &x)?;
+            }
+            Some(Reference::Classical(classical)) => {
+                map("classical", &x)?;
+                writer.describe("classical", "method", &classical.name())?;
+            }
+            None => {}
         }
         if truth {
             let name = "log q(truth | observation)".into();
@@ -264,7 +280,7 @@ impl PosteriorFile {
         observation: &Observation,
         summary: &Summary,
         kept: &[ArrayD<f32>],
-        exact: Option<&dyn ExactPosterior>,
+        reference: Option<Reference<'_>>,
     ) -> Result<(), PosteriorError> {
         let writer = &mut self.writer;
         let mut one = |name: &str, map: &ArrayD<f32>| writer.append(name, map.view().insert_axis(Axis(0)));
@@ -278,11 +294,17 @@ impl PosteriorFile {
         if let Ok(draws) = concatenate(Axis(0), &views) {
             one("samples", &draws)?;
         }
-        if let Some(exact) = exact {
-            let mean = exact.mean(observation.y.mapv(f64::from).view())?.mapv(|v| v as f32);
-            writer.append("exact_mean", mean.view())?;
-            let deviation = exact.standard_deviation().mapv(|v| v as f32);
-            writer.append("exact_standard_deviation", deviation.view().insert_axis(Axis(0)))?;
+        match reference {
+            Some(Reference::Exact(exact)) => {
+                let mean = exact.mean(observation.y.mapv(f64::from).view())?.mapv(|v| v as f32);
+                writer.append("exact_mean", mean.view())?;
+                let deviation = exact.standard_deviation().mapv(|v| v as f32);
+                writer.append("exact_standard_deviation", deviation.view().insert_axis(Axis(0)))?;
+            }
+            Some(Reference::Classical(classical)) => {
+                writer.append("classical", classical.images(observation.y.view())?.view())?;
+            }
+            None => {}
         }
         writer.append("observation", observation.y.view())?;
         if let Some(truth) = &observation.truth {

@@ -151,11 +151,16 @@ fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize, plan: Plan) -> 
         let range = lane * pairs / lanes..(lane + 1) * pairs / lanes;
         array.slice_axis(Axis(0), range.into()).to_owned()
     };
-    let parts: Vec<_> = (0..lanes).map(|lane| (model.clone(), part(&batch.x, lane), part(&batch.y, lane))).collect();
+    let parts: Vec<_> = (0..lanes)
+        .map(|lane| {
+            let visit = batch.step * pairs as u64 + (lane * pairs / lanes) as u64;
+            (model.clone(), part(&batch.x, lane), part(&batch.y, lane), visit)
+        })
+        .collect();
     let gradients: Vec<Result<Gradient, _>> = thread::scope(|scope| {
         let threads: Vec<_> = parts
             .into_iter()
-            .map(|(model, x, y)| scope.spawn(move || model.gradient(&x, &y, plan.shared(lanes))))
+            .map(|(model, x, y, visit)| scope.spawn(move || model.gradient(&x, &y, visit, plan.shared(lanes))))
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });

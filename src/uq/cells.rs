@@ -2,6 +2,7 @@
 
 use super::UqError;
 use super::error::check_enough;
+use crate::model::Model;
 use ndarray::{Array1, ArrayViewD};
 
 /// The cells of an image that are inferred. Those that are known beforehand are right whatever a posterior says: they are
@@ -21,6 +22,11 @@ impl Cells {
         let inferred: Vec<bool> = fixed.iter().map(|value| value.is_nan()).collect();
         check_enough("cells that are not fixed", inferred.iter().filter(|is| **is).count(), 1)?;
         Ok(Cells { inferred: Some(inferred) })
+    }
+
+    /// The cells that a model infers.
+    pub fn inferred_by(model: &Model) -> Result<Cells, UqError> {
+        model.fixed().map_or(Ok(Cells::default()), |fixed| Cells::beside(fixed.view()))
     }
 
     /// The values of an image in these cells, in order.

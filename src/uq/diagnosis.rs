@@ -46,7 +46,7 @@ pub const METRICS: [(&str, &str); 16] = [
     ("rmse_mean", "Root-mean-square error of the posterior mean."),
     (
         "rmse_best_classical",
-        "Root-mean-square error of the best classical method on the same observations: the Wiener filter where that is the exact mean, else the best of those without a prior, scale and offset fitted.",
+        "Root-mean-square error of the best classical method on the same observations: the Wiener filter where that is the exact mean, else the best of time reversal, back-projection and least squares, scale and offset fitted.",
     ),
     (
         "rmse_over_classical",
@@ -102,6 +102,22 @@ pub struct Calibration {
     pub ranks: Vec<QuantityRanks>,
     /// Error of the mean against the stated uncertainty.
     pub error_by_uncertainty: Vec<Bin>,
+    /// What `rmse_best_classical` is the least of.
+    #[serde(default)]
+    pub classical: Vec<MethodError>,
+    /// Classical methods that would take too long, and are not among them.
+    #[serde(default)]
+    pub left_out: Vec<String>,
+}
+
+/// The error of a classical method on the same observations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodError {
+    /// "time reversal".
+    pub method: String,
+    /// √(mean (image − truth)²), in the unit of x.
+    pub rmse: f64,
 }
 
 /// Ranks of the truth among the draws in one quantity.
@@ -130,7 +146,7 @@ pub fn diagnose_model(
 ) -> Result<Option<Diagnosis>, UqError> {
     let count = judging.pairs.min(pairs.count());
     let scale = Scale::of(&model.x(), (0..count).map(|i| known(pairs, i).map(|(x, _)| x.index_axis_move(Axis(0), 0))))?;
-    let cells = model.fixed().map_or(Ok(Cells::default()), |fixed| Cells::beside(fixed.view()))?;
+    let cells = Cells::inferred_by(model)?;
     let quantities = Quantities::new(&cells, model.x_shape());
     let mut seen = Seen::new(&cells, judging.draws as u32, judging.seed)?;
     let mut densities = Densities::default();
@@ -140,7 +156,7 @@ pub fn diagnose_model(
         None => None,
     };
     let mut classical = match (exact, model.operator()) {
-        (None, Some(operator)) => Some(Classical::new(operator.classical_images(model.x_shape())?)),
+        (None, Some(operator)) => Some(Classical::new(operator.classical_methods(model.x_shape())?)),
         _ => None,
     };
     // Of images in their units and scaled: an operator takes the former.
@@ -184,10 +200,16 @@ pub fn diagnose_model(
     let mut diagnosis = seen.finish(scale.unit())?;
     densities.report(&mut diagnosis.metrics)?;
     if let Some(against) = against {
-        against.report(&mut diagnosis.metrics, scale.unit());
+        diagnosis.calibration.classical = vec![against.wiener()];
+        against.report(&mut diagnosis.metrics);
     }
     if let Some(classical) = classical {
-        classical.report(&mut diagnosis.metrics, scale.unit());
+        diagnosis.calibration.classical = classical.errors();
+        diagnosis.calibration.left_out = classical.left_out;
+    }
+    if let Some(best) = diagnosis.calibration.classical.first() {
+        let unit = if scale.unit().is_empty() { "1" } else { scale.unit() };
+        measure(&mut diagnosis.metrics, "rmse_best_classical", best.rmse, unit);
     }
     let error = |name: &str| diagnosis.metrics.get(name).map(|measured| measured.value);
     if let (Some(mean), Some(classical)) = (error("rmse_mean"), error("rmse_best_classical")) {

@@ -23,6 +23,7 @@ pub mod shuffled;
 pub mod verdict;
 
 pub use cells::Cells;
+pub use classical::best_classical;
 pub use error::UqError;
 
 #[cfg(test)]

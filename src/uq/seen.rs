@@ -142,7 +142,14 @@ impl<'a> Seen<'a> {
             worst = worst.min(bands.log_gamma(&quantity.ranks)?);
         }
         measure(&mut metrics, "rank_log_gamma", worst, "1");
-        let calibration = Calibration { draws: self.draws, coverage, ranks: self.ranks, error_by_uncertainty: bins };
+        let calibration = Calibration {
+            draws: self.draws,
+            coverage,
+            ranks: self.ranks,
+            error_by_uncertainty: bins,
+            classical: Vec::new(),
+            left_out: Vec::new(),
+        };
         Ok(Diagnosis { metrics, calibration })
     }
 }

@@ -134,7 +134,7 @@ fn a_diagnosis_of_draws_accepts_exact_ones_and_no_others() -> Outcome<()> {
 #[test]
 fn known_cells_make_no_posterior_look_well() -> Outcome<()> {
     let e = experiment(0.5, 0.0)?;
-    let is_known = |index: &[usize]| (index[1] * 32 + index[2]) % 5 != 0;
+    let is_known = |index: &[usize]| !(index[1] * 32 + index[2]).is_multiple_of(5);
     let fixed = ArrayD::from_shape_fn(vec![1, 32, 32], |p| if is_known(p.slice()) { 1500.0 } else { f32::NAN });
     let cells = Cells::beside(fixed.view())?;
     let with_known = |image: ArrayViewD<f32>, value: f32| {
@@ -164,10 +164,8 @@ fn known_cells_make_no_posterior_look_well() -> Outcome<()> {
     assert_eq!(of_whole.calibration.coverage, alone.calibration.coverage);
     let value = |name: &str| of_whole.metrics[name].value;
     assert!(value("coverage_90") < 0.75 && (0.5..2.0).contains(&value("ence")), "{:?}", of_whole.metrics);
-    for ranks in &of_whole.calibration.ranks {
-        let most = ranks.ranks.iter().filter(|rank| [0, DRAWS as u32].contains(rank)).count();
-        assert!(most < PAIRS as usize / 2, "{}: {most}", ranks.quantity);
-    }
+    // Mean and norm of the image; its pixels are others.
+    assert_eq!(of_whole.calibration.ranks[..2], alone.calibration.ranks[..2]);
     Ok(())
 }
 

@@ -64,6 +64,38 @@ fn a_run_leaves_everything_and_a_second_one_changes_nothing() {
     }
 }
 
+/// Where there is an operator and no exact posterior, the best classical image stands in the file and the figure of a run, and
+/// the method that is best on the test pairs in its calibration and report. It is an image of x, in its unit.
+#[test]
+fn a_posterior_stands_beside_the_best_classical_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let ellipses = ("kind = \"periodic-gaussian-field\"", "kind = \"ellipses\"\nnumber = [1, 3]\nsize = [0.2, 0.5]");
+    let (problem, run) = (problem(dir.path(), &[ellipses, ("sigma = 0.1", "sigma = 0.02")]), dir.path().join("run"));
+    succeed(&["run", text(&problem), "--out", text(&run)]);
+    let posterior = run.join("posterior.h5");
+    let (classical, truth) = (read(&posterior, "classical"), read(&posterior, "truth"));
+    let rows = posteria::io::Rows::open(&format!("{}:/classical", posterior.display())).unwrap();
+    let method = rows.text("method").unwrap();
+    assert_eq!((classical.shape(), rows.text("units").as_deref()), (&[2, 1, 8, 8][..], Some("m/s")));
+    let square = |a: &ArrayD<f32>| a.iter().map(|v| v * v).sum::<f32>();
+    let centred = &truth - truth.mean().unwrap();
+    assert!(square(&(&classical - &truth)) < 0.5 * square(&centred), "{method}: {classical} {truth}");
+    let calibration: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.join("calibration.json")).unwrap()).unwrap();
+    let methods = calibration["classical"].as_array().unwrap();
+    assert_eq!(methods.len(), 3, "least squares, stopped three times: {methods:?}");
+    assert!(methods.iter().any(|m| m["method"] == method.as_str()), "{method} {methods:?}");
+    assert!(methods.windows(2).all(|pair| pair[0]["rmse"].as_f64() <= pair[1]["rmse"].as_f64()), "{methods:?}");
+    let report = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(report.contains(&format!("the classical image ({method})")));
+    assert!(report.contains(&format!("best first: {}", methods[0]["method"].as_str().unwrap())));
+    // Observations of the user's have none: their file costs no more than its draws.
+    let (mine, out) = (dir.path().join("y.npy"), dir.path().join("mine.h5"));
+    ndarray_npy::write_npy(&mine, &read(&posterior, "observation")).unwrap();
+    succeed(&["sample", text(&run), text(&mine), "-o", text(&out), "--draws", "4"]);
+    assert!(!posteria::io::Source::open(&out).unwrap().has("classical"));
+}
+
 /// y is x in little noise: what is learned from it is more than what is known without it. The model stays what it was.
 #[test]
 fn what_an_observation_is_worth_is_measured_against_shuffled_ones() {

@@ -90,7 +90,7 @@ fn steps(device: &Device) -> Result<Trained, String> {
     let mut losses = Vec::new();
     for step in 0..STEPS {
         let (x, y) = Noisy.batch(step).map_err(|e| e.to_string())?;
-        let gradient = model.gradient(&x, &y, Plan::default()).map_err(|e| e.to_string())?;
+        let gradient = model.gradient(&x, &y, 0, Plan::default()).map_err(|e| e.to_string())?;
         losses.push(gradient.nll.iter().sum::<f64>() / x.len() as f64);
         let norm = match Optimiser::norm(&model, &gradient.parameters).map_err(|e| e.to_string())? {
             Norm::Finite(norm) => norm,

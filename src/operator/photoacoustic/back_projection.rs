@@ -1,5 +1,5 @@
 use super::PhotoacousticConfig;
-use crate::operator::classical::ClassicalImage;
+use crate::operator::classical::ClassicalMethod;
 use crate::operator::{OperatorError, Real, map_samples};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
@@ -76,12 +76,12 @@ impl BackProjection {
     }
 }
 
-impl<T: Real> ClassicalImage<T> for BackProjection {
-    fn name(&self) -> String {
-        "back-projection".into()
+impl<T: Real> ClassicalMethod<T> for BackProjection {
+    fn names(&self) -> Vec<String> {
+        vec!["back-projection".into()]
     }
 
-    fn reconstruct(&self, y: ArrayViewD<T>) -> Result<ArrayD<T>, OperatorError> {
-        map_samples("observation", y, &self.range, &self.domain, |y| Ok(self.project(y)))
+    fn reconstruct(&self, y: ArrayViewD<T>) -> Result<Vec<ArrayD<T>>, OperatorError> {
+        Ok(vec![map_samples("observation", y, &self.range, &self.domain, |y| Ok(self.project(y)))?])
     }
 }

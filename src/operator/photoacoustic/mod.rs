@@ -7,7 +7,7 @@ mod config;
 mod depth;
 mod layout;
 mod sensors;
-mod time_reversal;
+pub(super) mod time_reversal;
 
 pub use back_projection::BackProjection;
 pub use bandwidth::Bandwidth;

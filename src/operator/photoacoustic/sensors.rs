@@ -148,8 +148,9 @@ impl Sensors {
         }
     }
 
-    /// The direction that each looks in, of length one: across a line or plane, inwards on a circle or sphere, else
-    /// towards `middle`. The side of a line or plane does not matter to those who ask.
+    /// The direction that each looks in, of length one: across a line in the plane or a plane in space, inwards on a circle or
+    /// sphere, else, as a line in space has no side, towards `middle`. Which side of a line or plane does not matter to those
+    /// who ask.
     pub(super) fn normals(&self, middle: &[f64]) -> Vec<Vec<f64>> {
         let difference = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a - b).collect() };
         let alike = |normal: Vec<f64>| vec![unit(normal); self.count()];
@@ -177,4 +178,41 @@ fn along(j: usize, count: usize) -> f64 {
 fn unit(vector: Vec<f64>) -> Vec<f64> {
     let length = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
     if length > 0.0 { vector.into_iter().map(|v| v / length).collect() } else { vector }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Across every side of a line or plane, however it lies; at the centre of what is round; at the middle for the rest.
+    #[test]
+    fn sensors_look_across_their_array() {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f64>>();
+        let flat = [
+            Sensors::Line { count: 3, first: vec![-1.0, 2.0], last: vec![4.0, 0.5] },
+            Sensors::Plane {
+                counts: [2, 3],
+                corner: vec![1.0, -2.0, 0.5],
+                first_end: vec![3.0, 4.0, 1.5],
+                second_end: vec![-1.0, 0.0, 7.0],
+            },
+        ];
+        for sensors in flat {
+            let positions = sensors.positions();
+            for normal in sensors.normals(&vec![0.0; positions[0].len()]) {
+                assert!((dot(&normal, &normal) - 1.0).abs() < 1e-12);
+                assert!(positions.iter().all(|p| dot(&normal, &minus(p, &positions[0])).abs() < 1e-12), "{normal:?}");
+            }
+        }
+        let (center, middle) = (vec![1.0, 2.0, -3.0], [0.0, 5.0, 1.0]);
+        let round = Sensors::Sphere { count: 9, center: center.clone(), radius: 2.0 };
+        let line = Sensors::Line { count: 4, first: vec![0.0; 3], last: vec![1.0, 1.0, 2.0] };
+        for (sensors, towards) in [(round, &center[..]), (line, &middle)] {
+            for (place, normal) in sensors.positions().iter().zip(sensors.normals(&middle)) {
+                let way = minus(towards, place);
+                assert!((dot(&normal, &way) - dot(&way, &way).sqrt()).abs() < 1e-12, "{normal:?}");
+            }
+        }
+    }
 }
