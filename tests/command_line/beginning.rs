@@ -65,15 +65,9 @@ fn suspicious_pairs_are_warned_of() {
     y.index_axis_mut(ndarray::Axis(1), 1).mapv_inplace(|v| 1e6 * v);
     bare(&dir.path().join("pairs.h5"), &[("x", x), ("y", y.clone())]);
     let said = check(&path, dir.path());
-    says(
-        &said,
-        &[
-            "38 of 38",
-            "channel 1 of x is 7 everywhere",
-            "the channels of y have standard deviations",
-            "learn them by heart",
-        ],
-    );
+    says(&said, &["38 of 38", "channel 1 of x is 7 everywhere", "learn them by heart"]);
+    // Each channel is brought to a size of its own: units may differ.
+    assert!(!said.contains("of y"), "{said}");
     let mut x = numbers(&[60, 1, 8, 8]);
     x[[3, 0, 0, 0]] = 1e5;
     let first = x.index_axis(ndarray::Axis(0), 0).to_owned();

@@ -15,20 +15,25 @@ fn trained(folder: &Path, flow_steps: usize) -> Option<(f64, f64)> {
     for (key, value) in [("steps", 12), ("warm_up", 2), ("validate_every", 6), ("checkpoint_every", 6)] {
         training.insert(key.into(), toml::Value::Integer(value));
     }
+    // So few steps of warming up stand no more.
+    training.insert("learning_rate".into(), toml::Value::Float(1e-4));
     let path = folder.join(format!("{flow_steps}.toml"));
     std::fs::write(&path, toml::to_string(&problem).unwrap()).unwrap();
     let run = folder.join(format!("run-{flow_steps}"));
     let output = posteria().args(["train", text(&path), "--memory", "0", "--out", text(&run)]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    let (before, _) = said.split_once(" of memory at most")?;
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let (before, _) = said.split_once(" of memory at most").expect("the peak, which Linux tells");
     let peak: bytesize::ByteSize = before.rsplit("; ").next().unwrap().parse().unwrap();
     let weights = std::fs::metadata(run.join("model/model.safetensors")).unwrap().len();
     Some((peak.as_u64() as f64 / MIB, weights as f64 / MIB))
 }
 
 /// Nothing that grows with depth is kept beside the weights: a training holds them, their gradient, two moments and the
-/// average, and 16 MiB are left for all else.
+/// average; 16 MiB are left for all else, among it the weights of the best validation.
 #[test]
 fn four_times_the_depth_takes_five_times_its_weights() {
     let dir = tempfile::tempdir().unwrap();

@@ -109,7 +109,7 @@ mod tests {
                 "kind",
                 "features",
                 "blocks",
-                "channels",
+                "channels = 1",
                 "kernel",
                 "[unknown]",
                 "values",
