@@ -127,7 +127,7 @@ fn draw(experiment: &Experiment, picture: &Path) -> anyhow::Result<()> {
     if let Some(folder) = picture.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         io::create_folder(folder)?;
     }
-    output::check(picture, &[])?;
+    output::check(picture, &["png"], &[])?;
     let count = experiment.count(Set::Training).map_or(DRAWN, |count| DRAWN.min(count as u64));
     let (x, y) = experiment.noisy_pairs(Set::Training, 0..count)?;
     let info = experiment.pairs_info(NoiseTag::Included)?;

@@ -3,10 +3,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
-use posteria::io::{self, IoError, Pairs, Quantity, Rows, Source};
+use posteria::io::{self, IoError, Quantity, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::exact::ExactPosterior;
-use posteria::problem::{Evaluation, Problem, RunFolder, Set};
+use posteria::problem::{Evaluation, Problem, RunFolder};
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
 use posteria::uq::scale::Scale;
 use posteria::uq::shuffled;
@@ -16,7 +16,7 @@ use posteria::uq::{Cells, UqError};
 use super::device::DeviceArgument;
 use super::progress::Progress;
 use super::sample::BATCH;
-use super::trained::Trained;
+use super::trained::{Trained, test_pairs};
 use super::{Ended, Result, interrupt, output};
 
 /// Draws of a file that are read at a time.
@@ -54,7 +54,7 @@ impl Diagnose {
             bail!("--batch 0: give the number of draws to hold in memory, such as {BATCH}");
         }
         if let Some(output) = &self.output {
-            output::check(output, &[&self.what.to_string_lossy()])?;
+            output::check(output, &["json"], &[&self.what.to_string_lossy()])?;
         }
         let device = self.device.open()?;
         let is_plain = self.pairs.is_none() && self.draws.is_none();
@@ -110,7 +110,7 @@ fn judge(
     evaluation: &Evaluation,
     at_once: usize,
 ) -> anyhow::Result<Option<Diagnosis>> {
-    let pairs = Pairs::open(run.pairs(Set::Test))?;
+    let pairs = test_pairs(run)?;
     let seed = trained.model.provenance().seed;
     let judging = Judging { seed, pairs: evaluation.pairs.min(pairs.len()), draws: evaluation.draws, at_once };
     let total = (judging.pairs as u64).saturating_mul(judging.draws as u64);
@@ -164,7 +164,7 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         io::finite_or_error(image.view(), truth.place())?;
         Ok::<_, anyhow::Error>(image.index_axis_move(Axis(0), 0))
     };
-    let quantity = Quantity::of(&samples, 0);
+    let quantity = Quantity::of(&samples, 0)?;
     let (named, channels) = (quantity.channels.len(), truth.row_shape().first().copied().unwrap_or(1));
     if named > 0 && named != channels {
         bail!("{}: channel_names has {named} entries, the images have {channels} channels", samples.place());

@@ -1,9 +1,11 @@
 //! Results go to the standard output, everything else to the standard error. Nobody listening is no error.
 
+use std::fs::Metadata;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::bail;
+use posteria::problem::RunFolder;
 
 /// Text for the next program.
 pub fn print(text: &str) {
@@ -16,16 +18,28 @@ pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Holds the name of a file to be written against the inputs, before any work is done: what is there already may be
-/// replaced only where it is a plain file and none of the inputs. Inputs may name a dataset, `file.h5:/x`.
-pub fn check(path: &Path, inputs: &[&str]) -> anyhow::Result<()> {
+/// What HDF5 files are called.
+pub const HDF5: &[&str] = &["h5", "hdf5"];
+
+/// Holds the name of a file to be written against its kind and the inputs, before any work is done. It must have one of the
+/// endings; what is there already may be replaced only where it is a plain file, none of the inputs, and no part of a
+/// run. Inputs may name a dataset, `file.h5:/x`.
+pub fn check(path: &Path, endings: &[&str], inputs: &[&str]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         bail!("{}: there is no folder {}; make it first", path.display(), folder.display());
     }
-    let Ok(found) = std::fs::symlink_metadata(path) else {
-        return Ok(());
-    };
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        may_be_replaced(path, &found, inputs)?;
+    }
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    if !ending.is_some_and(|ending| endings.contains(&ending.as_str())) {
+        bail!("{}: what is written there is called .{}; name it so", path.display(), endings.join(" or ."));
+    }
+    Ok(())
+}
+
+fn may_be_replaced(path: &Path, found: &Metadata, inputs: &[&str]) -> anyhow::Result<()> {
     if !found.is_file() {
         bail!("{} is there and is no plain file; name another file", path.display());
     }
@@ -36,6 +50,9 @@ pub fn check(path: &Path, inputs: &[&str]) -> anyhow::Result<()> {
         if is_same(Path::new(input)) || is_same(Path::new(file)) {
             bail!("{} is read from and cannot be written to; name another file", path.display());
         }
+    }
+    if let Some(run) = RunFolder::around(&here) {
+        bail!("{} belongs to the run {}; name a file elsewhere", path.display(), run.root().display());
     }
     Ok(())
 }

@@ -2,15 +2,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use posteria::io::{Pairs, Rows};
+use posteria::io::Rows;
 use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
-use posteria::problem::{Evaluation, Problem, RunFolder, Set};
+use posteria::problem::{Evaluation, Problem, RunFolder};
 use posteria::uq::best_classical;
 
 use super::device::DeviceArgument;
 use super::progress::Progress;
-use super::trained::Trained;
+use super::trained::{Trained, test_pairs};
 use super::{Ended, Result, interrupt, output};
 
 /// Draws held in memory at a time, where nothing else is said.
@@ -57,7 +57,7 @@ impl Sample {
     pub fn execute(self) -> Result {
         let inputs: Vec<&str> = self.observations.iter().chain(&self.truth).map(String::as_str).collect();
         if let Some(output) = &self.output {
-            output::check(output, &inputs)?;
+            output::check(output, output::HDF5, &inputs)?;
         }
         let trained = Trained::open(&self.run, &self.device.open()?)?;
         let problem = trained.problem()?;
@@ -103,7 +103,7 @@ pub fn test_observations(
     sampling: &Sampling,
     output: &Path,
 ) -> Result {
-    let pairs = Pairs::open(run.pairs(Set::Test))?;
+    let pairs = test_pairs(run)?;
     let count = count.min(pairs.len());
     let classical = match exact {
         Some(_) => None,

@@ -36,7 +36,7 @@ fn level(text: &str) -> std::result::Result<Option<f64>, String> {
 
 impl Stats {
     pub fn execute(self) -> Result {
-        output::check(&self.output, &[&self.draws])?;
+        output::check(&self.output, output::HDF5, &[&self.draws])?;
         let draws = Rows::open_preferring(&self.draws, &["samples"])?;
         let levels: Vec<f64> = self.quantiles.into_iter().flatten().collect();
         let mut progress = Progress::new("stats", "permille", 1000, 0);

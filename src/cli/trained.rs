@@ -4,9 +4,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use burn::tensor::Device;
-use posteria::io::folder;
+use posteria::io::{Pairs, folder};
 use posteria::model::Model;
-use posteria::problem::{Problem, RunFolder, Size};
+use posteria::problem::{Problem, RunFolder, Set, Size};
+
+/// The pairs of a run that nothing was trained on.
+pub fn test_pairs(run: &RunFolder) -> anyhow::Result<Pairs> {
+    let pairs = run.pairs(Set::Test);
+    if !pairs.exists() {
+        bail!("no test pairs in {}: give `posteria simulate` first", pairs.display());
+    }
+    Ok(Pairs::open(pairs)?)
+}
 
 /// A model, and the run it belongs to where the folder of one was named.
 pub struct Trained {

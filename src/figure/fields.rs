@@ -54,7 +54,7 @@ impl Dataset {
             return Err(shape_error(&rows, "one to three spatial axes, none of them empty"));
         }
         let channels = has_channel.then(|| shape[leading]);
-        Ok(Self { quantity: Quantity::of(&rows, first), rows, leading, channels, grid })
+        Ok(Self { quantity: Quantity::of(&rows, first)?, rows, leading, channels, grid })
     }
 
     /// The same, nothing where it is absent.

@@ -5,7 +5,7 @@ use thiserror::Error;
 #[allow(missing_docs)] // the messages say it
 pub enum FlowError {
     #[error(
-        "{axis} {size} is not divisible by {divisor}: use fewer scales, or an image whose {axis} is a multiple of {divisor}"
+        "{axis} {size} is not divisible by {divisor}: use fewer scales, padding ([unknown] padded in a problem file), or an image whose {axis} is a multiple of {divisor}"
     )]
     Indivisible { axis: &'static str, size: usize, divisor: usize },
     #[error("{layer} was built for {expected} channels and got {found}: the model and the data do not belong together")]

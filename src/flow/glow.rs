@@ -182,7 +182,7 @@ pub struct LikelihoodGradient {
     pub parameters: ParameterGradients,
     /// ∂/∂c of the sum over the batch, where it was asked for.
     pub condition: Vec<Option<Field>>,
-    /// ‖x recomputed − x‖ / ‖x‖: how well the inverse brought back the input. The gradient is as good as this.
+    /// ‖x recomputed − x‖ / ‖x‖, of x = 0 the root mean square of the difference: how well the inverse brought back the input. The gradient is as good as this.
     pub reconstruction_error: f64,
 }
 
@@ -302,8 +302,11 @@ impl<N: Conditioner> Glow<N> {
         let mut parameters = ParameterGradients::new();
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
         let (again, dx) = self.layers.forward_vjp((z.clone(), z), &dlog_det, c, &mut dc, &mut parameters, &mut tapes);
-        let error = sample_distances(&again, &x).sum() / sample_dots(&x, &x).sum();
-        let reconstruction_error = error.sqrt().into_scalar::<f64>();
+        let error = sample_distances(&again, &x).sum().into_scalar::<f64>();
+        let size = sample_dots(&x, &x).sum().into_scalar::<f64>();
+        // Nothing is relative to nothing: of x = 0 the error is that of one value.
+        let size = if size > 0.0 { size } else { x.dims().iter().product::<usize>() as f64 };
+        let reconstruction_error = (error / size).sqrt();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
         LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error }
     }

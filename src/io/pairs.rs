@@ -34,10 +34,11 @@ impl NoiseTag {
         }
     }
 
-    fn parse(text: Option<&str>) -> Self {
-        match text {
-            Some("none") => NoiseTag::None,
-            _ => NoiseTag::Included,
+    fn parse(text: Option<&str>) -> Option<Self> {
+        match text.unwrap_or("included") {
+            "none" => Some(NoiseTag::None),
+            "included" => Some(NoiseTag::Included),
+            _ => None,
         }
     }
 }

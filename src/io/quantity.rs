@@ -1,5 +1,6 @@
 //! What the values of an array are.
 
+use super::error::{IoError, Result};
 use super::grid::Grid;
 use super::hdf;
 use super::volume::Rows;
@@ -35,18 +36,29 @@ pub struct Channel {
 
 impl Quantity {
     /// What the attributes of an array say, whose spatial axes are behind the first `leading`, see [`Rows::grid`].
-    pub fn of(rows: &Rows, leading: usize) -> Self {
+    ///
+    /// # Errors
+    /// Not as many units of channels as names.
+    pub fn of(rows: &Rows, leading: usize) -> Result<Self> {
         let [names, units] = ["channel_names", "channel_units"].map(|name| rows.texts(name).unwrap_or_default());
+        if units.len() != names.len() && !units.is_empty() {
+            let what = format!("has {} channel_names and {} channel_units", names.len(), units.len());
+            return Err(IoError::content(
+                rows.place(),
+                what,
+                "give each channel a name and a unit, \"\" where it has none",
+            ));
+        }
         let channel = |(i, name): (usize, &String)| Channel {
             name: name.clone(),
             unit: units.get(i).cloned().unwrap_or_default(),
         };
-        Self {
+        Ok(Self {
             name: rows.text("long_name").unwrap_or_default(),
             unit: rows.text("units").unwrap_or_default(),
             channels: names.iter().enumerate().map(channel).collect(),
             grid: rows.grid(leading),
-        }
+        })
     }
 
     /// The unit of a channel.
@@ -115,12 +127,12 @@ mod tests {
         }
         writer.finish().unwrap();
         let source = Source::open(&path).unwrap();
-        let found = Quantity::of(&source.rows("mean").unwrap(), 2);
+        let found = Quantity::of(&source.rows("mean").unwrap(), 2).unwrap();
         assert_eq!(found, quantity);
         assert_eq!([0, 1, 2].map(|i| found.unit_of(i)), ["m/s", "", "kg/m^3"]);
         assert_eq!([0, 1, 2, 3].map(|i| found.name_of(i)), ["velocity", "channel 1", "density", "channel 3"]);
         assert_eq!((found.has_one_unit(), found.common_unit()), (false, ""));
-        let variance = Quantity::of(&source.rows("variance").unwrap(), 2);
+        let variance = Quantity::of(&source.rows("variance").unwrap(), 2).unwrap();
         assert_eq!([0, 1, 2].map(|i| variance.unit_of(i)), ["(m/s)^2", "", "(kg/m^3)^2"]);
         let plain = Quantity { unit: "Pa".into(), ..Quantity::default() };
         assert_eq!((plain.unit_of(7), plain.common_unit(), plain.has_one_unit()), ("Pa", "Pa", true));

@@ -232,9 +232,10 @@ impl PosteriorFile {
             Provenance { seed: sampling.seed, version: env!("CARGO_PKG_VERSION").into(), ..model.provenance().clone() };
         let (x, y) = (model.x(), model.y());
         let mut writer = ResultWriter::create(path, Kind::Posterior, &provenance)?;
-        const IMAGE: &[&str] = &["observation", "channel"];
-        writer.dataset("observation", model.y_shape(), &layout(IMAGE, &y))?;
-        let mut map = |name: &str, of: &Quantity| writer.dataset(name, model.x_shape(), &layout(IMAGE, of));
+        let [of_x, of_y] = [&x, &y].map(parts);
+        writer.dataset("observation", model.y_shape(), &layout(&["observation", of_y], &y))?;
+        let mut map =
+            |name: &str, of: &Quantity| writer.dataset(name, model.x_shape(), &layout(&["observation", of_x], of));
         if truth {
             map("truth", &x)?;
         }
@@ -260,14 +261,14 @@ impl PosteriorFile {
         if !sampling.quantiles.is_empty() {
             writer.scale("levels", "level", &sampling.quantiles, "1")?;
             let shape = [&[sampling.quantiles.len()], model.x_shape()].concat();
-            writer.dataset("quantiles", &shape, &layout(&["observation", "level", "channel"], &x))?;
+            writer.dataset("quantiles", &shape, &layout(&["observation", "level", of_x], &x))?;
         }
         if kept_draws > 0 {
             let shape = [&[kept_draws], model.x_shape()].concat();
-            writer.dataset("samples", &shape, &layout(&["observation", "draw", "channel"], &x))?;
+            writer.dataset("samples", &shape, &layout(&["observation", "draw", of_x], &x))?;
         }
         if let Some(fixed) = model.fixed() {
-            writer.maps("fixed", model.x_shape(), &layout(&["channel"], &x))?;
+            writer.maps("fixed", model.x_shape(), &layout(&[of_x], &x))?;
             writer.write("fixed", &vec![0; fixed.ndim()], fixed.view())?;
         }
         writer.describe("mean", "draws", &sampling.draws.to_string())?;
@@ -314,6 +315,11 @@ impl PosteriorFile {
         }
         Ok(())
     }
+}
+
+/// What is counted in front of the axes of an image; a vector has none.
+fn parts(quantity: &Quantity) -> &'static str {
+    if quantity.grid.axes.is_empty() { "parameter" } else { "channel" }
 }
 
 fn layout<'a>(labels: &'a [&'a str], quantity: &Quantity) -> Layout<'a> {

@@ -109,7 +109,7 @@ impl Maps {
     fn create(&self, path: &Path, draws: &Rows, levels: &[f64]) -> Result<ResultWriter, PosteriorError> {
         let provenance = Provenance { version: env!("CARGO_PKG_VERSION").into(), ..Provenance::default() };
         let mut writer = ResultWriter::create(path, Kind::Maps, &provenance)?;
-        let quantity = Quantity { grid: self.grid.clone(), ..Quantity::of(draws, 0) };
+        let quantity = Quantity { grid: self.grid.clone(), ..Quantity::of(draws, 0)? };
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
         let squared = quantity.squared();
         for (map, quantity) in [("mean", &quantity), ("variance", &squared), ("standard_deviation", &quantity)] {

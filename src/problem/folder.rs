@@ -84,6 +84,12 @@ impl RunFolder {
         Self::new(self.root.join(SHUFFLED))
     }
 
+    /// The run that a file lies in.
+    pub fn around(file: &Path) -> Option<RunFolder> {
+        let runs = file.ancestors().skip(1).map(Self::new);
+        runs.into_iter().find(|run| std::fs::read_to_string(run.problem()).is_ok_and(|text| text.starts_with(COPY)))
+    }
+
     /// What training cannot fall below where the posterior is known, in nats per dimension: without observations of its own
     /// a model can know no more than the prior.
     pub fn floor(&self, exact: &dyn ExactPosterior) -> f64 {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::io::IoError;
 
@@ -21,7 +21,13 @@ pub struct Entry {
     /// Before clipping; mean over the steps since the last entry.
     pub gradient_norm: f64,
     /// ‖x recomputed − x‖ / ‖x‖; largest since the last entry.
+    #[serde(deserialize_with = "infinite_where_null")]
     pub reconstruction_error: f64,
+}
+
+/// JSON has no infinity: it is written as null.
+fn infinite_where_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
 /// A log being written. It is cut back to the checkpoint a run resumes from.
@@ -46,7 +52,7 @@ impl Log {
 }
 
 fn line(entry: &Entry) -> String {
-    // Numbers alone: there is nothing in an entry that JSON cannot hold.
+    // Numbers alone; what is infinite becomes null.
     serde_json::to_string(entry).unwrap_or_default() + "\n"
 }
 
@@ -70,6 +76,7 @@ pub struct Since {
     steps: f64,
     nll: f64,
     norm: f64,
+    #[serde(deserialize_with = "infinite_where_null")]
     reconstruction_error: f64,
 }
 
@@ -114,6 +121,18 @@ mod tests {
         let mut log = Log::resume(&path, 20).unwrap();
         log.add(&entry(25)).unwrap();
         assert_eq!(read_log(&path).unwrap(), [entry(10), entry(20), entry(25)]);
+    }
+
+    #[test]
+    fn an_inverse_that_is_lost_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("training.jsonl");
+        let lost = Entry { reconstruction_error: f64::INFINITY, ..entry(3) };
+        Log::resume(&path, 0).unwrap().add(&lost).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [lost]);
+        let mut since = Since::default();
+        since.add(1.0, 2.0, f64::INFINITY);
+        assert_eq!(serde_json::from_str::<Since>(&serde_json::to_string(&since).unwrap()).unwrap(), since);
     }
 
     #[test]

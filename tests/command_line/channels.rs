@@ -32,7 +32,7 @@ fn a_change_of_units_changes_nothing_but_the_density() {
         let run = dir.path().join("run");
         succeed(&["run", text(&pairs(dir.path(), factor)), "--out", text(&run)]);
         let source = Source::open(&run.join("posterior.h5")).unwrap();
-        let of = |name: &str| Quantity::of(&source.rows(name).unwrap(), 2);
+        let of = |name: &str| Quantity::of(&source.rows(name).unwrap(), 2).unwrap();
         assert_eq!([of("mean").unit_of(0), of("variance").unit_of(1)], ["km/s", "(kg/m^3)^2"]);
         for figure in ["posterior-0-channel-0.png", "posterior-0-channel-1.png"] {
             assert!(run.join("figures").join(figure).is_file(), "{figure}");
@@ -49,6 +49,22 @@ fn a_change_of_units_changes_nothing_but_the_density() {
         let shift = if name == "nll_nats_per_dim" { 0.5 * 1000f64.ln() } else { 0.0 };
         assert!((b - a - shift).abs() < 1e-3 * (1.0 + a.abs()), "{name}: {a} and {b}");
     }
+}
+
+/// The numbers of a vector stand side by side on one axis.
+#[test]
+fn a_vector_of_parameters_is_one_curve() {
+    let dir = tempfile::tempdir().unwrap();
+    own_pairs::bare(
+        &dir.path().join("pairs.h5"),
+        &[("x", own_pairs::numbers(&[120, 3])), ("y", own_pairs::numbers(&[120, 3]))],
+    );
+    let run = dir.path().join("run");
+    succeed(&["run", text(&own_pairs::problem(dir.path(), &[])), "--out", text(&run)]);
+    let source = Source::open(&run.join("posterior.h5")).unwrap();
+    assert_eq!(source.rows("samples").unwrap().axis_labels(), ["observation", "draw", "parameter"]);
+    assert!(run.join("figures/posterior-0.png").is_file());
+    assert!(!run.join("figures/posterior-0-channel-0.png").exists());
 }
 
 #[test]

@@ -156,6 +156,16 @@ fn models_and_observations_that_do_not_fit() {
     refuse(text(&good), &["--batch", "0"], &["batch", "0"]);
     refuse(text(&good), &["--quantiles", "1.5"], &["1.5", "between 0 and 1"]);
     refuse("absent.h5", &[], &["absent.h5", "check the path"]);
+    // What a run is made of is no place for results, and a file is called what it is.
+    for part in ["model/model.safetensors", "posterior.h5", "training.jsonl"] {
+        let part = run.join(part);
+        let before = std::fs::read(&part).unwrap();
+        says(&fail(&["sample", text(&run), text(&good), "-o", text(&part)]), &["belongs to the run", "elsewhere"]);
+        assert!(before == std::fs::read(&part).unwrap());
+    }
+    let npy = dir.path().join("out.npy");
+    says(&fail(&["sample", text(&run), text(&good), "-o", text(&npy)]), &["out.npy", "is called .h5 or .hdf5"]);
+    assert!(!npy.exists());
     let posterior = run.join("posterior.h5");
     refuse(&format!("{}:/nothing", posterior.display()), &[], &["posterior.h5", "nothing", "mean"]);
     says(&fail(&["sample", text(dir.path())]), &["no trained model", "runs/deblur"]);

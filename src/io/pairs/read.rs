@@ -177,7 +177,7 @@ impl Pairs {
     fn add(&mut self, path: PathBuf, seal: Seal) -> Result<()> {
         let source = Source::open_verified(&path, seal)?;
         let shard = Open::new(&source)?;
-        let info = shard.info(&source);
+        let info = shard.info(&source)?;
         if let Some(first) = self.shards.first() {
             let differ = |what: &str, here: String, there: String| {
                 Err(IoError::content(
@@ -243,17 +243,26 @@ impl Open {
         }
     }
 
-    fn info(&self, source: &Source) -> PairsInfo {
-        PairsInfo {
-            x: Quantity::of(&self.x, 2),
-            y: Quantity::of(&self.y, 2),
-            noise: NoiseTag::parse(self.y.text("noise").as_deref()),
+    fn info(&self, source: &Source) -> Result<PairsInfo> {
+        let tag = self.y.text("noise");
+        let noise = NoiseTag::parse(tag.as_deref()).ok_or_else(|| {
+            let what = format!("has the attribute noise = {:?}", tag.unwrap_or_default());
+            IoError::content(
+                self.y.place(),
+                what,
+                "write \"none\" where y has no noise yet, else \"included\" or nothing",
+            )
+        })?;
+        Ok(PairsInfo {
+            x: Quantity::of(&self.x, 2)?,
+            y: Quantity::of(&self.y, 2)?,
+            noise,
             provenance: Provenance {
                 problem: source.text("problem").unwrap_or_default(),
                 seed: source.integer("seed").unwrap_or_default(),
                 version: source.text("version").unwrap_or_default(),
             },
-        }
+        })
     }
 }
 
