@@ -5,6 +5,7 @@ use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::{self, IoError, Quantity, Rows, Source};
 use posteria::model::Model;
+use posteria::posterior::amortized::FIXED;
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
@@ -21,8 +22,6 @@ use super::{Ended, Result, interrupt, output};
 
 /// Draws of a file that are read at a time.
 const SLAB: usize = 64;
-/// The dataset that says which cells of an image are known.
-const FIXED: &str = "fixed";
 
 /// Judge posteriors: calibration, coverage, scores, and the distance from the exact posterior where it is known.
 ///

@@ -182,7 +182,8 @@ pub struct LikelihoodGradient {
     pub parameters: ParameterGradients,
     /// ∂/∂c of the sum over the batch, where it was asked for.
     pub condition: Vec<Option<Field>>,
-    /// ‖x recomputed − x‖ / ‖x‖, of x = 0 the root mean square of the difference: how well the inverse brought back the input. The gradient is as good as this.
+    /// ‖x recomputed − x‖ / ‖x‖, of x = 0 the root mean square of the difference: how well the inverse brought back the
+    /// input. The gradient is as good as this.
     pub reconstruction_error: f64,
 }
 

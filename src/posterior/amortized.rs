@@ -147,6 +147,9 @@ impl Images {
     }
 }
 
+/// The dataset of known cells, of the shape of one image: their values, NaN in the cells that were inferred.
+pub const FIXED: &str = "fixed";
+
 /// What a posterior is shown beside.
 #[derive(Clone, Copy)]
 pub enum Reference<'a> {
@@ -158,8 +161,8 @@ pub enum Reference<'a> {
 
 /// Samples the posterior of each of the observations `range` and writes `posterior.h5`: observation, truth and its
 /// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, what they are shown beside
-/// (`exact_mean` and `exact_standard_deviation`, or `classical` with the name of its `method`), and which cells of x are known to the model (`fixed`: their values,
-/// NaN in those that were inferred).
+/// (`exact_mean` and `exact_standard_deviation`, or `classical` with the name of its `method`), and which cells of x are
+/// known to the model ([`FIXED`]).
 ///
 /// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
 /// no file written, when it returns false. Returns whether the file is there.
@@ -268,8 +271,8 @@ impl PosteriorFile {
             writer.dataset("samples", &shape, &layout(&["observation", "draw", of_x], &x))?;
         }
         if let Some(fixed) = model.fixed() {
-            writer.maps("fixed", model.x_shape(), &layout(&[of_x], &x))?;
-            writer.write("fixed", &vec![0; fixed.ndim()], fixed.view())?;
+            writer.maps(FIXED, model.x_shape(), &layout(&[of_x], &x))?;
+            writer.write(FIXED, &vec![0; fixed.ndim()], fixed.view())?;
         }
         writer.describe("mean", "draws", &sampling.draws.to_string())?;
         Ok(Self { writer })

@@ -86,8 +86,8 @@ impl RunFolder {
 
     /// The run that a file lies in.
     pub fn around(file: &Path) -> Option<RunFolder> {
-        let runs = file.ancestors().skip(1).map(Self::new);
-        runs.into_iter().find(|run| std::fs::read_to_string(run.problem()).is_ok_and(|text| text.starts_with(COPY)))
+        let is_run = |run: &RunFolder| std::fs::read_to_string(run.problem()).is_ok_and(|text| text.starts_with(COPY));
+        file.ancestors().skip(1).map(Self::new).find(is_run)
     }
 
     /// What training cannot fall below where the posterior is known, in nats per dimension: without observations of its own

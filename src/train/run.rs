@@ -75,7 +75,8 @@ pub struct Task {
 /// average of the weights; the best of all validations becomes the model.
 ///
 /// # Errors
-/// Data that cannot be read, or is other than that of the checkpoint; a loss or gradient that is not finite (the last checkpoint is kept), a full disk.
+/// Data that cannot be read, or is other than that of the checkpoint; a loss or gradient that is not finite (the last
+/// checkpoint is kept), a full disk.
 pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome, TrainError> {
     let Task { model: fresh, batches, validation, training, plan } = task;
     training.validate()?;
