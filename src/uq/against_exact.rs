@@ -8,13 +8,24 @@ use crate::posterior::exact::ExactPosterior;
 use crate::posterior::streaming::Moments;
 use ndarray::{ArrayD, Axis};
 
-/// The same pairs under the exact posterior.
+/// The same pairs under the exact posterior N(m(y), Σ).
+///
+/// Of the divergence of q from it, the mean of q takes ½ ‖μ‖² with μ = Σ^(−1/2) (E_q x − m(y)), whatever else q does. With
+/// white draws u = Σ^(−1/2) (x − m(y)) it is estimated without bias from pairs of different draws,
+///
+/// ```text
+/// ‖μ‖² ≈ (‖Σ u‖² − Σ ‖u‖²) / (M (M − 1))
+/// ```
+///
+/// which the noise of a finite number M of draws does not add to.
 pub struct AgainstExact<'a> {
     exact: &'a dyn ExactPosterior,
     pairs: usize,
     /// Σ log p − log q.
     gap: f64,
     log_prob: f64,
+    /// ½ ‖μ‖², summed.
+    mean_gap: f64,
     /// ‖m̂ − m‖² and ‖m‖², summed.
     mean: [f64; 2],
     /// ‖ŝ − s‖ / ‖s‖, summed.
@@ -22,27 +33,92 @@ pub struct AgainstExact<'a> {
     classical: f64,
 }
 
+/// One observation under the exact posterior, while draws of it come in.
+pub struct Exactly<'a> {
+    exact: &'a dyn ExactPosterior,
+    mean: ArrayD<f64>,
+    draws: usize,
+    /// Σ u.
+    white: ArrayD<f64>,
+    /// Σ ‖u‖².
+    norms: f64,
+}
+
+/// Draws that are whitened at a time, in f64.
+const AT_ONCE: usize = 32;
+
+fn square(values: &ArrayD<f64>) -> f64 {
+    values.iter().map(|v| v * v).sum()
+}
+
+impl<'a> Exactly<'a> {
+    /// Of an observation `[1, …]`, before the first draw.
+    pub fn of(exact: &'a dyn ExactPosterior, y: &ArrayD<f32>) -> Result<Self, UqError> {
+        let mean = exact.mean(y.mapv(f64::from).view())?;
+        let white = ArrayD::zeros(exact.shape());
+        Ok(Exactly { exact, mean, draws: 0, white, norms: 0.0 })
+    }
+
+    /// More draws `[draw, channel, axes…]`.
+    pub fn add(&mut self, draws: &ArrayD<f32>) -> Result<(), UqError> {
+        for slab in draws.axis_chunks_iter(Axis(0), AT_ONCE) {
+            let white = self.exact.whiten((slab.mapv(f64::from) - &self.mean).view())?;
+            self.draws += white.len_of(Axis(0));
+            self.white += &white.sum_axis(Axis(0));
+            self.norms += square(&white);
+        }
+        Ok(())
+    }
+
+    /// ½ ‖μ‖² in nats; nothing of fewer than two draws.
+    fn mean_gap(&self) -> Option<f64> {
+        let pairs = (self.draws * self.draws.saturating_sub(1)) as f64;
+        (pairs > 0.0).then(|| 0.5 * (square(&self.white) - self.norms) / pairs)
+    }
+}
+
 impl<'a> AgainstExact<'a> {
     /// Before the first pair.
     pub fn new(exact: &'a dyn ExactPosterior) -> Self {
-        AgainstExact { exact, pairs: 0, gap: 0.0, log_prob: 0.0, mean: [0.0; 2], deviation: 0.0, classical: 0.0 }
+        let (mean, zero) = ([0.0; 2], 0.0);
+        AgainstExact {
+            exact,
+            pairs: 0,
+            gap: zero,
+            log_prob: zero,
+            mean_gap: zero,
+            mean,
+            deviation: zero,
+            classical: zero,
+        }
     }
 
-    /// One more pair: the moments of its draws, and log q of its truth.
-    pub fn add(&mut self, moments: &Moments, x: &ArrayD<f32>, y: &ArrayD<f32>, log_q: f64) -> Result<(), UqError> {
-        let square = |values: &ArrayD<f64>| values.iter().map(|v| v * v).sum::<f64>();
+    /// One observation more, of which draws are to come.
+    pub fn observation(&self, y: &ArrayD<f32>) -> Result<Exactly<'a>, UqError> {
+        Exactly::of(self.exact, y)
+    }
+
+    /// One more pair: its draws and their moments, and log q of its truth.
+    pub fn add(
+        &mut self,
+        draws: &Exactly<'_>,
+        moments: &Moments,
+        x: &ArrayD<f32>,
+        y: &ArrayD<f32>,
+        log_q: f64,
+    ) -> Result<(), UqError> {
         let (x, y) = (x.mapv(f64::from), y.mapv(f64::from));
         let log_p = self.exact.log_prob(x.view(), y.view())?.sum();
-        let batch = self.exact.mean(y.view())?;
-        let (mean, truth) = (batch.index_axis_move(Axis(0), 0), x.index_axis_move(Axis(0), 0));
+        let (mean, truth) = (draws.mean.index_axis(Axis(0), 0), x.index_axis_move(Axis(0), 0));
         let deviation = self.exact.standard_deviation();
         self.pairs += 1;
         self.gap += log_p - log_q;
         self.log_prob += log_p;
+        self.mean_gap += draws.mean_gap().unwrap_or(f64::NAN);
         self.mean[0] += square(&(moments.mean() - &mean));
-        self.mean[1] += square(&mean);
+        self.mean[1] += square(&mean.to_owned());
         self.deviation += (square(&(moments.standard_deviation() - &deviation)) / square(&deviation)).sqrt();
-        self.classical += square(&(mean - truth));
+        self.classical += square(&(&mean - &truth));
         Ok(())
     }
 
@@ -56,6 +132,7 @@ impl<'a> AgainstExact<'a> {
     pub fn report(self, metrics: &mut BTreeMap<String, Measured>) {
         let (pairs, pixels) = (self.pairs as f64, self.exact.pixels() as f64);
         measure(metrics, "kl_gap_nats", self.gap / pairs, "nat");
+        measure(metrics, "kl_gap_of_mean_nats", self.mean_gap / pairs, "nat");
         measure(metrics, "nll_floor_nats_per_dim", -self.log_prob / (pairs * pixels), "nat");
         measure(metrics, "mean_relative_error", (self.mean[0] / self.mean[1]).sqrt(), "1");
         measure(metrics, "std_relative_error", self.deviation / pairs, "1");
@@ -92,19 +169,29 @@ mod tests {
                 let moved = (draws - &mean) * factor + &mean + shift * exact.expected_rmse();
                 moments.add(moved.view())?;
                 let log_p = exact.log_prob(x.mapv(f64::from).view(), y.view())?[0];
-                against.add(&moments, &x, &y.mapv(|v| v as f32), log_p - gap)?;
+                let y = y.mapv(|v| v as f32);
+                let mut white = against.observation(&y)?;
+                white.add(&moved.mapv(|v| v as f32))?;
+                against.add(&white, &moments, &x, &y, log_p - gap)?;
             }
             let mut metrics = BTreeMap::new();
             against.report(&mut metrics);
-            Ok(["kl_gap_nats", "mean_relative_error", "std_relative_error"].map(|name| metrics[name].value).to_vec())
+            let names = ["kl_gap_nats", "mean_relative_error", "std_relative_error", "kl_gap_of_mean_nats"];
+            Ok(names.map(|name| metrics[name].value).to_vec())
         };
         let right = measured(0.0, 0.0, 1.0)?;
         assert_abs_diff_eq!(right[0], 0.0, epsilon = 1e-9);
         assert!(right[1] < 0.03 && right[2] < 0.015, "{right:?}");
+        // Of 256 pixels and 4 × 4000 draws: √(2 · 256) / (2 · 4000) / √4.
+        assert_abs_diff_eq!(right[3], 0.0, epsilon = 5.0 * 0.0014);
         let wrong = measured(5.0, 0.5, 1.2)?;
         assert_abs_diff_eq!(wrong[0], 5.0, epsilon = 1e-9);
         assert!(wrong[1] > 10.0 * right[1], "{wrong:?}");
         assert_abs_diff_eq!(wrong[2], 0.2, epsilon = 0.02);
+        let shift = ArrayD::from_elem(vec![1, 1, 16, 16], 0.5 * exact.expected_rmse());
+        let expected = 0.5 * square(&exact.whiten(shift.view())?);
+        assert!(expected > 0.1, "{expected}");
+        assert_abs_diff_eq!(wrong[3], expected, epsilon = 0.1 * expected);
         Ok(())
     }
 }

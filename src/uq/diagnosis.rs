@@ -20,7 +20,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 /// Every metric there is, and what it means.
-pub const METRICS: [(&str, &str); 16] = [
+pub const METRICS: [(&str, &str); 17] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
@@ -53,6 +53,10 @@ pub const METRICS: [(&str, &str); 16] = [
         "rmse_mean divided by rmse_best_classical: below one, the posterior mean is the better image.",
     ),
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
+    (
+        "kl_gap_of_mean_nats",
+        "What of kl_gap_nats the posterior mean alone accounts for: half its squared distance from the exact mean, in standard deviations of the exact posterior.",
+    ),
     ("mean_relative_error", "Distance of the posterior mean from the exact mean, relative to its size."),
     ("std_relative_error", "Distance of the standard deviation from the exact one, relative to its size."),
 ];
@@ -180,19 +184,23 @@ pub fn diagnose_model(
             let scaled = scale.apply(x.clone());
             let mut image =
                 Image::new(scaled.index_axis(Axis(0), 0), scalars(x.view(), scaled.view(), &[log_prob], y)?);
+            let mut white = against.as_ref().map(|against| against.observation(y)).transpose()?;
             let (sampler, mut rng) = (model.sampler(y)?, stream(judging.seed, Purpose::Latent, index as u64));
             while image.moments.count() < judging.draws as u64 {
                 let rest = judging.draws - image.moments.count() as usize;
                 let draws = sampler.draw(judging.at_once.min(rest), &mut rng)?;
                 let scaled = scale.apply(draws.x.clone());
                 image.add(scaled.view(), scalars(draws.x.view(), scaled.view(), &draws.log_prob, y)?)?;
+                if let Some(white) = &mut white {
+                    white.add(&draws.x)?;
+                }
                 done += draws.log_prob.len();
                 if !progress(done) {
                     return Ok(None);
                 }
             }
-            if let Some(against) = &mut against {
-                against.add(&image.moments, x, y, log_prob)?;
+            if let (Some(against), Some(white)) = (&mut against, &white) {
+                against.add(white, &image.moments, x, y, log_prob)?;
             }
             seen.add(image)?;
         }

@@ -69,7 +69,7 @@ impl DenseGaussian {
     }
 
     /// The images as columns.
-    fn stacked(&self, images: &ArrayD<f64>) -> Mat<f64> {
+    fn stacked(&self, images: &ArrayViewD<f64>) -> Mat<f64> {
         let mut matrix = Mat::zeros(self.prior.nrows(), images.len_of(Axis(0)));
         for (j, image) in images.axis_iter(Axis(0)).enumerate() {
             image.iter().enumerate().for_each(|(i, &v)| matrix[(i, j)] = v);
@@ -109,7 +109,7 @@ impl ExactPosterior for DenseGaussian {
 
     fn mean(&self, y: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
         check_batch("observation", &y, self.operator.range())?;
-        let gradient = self.stacked(&self.operator.adjoint(y)?);
+        let gradient = self.stacked(&self.operator.adjoint(y)?.view());
         let mut white = self.prior.transpose() * gradient * faer::Scale(self.precision);
         solve_lower_triangular_in_place(self.gain.as_ref(), white.as_mut(), Par::Seq);
         solve_upper_triangular_in_place(self.gain.transpose(), white.as_mut(), Par::Seq);
@@ -126,11 +126,10 @@ impl ExactPosterior for DenseGaussian {
         Ok(self.images((&self.prior * white).as_ref()) + mean)
     }
 
-    /// z = S⁻¹ (x − m(y)) = Rᵀ L⁻¹ (x − m(y)).
-    fn latent(&self, x: ArrayViewD<f64>, y: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
-        let mean = self.mean(y)?;
-        check_shape("image", x.shape(), mean.shape())?;
-        let mut white = self.stacked(&(&x - &mean));
+    /// S⁻¹ v = Rᵀ L⁻¹ v.
+    fn whiten(&self, deviation: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
+        check_batch("deviation", &deviation, self.shape())?;
+        let mut white = self.stacked(&deviation);
         solve_lower_triangular_in_place(self.prior.as_ref(), white.as_mut(), Par::Seq);
         Ok(self.images((self.gain.transpose() * white).as_ref()))
     }

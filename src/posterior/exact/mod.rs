@@ -26,8 +26,8 @@ pub trait ExactPosterior: Send + Sync {
     /// `n` independent draws `[draw, shape…]` from the posterior of one observation.
     fn sample(&self, y: ArrayViewD<f64>, n: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f64>, PosteriorError>;
 
-    /// Σ^(−1/2) (x − m(y)) for each pair, with some square root of Σ: white under the true posterior.
-    fn latent(&self, x: ArrayViewD<f64>, y: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError>;
+    /// Σ^(−1/2) v for each deviation v of a batch from some m(y), with some square root of Σ: white under the true posterior.
+    fn whiten(&self, deviation: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError>;
 
     /// The standard deviation of every pixel, of shape [`ExactPosterior::shape`].
     fn standard_deviation(&self) -> ArrayD<f64>;
@@ -41,6 +41,13 @@ pub trait ExactPosterior: Send + Sync {
     /// Number of pixels n.
     fn pixels(&self) -> usize {
         self.shape().iter().product()
+    }
+
+    /// Σ^(−1/2) (x − m(y)) for each pair.
+    fn latent(&self, x: ArrayViewD<f64>, y: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
+        let mean = self.mean(y)?;
+        check_shape("image", x.shape(), mean.shape())?;
+        self.whiten((&x - &mean).view())
     }
 
     /// log p(x | y) of each pair, in nats: −½ (n log 2π + log det Σ + ‖Σ^(−1/2) (x − m(y))‖²).

@@ -89,15 +89,15 @@ impl ExactPosterior for PeriodicGaussian {
         Ok(draws)
     }
 
-    fn latent(&self, x: ArrayViewD<f64>, y: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
-        check_shape("image", x.shape(), y.shape())?;
-        let mut latent = &x - &self.mean(y)?;
-        for mut z in latent.axis_iter_mut(Axis(0)) {
-            let mut spectrum = self.transform(z.view());
+    fn whiten(&self, deviation: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError> {
+        check_batch("deviation", &deviation, &self.shape)?;
+        let mut white = ArrayD::zeros(deviation.raw_dim());
+        for (deviation, mut white) in deviation.axis_iter(Axis(0)).zip(white.axis_iter_mut(Axis(0))) {
+            let mut spectrum = self.transform(deviation);
             Zip::from(&mut spectrum).and(&self.variance).for_each(|z, &v| *z /= v.sqrt());
-            z.index_axis_mut(Axis(0), 0).assign(&self.fourier.inverse(spectrum));
+            white.index_axis_mut(Axis(0), 0).assign(&self.fourier.inverse(spectrum));
         }
-        Ok(latent)
+        Ok(white)
     }
 
     fn standard_deviation(&self) -> ArrayD<f64> {
