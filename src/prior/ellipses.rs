@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Random ellipses or ellipsoids on a textured background, see [`Ellipses`]. Lengths are in pixels unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct EllipsesConfig {
     /// Pixels along each axis, two or three.
     pub shape: Vec<usize>,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Parts of images or volumes in files, see [`Files`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct FilesConfig {
     /// A file, a folder, or a pattern with `*` in the file name; a relative one starts from the folder of the problem file.
     pub path: PathBuf,

@@ -85,7 +85,7 @@ fn between([low, high]: [f64; 2], rng: &mut ChaCha8Rng) -> f64 {
 
 /// A prior as a problem file names it, `kind = "…"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PriorConfig {
     /// A Gaussian random field on a periodic grid, see [`PeriodicGaussianField`].
     PeriodicGaussianField {
