@@ -3,21 +3,17 @@
 //! Throughput is in multiply-adds (one "element" each). The first group is the ceiling: register-resident fused
 //! multiply-adds on all threads of rayon. A share of the peak is a quotient of two lines of the same run.
 
-#[path = "gradient/peak.rs"]
-mod peak;
-
 use std::hint::black_box;
 
 use burn::backend::ops::ConvOptions;
 use burn::tensor::module::conv2d;
 use burn::tensor::{DType, Device, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use peak::multiply_adds;
 use posteria::flow::standard_normal;
 use posteria::kernels::{
     Field, Pad, affine_forward, affine_forward_vjp, affine_inverse, channel_dots, channel_sums, checkerboard,
     checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar, haar_inverse,
-    leaky_relu, leaky_relu_pull, reflect, sample_distances, scale_then_shift, silu,
+    leaky_relu, leaky_relu_pull, multiply_adds, reflect, sample_distances, scale_then_shift, silu,
 };
 use posteria::random::{Purpose, stream};
 
@@ -31,7 +27,7 @@ fn random(shape: [usize; 5], index: u64) -> Field {
 
 fn peak(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("peak");
-    group.throughput(Throughput::Elements(multiply_adds() as u64));
+    group.throughput(Throughput::Elements(multiply_adds()));
     group.bench_function("multiply-adds", |bencher| bencher.iter(multiply_adds));
     group.finish();
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::peak::multiply_adds;
+use burn::tensor::Device;
+use posteria::kernels::peak;
 
 /// How long the peak is measured at a time.
 const PEAK: Duration = Duration::from_millis(20);
@@ -25,7 +26,7 @@ impl Clock {
     pub fn median_ms<T, E>(&mut self, mut run: impl FnMut() -> Result<T, E>) -> Result<Option<f64>, E> {
         let (mut times, mut spent) = (Vec::new(), 0.0);
         while spent < self.seconds || (!times.is_empty() && times.len() < FEWEST && spent < 2.0 * self.seconds) {
-            self.peaks.push(peak_gflops());
+            self.peaks.extend(peak(&Device::flex(), PEAK).map(|rate| 2.0 * rate / 1e9));
             let start = Instant::now();
             let result = run()?;
             let time = start.elapsed().as_secs_f64();
@@ -40,14 +41,6 @@ impl Clock {
     pub fn peak_gflops(self) -> Option<f64> {
         median(self.peaks)
     }
-}
-
-fn peak_gflops() -> f64 {
-    let (start, mut done) = (Instant::now(), 0);
-    while start.elapsed() < PEAK {
-        done += multiply_adds();
-    }
-    2.0 * done as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
 /// The middle value, or the mean of both in the middle.

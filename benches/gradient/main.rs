@@ -16,7 +16,6 @@ mod elsewhere;
 mod figure;
 mod fresh;
 mod measure;
-mod peak;
 mod precision;
 mod resident;
 mod subject;

@@ -2,8 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use posteria::flow::{
-    Coupling, Field, FlowError, Glow, LikelihoodGradient, Parameter, Plan, cast, map_parameters, parameters,
-    standard_normal,
+    Field, FlowError, Glow, LikelihoodGradient, Parameter, Plan, cast, map_parameters, parameters, standard_normal,
 };
 use posteria::prior::{PeriodicGaussianField, Prior};
 use posteria::random::{Purpose, stream};
@@ -100,27 +99,6 @@ fn conditions(point: &Point) -> Vec<Field> {
 /// Multiply-adds, in 10⁹, of all conditioners applied once to the batch: the unit of work. A gradient does four units
 /// where nothing is kept (forward, again while going back, and the adjoints in the input and in the weights).
 pub fn work_gmac(point: &Point) -> f64 {
-    let config = point.config();
-    let axes = [false, point.size > 1, point.size > 1];
-    let (mut channels, mut pixels, mut total) = (point.channels, point.size * point.size, 0);
-    for _ in 0..point.scales {
-        if point.size > 1 {
-            (channels, pixels) = (4 * channels, pixels / 4);
-        }
-        let shape = Coupling::<posteria::flow::ConvolutionalConditioner>::conditioner_shape(
-            channels,
-            point.condition,
-            config.transform,
-            axes,
-        );
-        let area = |k: usize| if point.size > 1 { k * k } else { 1 };
-        let kernels = &config.conditioner.kernels;
-        for (i, &k) in kernels.iter().enumerate() {
-            let inputs = if i == 0 { shape.inputs } else { point.hidden };
-            let outputs = if i + 1 == kernels.len() { shape.outputs } else { point.hidden };
-            total += point.depth * point.batch * pixels * inputs * outputs * area(k);
-        }
-        channels = channels.div_ceil(2);
-    }
-    total as f64 / 1e9
+    let conditions = vec![point.condition; point.scales];
+    point.batch as f64 * point.config().multiply_adds(point.shape(), &conditions) as f64 / 1e9
 }

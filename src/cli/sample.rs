@@ -1,8 +1,12 @@
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
 use posteria::io::Rows;
+use posteria::kernels::peak;
+use posteria::model::Model;
 use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
@@ -17,6 +21,10 @@ use super::{Ended, Result, interrupt, output};
 pub const BATCH: usize = 256;
 /// Test pairs that decide which classical image is shown, where the truth of those shown has no say.
 const JUDGES: usize = 8;
+/// How long the processor shows what it could do.
+const PEAK: Duration = Duration::from_millis(50);
+/// How far values of an observation may lie from their mean, in units of how far they did in training.
+const LIKE_TRAINING: RangeInclusive<f64> = 0.02..=5.0;
 
 /// Sample the posterior of observations: mean, variance, standard deviation, quantiles and draws, as HDF5.
 ///
@@ -76,6 +84,7 @@ impl Sample {
             let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
             let observations = ObservationFile::new(&trained.model, y, truth)?;
             let count = observations.count();
+            warn_of_the_unlike(&trained.model, &observations)?;
             let reference = exact.as_deref().map(Reference::Exact);
             return sample(&trained, reference, &observations, count, &sampling, output);
         }
@@ -92,6 +101,23 @@ impl Sample {
         run.discard_report()?;
         test_observations(&trained, run, exact.as_deref(), count, &sampling, &run.posterior())
     }
+}
+
+/// Says which observations have values unlike those of training: mostly their unit is another.
+fn warn_of_the_unlike(model: &Model, observations: &dyn Observations) -> anyhow::Result<()> {
+    for index in 0..observations.count() {
+        let reach = model.reach_of_observation(&observations.get(index)?.y)?;
+        for (channel, reach) in reach.iter().enumerate().filter(|(_, reach)| !LIKE_TRAINING.contains(reach)) {
+            let (y, unit) = (model.y(), model.y().unit_of(channel).to_owned());
+            let of = if model.y_shape()[0] > 1 { format!(" in {}", y.name_of(channel)) } else { String::new() };
+            let unit = if unit.is_empty() { "its unit".into() } else { format!("its unit, it was {unit} there") };
+            output::note(&format!(
+                "warning   observation {index}{of}: values lie {reach:.2e} times as far from their mean as in training: check {unit}; \
+                 of what it never saw the model knows nothing"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Posteriors of the first test observations of a run, beside the exact ones or the best classical image.
@@ -133,9 +159,12 @@ fn sample(
         return Ok(Ended::Interrupted);
     }
     let rate = progress.rate(total);
+    let share = |peak: f64| 100.0 * rate * trained.model.multiply_adds() as f64 / peak;
+    let share = peak(trained.model.device(), PEAK).map(share);
     progress.finish(&format!(
-        "{count} observations, {} draws each, {rate:.0} draws/s, in {}",
+        "{count} observations, {} draws each, {rate:.0} draws/s{}, in {}",
         sampling.draws,
+        share.map(|share| format!(" ({share:.0} % of the processor's multiply-adds)")).unwrap_or_default(),
         output.display()
     ));
     Ok(Ended::Done)

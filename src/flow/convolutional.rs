@@ -11,7 +11,7 @@ use crate::kernels::Convolutions;
 
 /// Settings of a [`ConvolutionalConditioner`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ConvolutionalConfig {
     /// Channels between the convolutions.
     pub hidden: usize,
@@ -53,14 +53,28 @@ impl ConvolutionalConfig {
     /// A conditioner whose last convolution is zero, so that a coupling starts as the identity.
     pub fn init(&self, shape: ConditionerShape, rng: &mut ChaCha8Rng, device: &Device) -> ConvolutionalConditioner {
         let last = self.kernels.len() - 1;
-        let layers = self.kernels.iter().enumerate().map(|(i, &size)| {
-            let inputs = if i == 0 { shape.inputs } else { self.hidden };
-            let outputs = if i == last { shape.outputs } else { self.hidden };
-            let kernel = shape.axes.map(|spatial| if spatial { size } else { 1 });
+        let layers = self.layers(shape).enumerate().map(|(i, (inputs, outputs, kernel))| {
             let gain = if i == last { 0.0 } else { RECTIFIED };
             Convolution::new(inputs, outputs, kernel, gain, rng, device)
         });
         ConvolutionalConditioner { layers: layers.collect(), activation: self.activation, border: self.border }
+    }
+
+    /// Channels in, channels out and kernel of each convolution.
+    fn layers(&self, shape: ConditionerShape) -> impl Iterator<Item = (usize, usize, [usize; 3])> {
+        let last = self.kernels.len() - 1;
+        self.kernels.iter().enumerate().map(move |(i, &size)| {
+            let inputs = if i == 0 { shape.inputs } else { self.hidden };
+            let outputs = if i == last { shape.outputs } else { self.hidden };
+            (inputs, outputs, shape.axes.map(|spatial| if spatial { size } else { 1 }))
+        })
+    }
+
+    /// Multiply-adds for each pixel of its output.
+    pub fn multiply_adds(&self, shape: ConditionerShape) -> u64 {
+        let of_layer =
+            |(inputs, outputs, kernel): (usize, usize, [usize; 3])| inputs * outputs * kernel.iter().product::<usize>();
+        self.layers(shape).map(of_layer).sum::<usize>() as u64
     }
 }
 

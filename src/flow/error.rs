@@ -1,3 +1,4 @@
+use burn::tensor::DType;
 use thiserror::Error;
 
 /// Why a flow cannot take what it was given.
@@ -22,6 +23,12 @@ pub enum FlowError {
     ConditionShape { x: [usize; 5], found: [usize; 5] },
     #[error("the flow was built for samples of shape {expected:?} (channel, depth, height, width) and got {found:?}")]
     SampleShape { expected: [usize; 4], found: [usize; 4] },
+    #[error("a batch without samples: give at least one")]
+    EmptyBatch,
+    #[error(
+        "the flow is in {expected:?} and was given {found:?}: cast the fields, or the flow with posteria::flow::cast"
+    )]
+    FloatType { expected: DType, found: DType },
     #[error("{key} = {value} is not possible: {remedy}")]
     Setting { key: &'static str, value: String, remedy: &'static str },
 }

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
-    Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, standard_normal,
+    Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, float_type, standard_normal,
     standard_normal_log_density,
 };
 use crate::kernels::{on_workers, sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct GlowConfig {
     /// Resolutions; every spatial axis of x must be divisible by 2 to this power.
     pub scales: usize,
@@ -72,6 +72,24 @@ impl GlowConfig {
             }
         }
         Ok(())
+    }
+
+    /// Multiply-adds of the networks of all couplings, applied once to one sample: the unit in which the work of a map is
+    /// counted. Either map takes one; a gradient takes three, and a fourth where nothing was kept. For samples of shape
+    /// `[channel, depth, height, width]` and conditions with these channels, finest first, as they can be built.
+    pub fn multiply_adds(&self, [channels, d, h, w]: [usize; 4], condition: &[usize]) -> u64 {
+        let axes = [d > 1, h > 1, w > 1];
+        let factor = Squeeze::new(self.squeezer, axes).factor();
+        let (mut channels, mut pixels, mut total) = (channels, d * h * w, 0);
+        for scale in 0..self.scales {
+            (channels, pixels) = (channels * factor, pixels / factor);
+            let condition = condition.get(scale).copied().unwrap_or(0);
+            let shape =
+                Coupling::<ConvolutionalConditioner>::conditioner_shape(channels, condition, self.transform, axes);
+            total += (self.steps * pixels) as u64 * self.conditioner.multiply_adds(shape);
+            channels = channels.div_ceil(2);
+        }
+        total
     }
 
     /// An unconditional network for samples of shape `[channel, depth, height, width]`, with random weights.
@@ -226,6 +244,13 @@ impl<N: Conditioner> Glow<N> {
     }
 
     fn check_fields(&self, x: &Field, c: &Condition) -> Result<(), FlowError> {
+        if x.dims()[0] == 0 {
+            return Err(FlowError::EmptyBatch);
+        }
+        let expected = float_type(self).unwrap_or(x.dtype());
+        if let Some(found) = std::iter::once(x).chain(c).map(|field| field.dtype()).find(|&found| found != expected) {
+            return Err(FlowError::FloatType { expected, found });
+        }
         let shapes: Vec<[usize; 5]> = c.iter().map(|c| c.dims()).collect();
         self.check(x.dims(), &shapes)
     }
@@ -267,7 +292,7 @@ impl<N: Conditioner> Glow<N> {
         Ok(standard_normal_log_density(z) + log_det)
     }
 
-    /// One draw from q(x|c) for each condition of a batch.
+    /// One draw from q(x|c) for each condition of a batch; `dtype` is that of the parameters.
     pub fn sample(
         &self,
         batch: usize,

@@ -21,6 +21,13 @@ pub fn parameters<M: Module>(module: &M) -> Vec<(Parameter, Tensor<1>)> {
     visitor.found
 }
 
+/// The type of the float parameters, which all have the same; of none where there are none.
+pub fn float_type<M: Module>(module: &M) -> Option<DType> {
+    let mut first = First(None);
+    module.visit(&mut first);
+    first.0
+}
+
 /// Replaces every float parameter, in visit order, by what `f` makes of its description and flattened value.
 pub fn map_parameters<M: Module>(module: M, f: &mut dyn FnMut(&Parameter, Tensor<1>) -> Tensor<1>) -> M {
     module.map(&mut Replace { path: Vec::new(), f })
@@ -49,6 +56,16 @@ impl ModuleVisitor for Collect {
         let value = param.val();
         let parameter = Parameter { path: self.path.join("."), id: param.id, shape: value.dims().to_vec() };
         self.found.push((parameter, value.reshape([-1])));
+    }
+}
+
+struct First(Option<DType>);
+
+impl ModuleVisitor for First {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.0.is_none() {
+            self.0 = Some(param.val().dtype());
+        }
     }
 }
 

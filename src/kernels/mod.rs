@@ -46,8 +46,8 @@ mod portable;
 mod seam;
 mod transform;
 
-pub use fast::on_workers;
 pub use fast::swept::{Buffers, Direction, Pulled, Swept, SweptTapes};
+pub use fast::{multiply_adds, on_workers, peak};
 pub use graph::join;
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
@@ -57,7 +57,7 @@ pub use seam::{
     affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_dots, channel_sums, checkerboard,
     checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar, haar_inverse,
     leaky_relu, leaky_relu_pull, reflect, reflection_gradients, replace_channels, sample_distances, sample_dots,
-    sample_sums, scale_channels, scale_then_shift, shift_channels, shift_then_scale, silu, silu_pull,
+    scale_channels, scale_then_shift, shift_channels, shift_then_scale, silu, silu_pull,
 };
 pub use transform::Transform;
 

@@ -56,14 +56,6 @@ pub fn channel_sums(x: Field) -> Tensor<1> {
     }
 }
 
-/// Σ over channels and pixels: `[batch]`.
-pub fn sample_sums(x: Field) -> PerSample {
-    match sums::sample_sums(InstructionSet::best(), &x) {
-        Some(sums) => sums,
-        None => portable::channel::sample_sums(x),
-    }
-}
-
 /// Σ over batch and pixels of a·b, for two fields of one shape: `[channel]`.
 pub fn channel_dots(a: &Field, b: &Field) -> Tensor<1> {
     match sums::channel_dots(InstructionSet::best(), a, b) {

@@ -9,7 +9,7 @@ use crate::kernels::{
 
 /// What a coupling does to one half of the channels, given parameters for each of its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Transform {
     /// y = e^{β tanh(a/β)} x + t from parameters (a, t): scales between e^−β and e^β for the bound β.
     Affine {

@@ -47,6 +47,15 @@ impl Affine {
             && channels().all(|((a, b), (scale, other))| near(a, b, scale) && near(scale, other, scale))
     }
 
+    /// √(mean u²) of each channel of x, `[batch, channel, …]`.
+    pub fn reach(&self, x: &ArrayD<f32>) -> Vec<f64> {
+        let channels = x.axis_iter(Axis(1)).zip(self.shift.iter().zip(&self.scale));
+        let mean_square = |(channel, (shift, scale)): (ndarray::ArrayViewD<f32>, (&f64, &f64))| {
+            channel.iter().map(|&v| ((f64::from(v) - shift) / scale).powi(2)).sum::<f64>() / channel.len().max(1) as f64
+        };
+        channels.map(|channel| mean_square(channel).sqrt()).collect()
+    }
+
     /// u of x, `[batch, channel, …]`.
     pub fn apply(&self, x: Field) -> Field {
         let shift = self.shift.iter().map(|s| -s);

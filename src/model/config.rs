@@ -8,7 +8,7 @@ use crate::summary::{ReducerConfig, SummaryConfig};
 
 /// Everything that decides what a model is, besides the data it is fitted to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ModelConfig {
     /// The flow.
     pub network: GlowConfig,
@@ -20,7 +20,7 @@ pub struct ModelConfig {
 
 /// What the flow is told of an observation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ConditionConfig {
     /// Images that are put side by side as channels.
     pub sources: Vec<Source>,
@@ -64,7 +64,7 @@ impl std::fmt::Display for Source {
 
 /// How the unknown is presented to the flow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct UnknownConfig {
     /// From file units to those of the flow.
     pub normalisation: Normalisation,

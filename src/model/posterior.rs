@@ -195,6 +195,22 @@ impl Model {
         self.description.operator.as_ref()
     }
 
+    /// How far from their mean the values of an observation `[1, channel, axes…]` lie, channel by channel, in units of how far
+    /// those did that the model was fitted to: root mean squares. About one where a model may be asked at all; what a
+    /// network answers to observations unlike those that it was trained on is no posterior.
+    ///
+    /// # Errors
+    /// Another shape.
+    pub fn reach_of_observation(&self, y: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
+        self.check("y", y, self.y_shape())?;
+        Ok(self.description.traces.reach(y))
+    }
+
+    /// Multiply-adds of the networks of the flow for one draw, see [`GlowConfig::multiply_adds`](crate::flow::GlowConfig::multiply_adds).
+    pub fn multiply_adds(&self) -> u64 {
+        self.config().network.multiply_adds(self.flow.shape(), &self.conditioning.channels())
+    }
+
     /// Unknown numbers in one x.
     pub fn dimension(&self) -> usize {
         self.unknown.dimension()

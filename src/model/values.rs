@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// The values that a channel of x may have, and the map v = g(x) that takes them to all numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Values {
     /// Any: v = x.
     Real {},

@@ -6,7 +6,7 @@ mod laws;
 mod network;
 mod table;
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use laws::{Case, Laws};
 use posteria::flow::{Invertible, Tapes};
 
@@ -89,4 +89,35 @@ fn a_start_from_data_normalises_it() {
     let values = laws::values(&z);
     let square = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
     assert!((square - 1.0).abs() < 0.05, "the latents of the start have mean square {square}");
+}
+
+/// 3×3 – 1×1 – 3×3 with five hidden channels, by hand: 4 → 5 → 5 → 4 channels on 16 pixels, then 8 → 5 → 5 → 8 on 4.
+#[test]
+fn work_is_the_multiply_adds_of_all_couplings() {
+    let conditioner = posteria::flow::ConvolutionalConfig { hidden: 5, ..Default::default() };
+    let config = posteria::flow::GlowConfig { scales: 2, steps: 3, conditioner, ..Default::default() };
+    let expected = 3 * (16 * (4 * 5 * 9 + 5 * 5 + 5 * 4 * 9) + 4 * (8 * 5 * 9 + 5 * 5 + 5 * 8 * 9));
+    assert_eq!(config.multiply_adds([1, 1, 8, 8], &[2, 4]), expected);
+}
+
+#[test]
+fn a_flow_refuses_what_it_cannot_compute() {
+    use posteria::flow::{FlowError, GlowConfig, Plan};
+    let (device, rng) = (Device::flex(), &mut posteria::random::stream(3, posteria::random::Purpose::Weights, 0));
+    let config = GlowConfig { scales: 1, steps: 1, ..GlowConfig::default() };
+    let glow = config.conditional_glow([1, 1, 4, 4], &[1], rng, &device).expect("a Glow");
+    let field = |batch, dtype| Tensor::<5>::zeros([batch, 1, 1, 4, 4], (&device, dtype));
+    let condition = |batch, dtype| [Tensor::<5>::zeros([batch, 1, 1, 2, 2], (&device, dtype))];
+    let (single, double) = (DType::F32, DType::F64);
+    let error = |x: Tensor<5>, c: [Tensor<5>; 1]| {
+        let forward = glow.forward(x.clone(), &c).map(drop).expect_err("no map");
+        let gradient = glow.likelihood_gradient(x, &c, true, Plan::least()).map(drop).expect_err("no gradient");
+        assert_eq!(forward, gradient);
+        forward
+    };
+    assert_eq!(error(field(0, single), condition(0, single)), FlowError::EmptyBatch);
+    let mixed = FlowError::FloatType { expected: single, found: double };
+    assert_eq!(error(field(2, double), condition(2, double)), mixed);
+    assert_eq!(error(field(2, single), condition(2, double)), mixed);
+    assert!(glow.forward(field(2, single), &condition(2, single)).is_ok());
 }

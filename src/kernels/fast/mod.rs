@@ -21,6 +21,7 @@ pub mod coupling;
 mod instruction_set;
 mod math;
 mod pass;
+mod peak;
 mod product;
 pub mod squeeze;
 pub mod sums;
@@ -33,6 +34,7 @@ use crate::kernels::Field;
 pub use convolution::{convolve, convolve_input_adjoint};
 pub use correlation::{convolve_weight_adjoint, gram};
 pub use instruction_set::InstructionSet;
+pub use peak::{multiply_adds, peak};
 
 /// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
 const SMALL: usize = 1 << 25;

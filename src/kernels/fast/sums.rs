@@ -65,12 +65,6 @@ pub fn channel_sums(set: InstructionSet, x: &Field) -> Option<Tensor<1>> {
     Some(by_channel(&x, &plane_sums(set, &x, &x, First)))
 }
 
-/// See [`crate::kernels::sample_sums`].
-pub fn sample_sums(set: InstructionSet, x: &Field) -> Option<PerSample> {
-    let x = Planes::of(x)?;
-    Some(by_sample(&x, &plane_sums(set, &x, &x, First)))
-}
-
 /// See [`crate::kernels::channel_dots`].
 pub fn channel_dots(set: InstructionSet, a: &Field, b: &Field) -> Option<Tensor<1>> {
     let [a, b] = pair(a, b)?;
