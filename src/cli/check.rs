@@ -66,11 +66,15 @@ impl Check {
             let folder = self.problem.folder(experiment);
             folder.with_file_name(format!("{}-pairs.png", folder.file_name().unwrap_or_default().to_string_lossy()))
         });
+        if let Some(folder) = picture.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            io::create_folder(folder)?;
+        }
+        output::check(&picture, &["png"], &[])?;
+        // A picture takes memory that a training does not: the training is measured before it. It shows why one failed.
+        let trial = measure(experiment, &found, &device, self.memory.plan());
         draw(experiment, &picture)?;
         output::print(&format!("drawn     {DRAWN} pairs in {}\n", picture.display()));
-
-        let trial = measure(experiment, &found, &device, self.memory.plan())?;
-        output::print(&costs(experiment, &trial));
+        output::print(&costs(experiment, &trial?));
         let others = self.problem.other_sizes()?;
         if !others.is_empty() {
             output::print(&format!("sizes     {} can be built too\n", others.join(" and ")));
@@ -124,10 +128,6 @@ fn number(value: f64) -> String {
 }
 
 fn draw(experiment: &Experiment, picture: &Path) -> anyhow::Result<()> {
-    if let Some(folder) = picture.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        io::create_folder(folder)?;
-    }
-    output::check(picture, &["png"], &[])?;
     let count = experiment.count(Set::Training).map_or(DRAWN, |count| DRAWN.min(count as u64));
     let (x, y) = experiment.noisy_pairs(Set::Training, 0..count)?;
     let info = experiment.pairs_info(NoiseTag::Included)?;

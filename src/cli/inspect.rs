@@ -18,26 +18,26 @@ impl Inspect {
     pub fn execute(self) -> Result {
         let mut first = None;
         for path in self.paths {
-            match describe(&path) {
-                Ok(text) => output::print(&text),
-                // The others are still described; the first error is the command's.
-                Err(error) => first = first.or(Some(error)),
+            for part in parts(&path) {
+                match describe(&part) {
+                    Ok(text) => output::print(&text),
+                    // The others are still described; the first error is the command's.
+                    Err(error) => first = first.or(Some(error)),
+                }
             }
         }
         first.map_or(Ok(Ended::Done), Err)
     }
 }
 
-fn describe(path: &Path) -> anyhow::Result<String> {
+/// What there is of a run; anything else as it is.
+fn parts(path: &Path) -> Vec<PathBuf> {
     let run = RunFolder::new(path);
-    if path.extension().is_some_and(|extension| extension == "toml") {
-        return problem(path);
-    }
     if !run.problem().is_file() {
-        return Ok(inspect(path)?);
+        return vec![path.into()];
     }
-    let mut text = problem(&run.problem())?;
     let parts = [
+        run.problem(),
         run.pairs(Set::Training),
         run.pairs(Set::Test),
         run.checkpoint(),
@@ -50,10 +50,14 @@ fn describe(path: &Path) -> anyhow::Result<String> {
         run.calibration(),
         run.report(),
     ];
-    for part in parts.iter().filter(|part| part.exists()) {
-        text += &inspect(part)?;
+    parts.into_iter().filter(|part| part.exists()).collect()
+}
+
+fn describe(path: &Path) -> anyhow::Result<String> {
+    match path.extension() {
+        Some(extension) if extension == "toml" => problem(path),
+        _ => Ok(inspect(path)?),
     }
-    Ok(text)
 }
 
 fn problem(path: &Path) -> anyhow::Result<String> {

@@ -76,7 +76,9 @@ impl New {
             Kind::Photoacoustic => self.photoacoustic()?.text(&name),
         };
         // What is written can be run.
-        Experiment::new(Problem::parse(&text, &path, Size::Plain)?)?;
+        Problem::parse(&text, &path, Size::Plain)
+            .and_then(Experiment::new)
+            .map_err(|error| anyhow!("nothing is written, as it would not run: {error}"))?;
         io::create_folder(&folder)?;
         // Fails where somebody was quicker.
         std::fs::File::create_new(&path)?.write_all(text.as_bytes())?;

@@ -112,7 +112,7 @@ pub fn number(value: f64) -> String {
         return "0".into();
     }
     let exponent = value.abs().log10().floor() as i32;
-    if !(-3..6).contains(&exponent) {
+    if !(-4..6).contains(&exponent) {
         let mantissa = minus(&format!("{:.2}", value / 10f64.powi(exponent)));
         return format!("{mantissa} × 10{}", superscript(exponent));
     }

@@ -8,6 +8,7 @@ use super::frame::{Frame, Side, spacing};
 use super::style::{GAP, LABEL, TICK};
 use crate::io;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
+use plotters::style::RGBColor;
 
 /// The longer side of an image.
 const IMAGE: f64 = 420.0;
@@ -15,6 +16,8 @@ const IMAGE: f64 = 420.0;
 const SLICE: f64 = 280.0;
 /// Width of the colour bar, and its distance from the image.
 const BAR: [f64; 2] = [22.0, 26.0];
+/// Where a point of the colour bar begins and ends, from the end of the bar.
+const POINT: [f64; 2] = [4.0, 16.0];
 /// Room for the label above a slice.
 const SLICE_LABEL: f64 = TICK + GAP;
 /// A side is drawn at least this long, even if its pixels are then no squares: two ticks must have room.
@@ -36,7 +39,7 @@ pub fn image(canvas: &mut Canvas, values: ArrayView2<f32>, axes: [&io::Axis; 2],
     let frame = view.draw(canvas, &colouring);
     frame.horizontal_axis(canvas);
     frame.vertical_axis(canvas);
-    colour_bar(canvas, size, &colouring);
+    colour_bar(canvas, size, &colouring, beyond(values.iter(), colouring.range));
     size
 }
 
@@ -107,7 +110,8 @@ pub fn volume(
         }
     }
     let size = [canvas.bounds().right.ceil(), below + lengths[0]];
-    colour_bar(canvas, size, &colouring);
+    let shown = images.iter().flat_map(|(image, _)| image);
+    colour_bar(canvas, size, &colouring, beyond(shown, colouring.range));
     size
 }
 
@@ -163,8 +167,16 @@ fn raster(values: ArrayView2<f32>, [width, height]: [usize; 2], colours: &Colour
     rgb
 }
 
-/// To the right of what has `size`, as high as it.
-fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring) {
+/// Whether there are values below a range, and above it: they have the colours of its ends.
+fn beyond<'a>(values: impl Iterator<Item = &'a f32> + Clone, range: [f64; 2]) -> [bool; 2] {
+    let [low, high] = drawable(range);
+    let mut above = values.clone();
+    let mut below = values;
+    [below.any(|&v| f64::from(v) < low), above.any(|&v| f64::from(v) > high)]
+}
+
+/// To the right of what has `size`, as high as it; with a point at an end beyond which there are values.
+fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring, beyond: [bool; 2]) {
     let [width, distance] = BAR;
     let [low, high] = drawable(colouring.range);
     let colours = Colours::new(colouring.palette, [low, high]);
@@ -180,6 +192,15 @@ fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring) {
     };
     frame.border(canvas);
     canvas.raster(corner, [across, down], rgb);
+    let bottom = down as f64;
+    for (is_beyond, end, edge, outwards) in [(beyond[0], low, bottom, 1.0), (beyond[1], high, 0.0, -1.0)] {
+        if is_beyond {
+            let [near, far] = POINT.map(|distance| edge + outwards * distance);
+            let corners = [[corner[0], near], [corner[0] + width, near], [corner[0] + width / 2.0, far]];
+            let [red, green, blue] = colours.of(end as f32);
+            canvas.area(corners.to_vec(), RGBColor(red, green, blue));
+        }
+    }
     frame.right_axis(canvas);
 }
 
@@ -191,6 +212,7 @@ pub fn title_width(size: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::canvas::Shape;
     use io::Axis as Of;
 
     #[test]
@@ -203,6 +225,25 @@ mod tests {
         assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [420.0, 420.0]);
         let axes = [Of::new("row", 1, 0.0, ""), Of::new("column", 4000, -1.0, "")];
         assert_eq!(lengths(&[&axes[0], &axes[1]], 420.0), [90.0, 420.0]);
+    }
+
+    #[test]
+    fn the_colour_bar_points_to_values_beyond_it() {
+        let values = ndarray::array![[-0.5f32, 1.0], [f32::NAN, 2.0]];
+        for (range, expected) in [
+            ([-0.5, 2.0], [false; 2]),
+            ([0.0, 2.0], [true, false]),
+            ([-1.0, 1.9], [false, true]),
+            ([0.0, 1.0], [true; 2]),
+        ] {
+            assert_eq!(beyond(values.iter(), range), expected, "{range:?}");
+            let mut canvas = Canvas::default();
+            let axes = [Of::new("row", 2, 1.0, ""), Of::new("column", 2, 1.0, "")];
+            let colouring = Colouring { palette: Palette::Value, range, unit: "" };
+            image(&mut canvas, values.view(), [&axes[0], &axes[1]], colouring);
+            let points = canvas.shapes.iter().filter(|shape| matches!(shape, Shape::Area { .. })).count();
+            assert_eq!(points, expected.iter().filter(|&&is| is).count());
+        }
     }
 
     #[test]

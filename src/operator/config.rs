@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// An operator as a problem file names it, `kind = "…"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OperatorConfig {
     /// The image itself.
     Identity {},

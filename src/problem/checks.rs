@@ -14,6 +14,8 @@ pub struct Checks<'a> {
 
 /// More pairs or draws than this are a slip of the keyboard.
 const MANY: usize = 1_000_000;
+/// File systems allow 255 bytes, endings included.
+const LONGEST_NAME: usize = 100;
 const POSITIVE: &str = "give a positive number";
 
 impl Checks<'_> {
@@ -23,6 +25,13 @@ impl Checks<'_> {
         self.that("name", &problem.name, !problem.name.is_empty(), "give the problem a name")?;
         let plain = !problem.name.contains(['/', '\\']) && !problem.name.starts_with('.');
         self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
+        let short = problem.name.len() <= LONGEST_NAME && !problem.name.contains(char::is_control);
+        self.that(
+            "name",
+            problem.name.escape_debug(),
+            short,
+            "it names a folder: 100 letters at most, and no line breaks",
+        )?;
         let whole = problem.seed <= i64::MAX as u64;
         self.that("seed", problem.seed, whole, "TOML has whole numbers up to 9223372036854775807")?;
         let is_simulated = match problem.origin() {

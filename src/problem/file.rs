@@ -15,7 +15,7 @@ use crate::train::Training;
 
 /// A problem: what is inferred from what, and how a model of it is trained and judged. Every key of `problem.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Problem {
     /// A short name, that of its run folder too.
     pub name: String,
@@ -65,7 +65,7 @@ pub struct Problem {
 
 /// White Gaussian noise of y.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Noise {
     /// Standard deviation, in the unit of y.
     pub sigma: f64,
@@ -73,7 +73,7 @@ pub struct Noise {
 
 /// Name, unit and axes of x or of y.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct QuantityConfig {
     /// What it is: "velocity".
     pub name: String,
@@ -87,7 +87,7 @@ pub struct QuantityConfig {
 
 /// One spatial axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct AxisConfig {
     /// What it is: "depth", "time".
     pub name: String,
@@ -120,7 +120,7 @@ impl QuantityConfig {
 ///
 /// Paths name a file, a folder of files or a pattern with `*`; in a problem file they are relative to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct PairFiles {
     /// What the model is trained on, but for its last pairs where those are held out.
     pub training: PathBuf,
@@ -144,7 +144,7 @@ impl PairFiles {
 
 /// Pairs that are written to disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Simulation {
     /// Training pairs, where they are stored.
     pub pairs: usize,
@@ -160,7 +160,7 @@ impl Default for Simulation {
 
 /// How a model is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Evaluation {
     /// Test pairs.
     pub pairs: usize,
@@ -178,7 +178,7 @@ pub struct Evaluation {
 
 /// An interval that a metric should lie in; a missing end is no bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "bounds such as { least = 0.86, most = 0.94 }")]
 pub struct Interval {
     /// The least value accepted.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -66,7 +66,8 @@ pub struct Survey {
     pub warnings: Vec<String>,
 }
 
-/// Looks at the training pairs of an experiment for about as long as `patience`: at all, or at some all over them.
+/// Looks at the training pairs of an experiment for about as long as `patience`: at all, or at some all over them; and as
+/// long at those that its own files hold out.
 ///
 /// # Errors
 /// Pairs that cannot be had, values that are not finite: the error names the place.
@@ -101,8 +102,20 @@ pub fn survey(experiment: &Experiment, most: u64, patience: Duration) -> Result<
         x: x_values,
         y: y_values,
     };
+    for set in [Set::Validation, Set::Test] {
+        read_held_out(experiment, set, patience)?;
+    }
     found.warnings = warnings(experiment, &found, is_repeated);
     Ok(found)
+}
+
+/// Reads pairs of the user's files that are held out: what cannot be read is found before the training, not after it.
+fn read_held_out(experiment: &Experiment, set: Set, patience: Duration) -> Result<(), ProblemError> {
+    let (count, start) = (experiment.count(set).unwrap_or(0) as u64, Instant::now());
+    for first in (0..count).step_by(AT_ONCE as usize).take_while(|_| start.elapsed() < patience) {
+        experiment.clean_pairs(set, first..(first + AT_ONCE).min(count))?;
+    }
+    Ok(())
 }
 
 /// A number near 0.618 n without a common divisor with n: its multiples modulo n are spread evenly.

@@ -7,7 +7,7 @@ use crate::summary::{Pyramid, ResidualConfig, Summary, UNetConfig};
 
 /// A summary network as a problem file names it, `kind = "…"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case")]
 pub enum SummaryConfig {
     /// Nothing learned: see [`Pyramid`].
     Pyramid(Nothing),

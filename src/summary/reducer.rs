@@ -11,7 +11,7 @@ use crate::summary::config::SummaryError;
 
 /// Settings of a [`Reducer`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ReducerConfig {
     /// Images that are made of an observation.
     pub features: usize,

@@ -10,7 +10,7 @@ use crate::summary::config::{Layout, SummaryError};
 
 /// Settings of a [`Residual`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ResidualConfig {
     /// Channels inside.
     pub features: usize,

@@ -10,7 +10,7 @@ use crate::summary::config::{Layout, SummaryError};
 
 /// Settings of a [`UNet`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct UNetConfig {
     /// Channels at the finest level, which has half of the extents of x; twice as many at the next, four times from
     /// there on.

@@ -14,7 +14,7 @@ pub enum PairSource {
 
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct Training {
     /// Where pairs come from.
     pub source: PairSource,

@@ -18,7 +18,7 @@ pub enum TrainError {
     Io(#[from] IoError),
     #[error(
         "step {step}: {what} is not finite; {kept}. Try a smaller learning_rate or clip, or a smaller bound of the \
-         transform, in another folder (--out): this one belongs to the settings it was begun with"
+         transform; a training that has begun keeps its settings: begin anew in another folder (--out)"
     )]
     NotFinite { step: u64, what: String, kept: String },
     #[error("step {step}: {source}; {kept}")]

@@ -81,6 +81,11 @@ fn suspicious_pairs_are_warned_of() {
     y[[20, 0, 3, 4]] = f32::NAN;
     bare(&dir.path().join("pairs.h5"), &[("x", numbers(&[60, 1, 8, 8])), ("y", y)]);
     says(&fail(&["check", text(&path)]), &["pairs.h5:/y", "NaN", "[20, 0, 3, 4]"]);
+    // In a pair that is held out, which training never sees.
+    let mut y = numbers(&[60, 1, 8, 8]);
+    y[[59, 0, 3, 4]] = f32::INFINITY;
+    bare(&dir.path().join("pairs.h5"), &[("x", numbers(&[60, 1, 8, 8])), ("y", y)]);
+    says(&fail(&["check", text(&path)]), &["pairs.h5:/y", "inf", "[59, 0, 3, 4]"]);
 }
 
 #[test]

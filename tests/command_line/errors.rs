@@ -1,6 +1,6 @@
 //! What bad input gets: a message that names file, key, value and remedy, and nothing lost.
 
-use crate::{fail, problem, succeed, text};
+use crate::{fail, posteria, problem, succeed, text};
 use ndarray::{ArrayD, IxDyn};
 use std::path::Path;
 
@@ -25,6 +25,11 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
     refuse("shape = [8, 8]", "shape = [8, 9]", &["width 9", "divisible by 2"]);
     refuse("kind = \"circular-blur\"", "kind = \"blurr\"", &["blurr", "circular-blur"]);
     refuse("seed = 3", "seed = three", &["line 3"]);
+    refuse("coverage_90 = { least = 2.0 }", "coverage_90 = 0.9", &["line 50", "expected bounds such as { least"]);
+    refuse("seed = 3", "seed = 3\ny = 5", &["line 4", "expected a table"]);
+    refuse("kind = \"circular-blur\"\nsigma = 1.0", "", &["missing field `kind`"]);
+    refuse("name = \"small\"", "name = \"sm\\nall\"", &["line 1", "name = sm\\nall", "line breaks"]);
+    refuse("name = \"small\"", &format!("name = \"{}\"", "s".repeat(101)), &["line 1", "100 letters"]);
     refuse("scales = 1", "scales = 70", &["problem", "scales = 70"]);
     refuse("scales = 1", "scales = 5", &["problem", "height 8", "divisible by 32"]);
     refuse("seed = 3", "seed = 9999999999999999999", &["line 3"]);
@@ -74,6 +79,20 @@ fn what_is_not_ours_is_left_alone() {
     }
     says(&fail(&["stats", text(&draws), "-o", text(&mine.join("absent/a.h5"))]), &["absent", "make it first"]);
     assert!(whole == std::fs::read(&draws).unwrap());
+}
+
+/// What is whole of a run is described; what is not is the error.
+#[test]
+fn a_run_with_a_damaged_part_is_still_described() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    succeed(&["run", text(&problem(dir.path(), &[])), "--out", text(&run)]);
+    std::fs::write(run.join("model/model.safetensors"), "nothing").unwrap();
+    let output = posteria().args(["inspect", text(&run)]).output().unwrap();
+    let [said, error] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    says(&error, &["model", "error: "]);
+    says(&said, &["problem small", "6 pairs", "posterior; seal: valid", "log of 4 entries"]);
 }
 
 #[test]

@@ -51,17 +51,25 @@ pub fn numbers(shape: &[usize]) -> ArrayD<f32> {
     ArrayD::from_shape_vec(IxDyn(shape), (0..size).map(value).collect()).unwrap()
 }
 
+/// A file with what `fill` puts in it. A program that another test starts meanwhile inherits the lock of a file that is
+/// open here, for as long as it runs; a copy has none.
+fn written(path: &Path, fill: impl FnOnce(&hdf5::File)) {
+    let draft = path.with_extension("draft");
+    let file = hdf5::File::create(&draft).unwrap();
+    fill(&file);
+    file.close().unwrap();
+    let _ = std::fs::remove_file(path);
+    std::fs::copy(&draft, path).unwrap();
+    std::fs::remove_file(&draft).unwrap();
+}
+
 /// Files without seal, labels or attributes, as anybody writes them.
 pub fn bare(path: &Path, datasets: &[(&str, ArrayD<f32>)]) {
-    let written = path.with_extension("written");
-    let file = hdf5::File::create(&written).unwrap();
-    for (name, values) in datasets {
-        file.new_dataset_builder().with_data(values).create(*name).unwrap();
-    }
-    file.close().unwrap();
-    // A program that another test starts at this moment inherits the lock of the file, for a moment; a copy has none.
-    std::fs::copy(&written, path).unwrap();
-    std::fs::remove_file(&written).unwrap();
+    written(path, |file| {
+        for (name, values) in datasets {
+            file.new_dataset_builder().with_data(values).create(*name).unwrap();
+        }
+    });
 }
 
 /// The lines of the documentation that write pairs. Says so where there is no Python with h5py.
@@ -218,13 +226,14 @@ fn a_set_has_noise_as_the_training_pairs_have_it() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, tag: Option<&str>| {
         let path = dir.path().join(name);
-        let file = hdf5::File::create(&path).unwrap();
-        file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("x").unwrap();
-        let y = file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("y").unwrap();
-        if let Some(tag) = tag {
-            let text: hdf5::types::VarLenUnicode = tag.parse().unwrap();
-            y.new_attr::<hdf5::types::VarLenUnicode>().create("noise").unwrap().write_scalar(&text).unwrap();
-        }
+        written(&path, |file| {
+            file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("x").unwrap();
+            let y = file.new_dataset_builder().with_data(&numbers(&[40, 1, 8, 8])).create("y").unwrap();
+            if let Some(tag) = tag {
+                let text: hdf5::types::VarLenUnicode = tag.parse().unwrap();
+                y.new_attr::<hdf5::types::VarLenUnicode>().create("noise").unwrap().write_scalar(&text).unwrap();
+            }
+        });
         path
     };
     for (training, added, other, fits) in [
@@ -290,12 +299,22 @@ fn what_is_missing_or_wrong_in_such_files_is_named() {
     refuse(&[("x", images(50)), ("y", images(50))], &test, &["test.h5", "one x has shape [1, 4, 4]", "[1, 8, 8]"]);
     let operator = [("\n[network]", "\n[operator]\nkind = \"identity\"\n\n[network]")];
     refuse(&[("x", images(50)), ("y", numbers(&[50, 3, 8, 8]))], &operator, &["[operator]", "[3, 8, 8]", "[1, 8, 8]"]);
+    // Three spacings for two axes, and one that is none.
+    for spacing in [&[1.0, 2.0, 3.0][..], &[1.0, -2.0]] {
+        written(&file, |odd| {
+            let x = odd.new_dataset_builder().with_data(&images(50)).create("x").unwrap();
+            x.new_attr_builder().with_data(spacing).create("spacing").unwrap();
+            odd.new_dataset_builder().with_data(&images(50)).create("y").unwrap();
+        });
+        let message = fail(&["train", text(&problem(dir.path(), &[])), "--out", text(&run)]);
+        assert!(message.contains("/x: has spacing") && message.contains("for 2 axes"), "{message}");
+    }
     // Words where numbers belong.
-    let words = hdf5::File::create(&file).unwrap();
-    words.new_dataset_builder().with_data(&images(50)).create("x").unwrap();
-    let word = hdf5::types::FixedAscii::<4>::from_ascii("word").unwrap();
-    words.new_dataset_builder().with_data(&[word; 50]).create("y").unwrap();
-    words.close().unwrap();
+    written(&file, |words| {
+        words.new_dataset_builder().with_data(&images(50)).create("x").unwrap();
+        let word = hdf5::types::FixedAscii::<4>::from_ascii("word").unwrap();
+        words.new_dataset_builder().with_data(&[word; 50]).create("y").unwrap();
+    });
     let message = fail(&["train", text(&problem(dir.path(), &[])), "--out", text(&run)]);
     assert!(message.contains("/y: holds text, not real numbers"), "{message}");
 }

@@ -210,6 +210,23 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
     let mean = samples.mean_axis(Axis(1)).unwrap();
     assert!(close(&mean), "the mean is that of the draws");
 
+    // Pascals where the model was trained on bars: answered, but not without a word.
+    let said = |scale: f32, shift: f32| {
+        array(&y.mapv(|v| v * scale + shift));
+        let output =
+            posteria().args(["sample", text(&run), text(&npy), "-o", text(&out), "--draws", "4"]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let plain = said(1.0, 0.0);
+    assert!(!plain.contains("warning") && plain.contains("% of the processor's multiply-adds"), "{plain}");
+    for (scale, shift) in [(100.0, 0.0), (1e-4, 0.0), (1.0, 30.0)] {
+        let said = said(scale, shift);
+        assert!(said.matches("check its unit").count() == 3 && said.contains("warning   observation 2"), "{said}");
+    }
+    array(&y);
+    sample(&["--keep", "20"]);
+
     // Statistics of the draws by the command that takes anybody's.
     let maps = dir.path().join("maps.h5");
     succeed(&["stats", &format!("{}:/samples", out.display()), "-o", text(&maps), "--memory", "1"]);

@@ -9,7 +9,7 @@ use std::f64::consts::{LN_2, PI};
 /// Its impulse response b(τ) = 2 √(2π) s exp(−2π² s² τ²) cos(2π f₀ τ) is even: the filter of a trace of finite length,
 /// silent before and after, is a symmetric matrix dt · b((j − l) dt), and its own adjoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Bandwidth {
     /// f₀, in hertz.
     pub center_frequency: f64,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Positions are in metres along the axes of the image, slowest first, from the centre of its first pixel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 pub struct PhotoacousticConfig {
     /// Distance of neighbouring pixels along each axis, in metres.
     pub spacing: Vec<f64>,

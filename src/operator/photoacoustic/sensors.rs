@@ -5,7 +5,7 @@ use std::f64::consts::{PI, TAU};
 
 /// Where the pressure is recorded: points, in metres along the axes of the image from the centre of its first pixel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Sensors {
     /// At equal distances on a straight line, both ends among them.
     Line {
