@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use posteria::kernels::peak;
+use posteria::kernels::peak_multiply_adds;
 
 /// How long the peak is measured at a time.
 const PEAK: Duration = Duration::from_millis(20);
@@ -26,7 +26,7 @@ impl Clock {
     pub fn median_ms<T, E>(&mut self, mut run: impl FnMut() -> Result<T, E>) -> Result<Option<f64>, E> {
         let (mut times, mut spent) = (Vec::new(), 0.0);
         while spent < self.seconds || (!times.is_empty() && times.len() < FEWEST && spent < 2.0 * self.seconds) {
-            self.peaks.extend(peak(&Device::flex(), PEAK).map(|rate| 2.0 * rate / 1e9));
+            self.peaks.extend(peak_multiply_adds(&Device::flex(), PEAK).map(|rate| 2.0 * rate / 1e9));
             let start = Instant::now();
             let result = run()?;
             let time = start.elapsed().as_secs_f64();

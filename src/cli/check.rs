@@ -33,7 +33,7 @@ const TIMED: usize = 16;
 
 /// Look at a problem and its pairs before training: what is wrong, what a run will cost, and some pairs as a picture.
 ///
-/// Takes seconds: a few steps are trained in a folder that is removed again.
+/// Takes seconds, half a minute for large problems: a few steps are trained in a folder that is removed again.
 #[derive(Args)]
 pub struct Check {
     #[command(flatten)]
@@ -59,22 +59,30 @@ impl Check {
             experiment.y_shape()
         ));
 
+        let picture = match self.output {
+            Some(picture) => picture,
+            None => {
+                let folder = self.problem.folder(experiment);
+                io::create_folder(folder.parent().unwrap_or(Path::new(".")))?;
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                folder.with_file_name(format!("{name}-pairs.png"))
+            }
+        };
+        output::check(&picture, &["png"], &[])?;
+
         let found = survey(experiment, SURVEYED, PATIENCE)?;
         output::print(&values(experiment, &found));
 
-        let picture = self.output.unwrap_or_else(|| {
-            let folder = self.problem.folder(experiment);
-            folder.with_file_name(format!("{}-pairs.png", folder.file_name().unwrap_or_default().to_string_lossy()))
-        });
-        if let Some(folder) = picture.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            io::create_folder(folder)?;
-        }
-        output::check(&picture, &["png"], &[])?;
-        // A picture takes memory that a training does not: the training is measured before it. It shows why one failed.
+        // A picture takes memory that a training does not: the training is measured before it. The picture may show why
+        // there is nothing to measure.
         let trial = measure(experiment, &found, &device, self.memory.plan());
-        draw(experiment, &picture)?;
-        output::print(&format!("drawn     {DRAWN} pairs in {}\n", picture.display()));
-        output::print(&costs(experiment, &trial?));
+        let drawn = draw(experiment, &picture);
+        if drawn.is_ok() {
+            output::print(&format!("drawn     {DRAWN} pairs in {}\n", picture.display()));
+        }
+        let trial = trial?;
+        drawn?;
+        output::print(&costs(experiment, &trial));
         let others = self.problem.other_sizes()?;
         if !others.is_empty() {
             output::print(&format!("sizes     {} can be built too\n", others.join(" and ")));
@@ -96,10 +104,11 @@ impl Check {
 fn values(experiment: &Experiment, found: &Survey) -> String {
     let mut text = match experiment.count(Set::Training) {
         Some(all) => format!(
-            "pairs     {} of {all} to train on, {} for validation and {} for the test held out\n",
+            "pairs     {} of {all} to train on looked at; {} for validation and {} for the test held out, {} of them read\n",
             found.pairs,
             experiment.problem().training.validation_pairs,
-            experiment.problem().evaluation.pairs
+            experiment.problem().evaluation.pairs,
+            found.held_out
         ),
         None => format!("pairs     {} simulated\n", found.pairs),
     };

@@ -21,8 +21,9 @@ impl Inspect {
             for part in parts(&path) {
                 match describe(&part) {
                     Ok(text) => output::print(&text),
-                    // The others are still described; the first error is the command's.
-                    Err(error) => first = first.or(Some(error)),
+                    // The others are still described; the first error is the command's, which ends with it.
+                    Err(error) if first.is_none() => first = Some(error),
+                    Err(error) => output::note(&format!("error: {error:#}")),
                 }
             }
         }

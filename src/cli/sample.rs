@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use posteria::io::Rows;
-use posteria::kernels::peak;
+use posteria::kernels::peak_multiply_adds;
 use posteria::model::Model;
 use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
@@ -103,19 +103,29 @@ impl Sample {
     }
 }
 
-/// Says which observations have values unlike those of training: mostly their unit is another.
+/// Says in which channels observations have values unlike those of training: mostly their unit is another.
 fn warn_of_the_unlike(model: &Model, observations: &dyn Observations) -> anyhow::Result<()> {
+    let mut unlike = vec![Vec::new(); model.y_shape()[0]];
     for index in 0..observations.count() {
         let reach = model.reach_of_observation(&observations.get(index)?.y)?;
-        for (channel, reach) in reach.iter().enumerate().filter(|(_, reach)| !LIKE_TRAINING.contains(reach)) {
-            let (y, unit) = (model.y(), model.y().unit_of(channel).to_owned());
-            let of = if model.y_shape()[0] > 1 { format!(" in {}", y.name_of(channel)) } else { String::new() };
-            let unit = if unit.is_empty() { "its unit".into() } else { format!("its unit, it was {unit} there") };
-            output::note(&format!(
-                "warning   observation {index}{of}: values lie {reach:.2e} times as far from their mean as in training: check {unit}; \
-                 of what it never saw the model knows nothing"
-            ));
+        for (found, reach) in unlike.iter_mut().zip(reach) {
+            found.extend(reach.filter(|reach| !LIKE_TRAINING.contains(reach)).map(|reach| (index, reach)));
         }
+    }
+    let y = model.y();
+    for (channel, found) in unlike.iter().enumerate() {
+        let Some((first, reach)) = found.first() else { continue };
+        let of = if unlike.len() > 1 { format!(" in {}", y.name_of(channel)) } else { String::new() };
+        let unit = match y.unit_of(channel) {
+            "" => "their unit".into(),
+            unit => format!("their unit, it was {unit} there"),
+        };
+        output::note(&format!(
+            "warning   {} of {} observations, the first {first}, are unlike those of training{of}: values of {first} lie {reach:.1e} \
+             times as far from their mean as there; check {unit}, for of what it never saw the model knows nothing",
+            found.len(),
+            observations.count(),
+        ));
     }
     Ok(())
 }
@@ -159,12 +169,14 @@ fn sample(
         return Ok(Ended::Interrupted);
     }
     let rate = progress.rate(total);
-    let share = |peak: f64| 100.0 * rate * trained.model.multiply_adds() as f64 / peak;
-    let share = peak(trained.model.device(), PEAK).map(share);
+    let used = rate * trained.model.multiply_adds() as f64;
+    let share = match peak_multiply_adds(trained.model.device(), PEAK) {
+        Some(peak) => format!(" ({:.0} % of the processor's multiply-adds)", 100.0 * used / peak),
+        None => String::new(),
+    };
     progress.finish(&format!(
-        "{count} observations, {} draws each, {rate:.0} draws/s{}, in {}",
+        "{count} observations, {} draws each, {rate:.0} draws/s{share}, in {}",
         sampling.draws,
-        share.map(|share| format!(" ({share:.0} % of the processor's multiply-adds)")).unwrap_or_default(),
         output.display()
     ));
     Ok(Ended::Done)

@@ -187,8 +187,11 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        let texts = [12.5, -0.25, 0.0, 3.42e-7, 1234567.0, 0.98765, f64::NAN, 99999.0].map(number);
-        assert_eq!(texts, ["12.5", "−0.25", "0", "3.42 × 10⁻⁷", "1.23 × 10⁶", "0.9877", "–", "99999"]);
+        let texts = [12.5, -0.25, 0.0, 3.42e-7, 1234567.0, 0.98765, f64::NAN, 99999.0, 1.2e-4, 9e-5].map(number);
+        assert_eq!(
+            texts,
+            ["12.5", "−0.25", "0", "3.42 × 10⁻⁷", "1.23 × 10⁶", "0.9877", "–", "99999", "0.00012", "9.00 × 10⁻⁵"]
+        );
         assert_eq!(Ticks::new(0.0, 1e-6, 4, false).name("depth", "m"), "depth (×10⁻⁶ m)");
         assert_eq!(Ticks::new(0.0, 1.0, 4, false).name("parameter", ""), "parameter");
     }

@@ -16,8 +16,9 @@ const IMAGE: f64 = 420.0;
 const SLICE: f64 = 280.0;
 /// Width of the colour bar, and its distance from the image.
 const BAR: [f64; 2] = [22.0, 26.0];
-/// Where a point of the colour bar begins and ends, from the end of the bar.
-const POINT: [f64; 2] = [4.0, 16.0];
+/// Where a point of the colour bar begins and ends, from the end of the bar: no farther than half a tick label reaches, so that
+/// panels with and without points are of one size.
+const POINT: [f64; 2] = [3.0, TICK / 2.0];
 /// Room for the label above a slice.
 const SLICE_LABEL: f64 = TICK + GAP;
 /// A side is drawn at least this long, even if its pixels are then no squares: two ticks must have room.
@@ -230,6 +231,7 @@ mod tests {
     #[test]
     fn the_colour_bar_points_to_values_beyond_it() {
         let values = ndarray::array![[-0.5f32, 1.0], [f32::NAN, 2.0]];
+        let mut bounds = None;
         for (range, expected) in [
             ([-0.5, 2.0], [false; 2]),
             ([0.0, 2.0], [true, false]),
@@ -243,6 +245,8 @@ mod tests {
             image(&mut canvas, values.view(), [&axes[0], &axes[1]], colouring);
             let points = canvas.shapes.iter().filter(|shape| matches!(shape, Shape::Area { .. })).count();
             assert_eq!(points, expected.iter().filter(|&&is| is).count());
+            let corner = &canvas.bounds();
+            assert_eq!([corner.top, corner.bottom], *bounds.get_or_insert([corner.top, corner.bottom]));
         }
     }
 

@@ -239,7 +239,11 @@ impl Posterior {
             shown.push("draws".into());
         }
         let slices = if self.mean.values.ndim() == 3 { " Volumes show their central slices." } else { "" };
-        format!("{}. Truth, means and draws share one range of colours, deviations another.{slices}", shown.join(", "))
+        format!(
+            "{}. Truth, means and draws share one range of colours, deviations another; a colour bar has a point \
+             where values lie beyond it.{slices}",
+            shown.join(", ")
+        )
     }
 }
 

@@ -62,10 +62,10 @@ impl ConvolutionalConfig {
 
     /// Channels in, channels out and kernel of each convolution.
     fn layers(&self, shape: ConditionerShape) -> impl Iterator<Item = (usize, usize, [usize; 3])> {
-        let last = self.kernels.len() - 1;
+        let count = self.kernels.len();
         self.kernels.iter().enumerate().map(move |(i, &size)| {
             let inputs = if i == 0 { shape.inputs } else { self.hidden };
-            let outputs = if i == last { shape.outputs } else { self.hidden };
+            let outputs = if i + 1 == count { shape.outputs } else { self.hidden };
             (inputs, outputs, shape.axes.map(|spatial| if spatial { size } else { 1 }))
         })
     }

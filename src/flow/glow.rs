@@ -1,12 +1,15 @@
+use std::iter::Peekable;
+
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::parameters::home;
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
-    Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, float_type, standard_normal,
+    Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, standard_normal,
     standard_normal_log_density,
 };
 use crate::kernels::{on_workers, sample_distances, sample_dots};
@@ -77,19 +80,27 @@ impl GlowConfig {
     /// Multiply-adds of the networks of all couplings, applied once to one sample: the unit in which the work of a map is
     /// counted. Either map takes one; a gradient takes three, and a fourth where nothing was kept. For samples of shape
     /// `[channel, depth, height, width]` and conditions with these channels, finest first, as they can be built.
-    pub fn multiply_adds(&self, [channels, d, h, w]: [usize; 4], condition: &[usize]) -> u64 {
+    pub fn multiply_adds(&self, shape: [usize; 4], condition: &[usize]) -> u64 {
+        let of_scale =
+            |scale: Scale| (self.steps * scale.pixels) as u64 * self.conditioner.multiply_adds(scale.conditioner);
+        self.scales(shape, condition).map(of_scale).sum()
+    }
+
+    /// What the flow steps at each resolution work on, finest first.
+    fn scales(&self, [channels, d, h, w]: [usize; 4], condition: &[usize]) -> impl Iterator<Item = Scale> {
         let axes = [d > 1, h > 1, w > 1];
         let factor = Squeeze::new(self.squeezer, axes).factor();
-        let (mut channels, mut pixels, mut total) = (channels, d * h * w, 0);
-        for scale in 0..self.scales {
+        let (mut channels, mut pixels) = (channels, d * h * w);
+        (0..self.scales).map(move |scale| {
             (channels, pixels) = (channels * factor, pixels / factor);
             let condition = condition.get(scale).copied().unwrap_or(0);
-            let shape =
+            let conditioner =
                 Coupling::<ConvolutionalConditioner>::conditioner_shape(channels, condition, self.transform, axes);
-            total += (self.steps * pixels) as u64 * self.conditioner.multiply_adds(shape);
+            let found = Scale { channels, pixels, condition, conditioner };
+            // The coarser scales are those of half of the channels.
             channels = channels.div_ceil(2);
-        }
-        total
+            found
+        })
     }
 
     /// An unconditional network for samples of shape `[channel, depth, height, width]`, with random weights.
@@ -130,19 +141,29 @@ impl GlowConfig {
             return Err(FlowError::Conditions { expected: self.scales, found: condition.len() });
         }
         let [channels, d, h, w] = shape;
-        let axes = [d > 1, h > 1, w > 1];
-        let mut builder = Builder { config: self, axes, condition, rng, device, conditioner };
-        let layers = builder.scale(0, channels);
+        let squeeze = Squeeze::new(self.squeezer, [d > 1, h > 1, w > 1]);
+        let mut builder = Builder { config: self, squeeze, rng, device, conditioner };
+        let layers = builder.layers(&mut self.scales(shape, condition).peekable());
         let glow = Glow { layers, shape, condition: condition.to_vec() };
         glow.check([1, channels, d, h, w], &glow.condition_shapes(1))?;
         Ok(glow)
     }
 }
 
+/// One resolution of a network.
+struct Scale {
+    /// Of x, squeezed.
+    channels: usize,
+    /// Of one sample, squeezed.
+    pixels: usize,
+    /// Channels of its condition.
+    condition: usize,
+    conditioner: ConditionerShape,
+}
+
 struct Builder<'a, N> {
     config: &'a GlowConfig,
-    axes: [bool; 3],
-    condition: &'a [usize],
+    squeeze: Squeeze,
     rng: &'a mut ChaCha8Rng,
     device: &'a Device,
     conditioner: &'a mut dyn FnMut(ConditionerShape, &mut ChaCha8Rng) -> N,
@@ -150,25 +171,22 @@ struct Builder<'a, N> {
 
 impl<N: Conditioner> Builder<'_, N> {
     /// Squeeze, flow steps, the coarser scales on half of the channels, and back to the resolution it came from.
-    fn scale(&mut self, scale: usize, channels: usize) -> Sequence<N> {
+    fn layers(&mut self, scales: &mut Peekable<impl Iterator<Item = Scale>>) -> Sequence<N> {
         let config = self.config;
-        let squeeze = Squeeze::new(config.squeezer, self.axes);
-        let channels = channels * squeeze.factor();
-        let condition = self.condition.get(scale).copied().unwrap_or(0);
-        let mut layers = vec![Layer::Squeeze(squeeze.clone())];
-        for _ in 0..config.steps {
-            let reflections = config.reflections.clamp(1, channels);
-            layers.push(Layer::ActNorm(ActNorm::new(channels, self.device)));
-            layers.push(Layer::ChannelMixing(ChannelMixing::new(channels, reflections, self.rng, self.device)));
-            let shape = Coupling::<N>::conditioner_shape(channels, condition, config.transform, self.axes);
-            let conditioner = (self.conditioner)(shape, self.rng);
-            layers.push(Layer::Coupling(Coupling::new(conditioner, config.transform, channels, condition)));
+        let mut layers = vec![Layer::Squeeze(self.squeeze.clone())];
+        if let Some(Scale { channels, condition, conditioner: shape, .. }) = scales.next() {
+            for _ in 0..config.steps {
+                let reflections = config.reflections.clamp(1, channels);
+                layers.push(Layer::ActNorm(ActNorm::new(channels, self.device)));
+                layers.push(Layer::ChannelMixing(ChannelMixing::new(channels, reflections, self.rng, self.device)));
+                let conditioner = (self.conditioner)(shape, self.rng);
+                layers.push(Layer::Coupling(Coupling::new(conditioner, config.transform, channels, condition)));
+            }
         }
-        if scale + 1 < config.scales {
-            let rest = self.scale(scale + 1, channels.div_ceil(2));
-            layers.push(Layer::Split(Split::new(rest)));
+        if scales.peek().is_some() {
+            layers.push(Layer::Split(Split::new(self.layers(scales))));
         }
-        layers.push(Layer::Squeeze(squeeze.reversed()));
+        layers.push(Layer::Squeeze(self.squeeze.reversed()));
         Sequence::new(layers)
     }
 }
@@ -247,7 +265,7 @@ impl<N: Conditioner> Glow<N> {
         if x.dims()[0] == 0 {
             return Err(FlowError::EmptyBatch);
         }
-        let expected = float_type(self).unwrap_or(x.dtype());
+        let expected = home(self).map_or(x.dtype(), |(dtype, _)| dtype);
         if let Some(found) = std::iter::once(x).chain(c).map(|field| field.dtype()).find(|&found| found != expected) {
             return Err(FlowError::FloatType { expected, found });
         }
@@ -292,17 +310,11 @@ impl<N: Conditioner> Glow<N> {
         Ok(standard_normal_log_density(z) + log_det)
     }
 
-    /// One draw from q(x|c) for each condition of a batch; `dtype` is that of the parameters.
-    pub fn sample(
-        &self,
-        batch: usize,
-        c: &Condition,
-        rng: &mut ChaCha8Rng,
-        dtype: DType,
-        device: &Device,
-    ) -> Result<Field, FlowError> {
+    /// One draw from q(x|c) for each condition of a batch of so many.
+    pub fn sample(&self, batch: usize, c: &Condition, rng: &mut ChaCha8Rng) -> Result<Field, FlowError> {
         let [channels, d, h, w] = self.shape;
-        let z = standard_normal([batch, channels, d, h, w], rng, dtype, device);
+        let (dtype, device) = home(self).unwrap_or((DType::F32, Device::flex()));
+        let z = standard_normal([batch, channels, d, h, w], rng, dtype, &device);
         self.inverse(z, c).map(|(x, _)| x)
     }
 
@@ -335,19 +347,5 @@ impl<N: Conditioner> Glow<N> {
         let reconstruction_error = (error / size).sqrt();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
         LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error }
-    }
-
-    /// ∂L/∂z, with gradients of parameters and conditions, of a loss in x = f⁻¹(z; c) and in log|det ∂x/∂z|: from
-    /// (x, ∂L/∂x) and ∂L/∂log_det.
-    pub fn inverse_gradient(
-        &self,
-        x: (Field, Field),
-        dlog_det: &PerSample,
-        c: &Condition,
-        dc: &mut [GradientSlot],
-        dtheta: &mut ParameterGradients,
-    ) -> Result<Field, FlowError> {
-        self.check_fields(&x.0, c)?;
-        Ok(self.layers.inverse_vjp(x, dlog_det, c, dc, dtheta, &mut Tapes::none()).1)
     }
 }

@@ -43,7 +43,7 @@ pub use error::FlowError;
 pub use glow::{ConditionalGlow, Glow, GlowConfig, LikelihoodGradient};
 pub use gradient::{ConditionGradient, GradientSlot, ParameterGradients};
 pub use mixing::ChannelMixing;
-pub use parameters::{Parameter, cast, float_type, map_parameters, parameters};
+pub use parameters::{Parameter, cast, map_parameters, parameters};
 pub use sequence::{Layer, Sequence};
 pub use split::Split;
 pub use squeeze::{Squeeze, Squeezer};

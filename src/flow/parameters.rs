@@ -1,7 +1,7 @@
 //! Walks over the parameters of a module, in visit order: the one order that is the same in every process.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 /// One parameter: its path in the module, identity and shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,8 @@ pub fn parameters<M: Module>(module: &M) -> Vec<(Parameter, Tensor<1>)> {
     visitor.found
 }
 
-/// The type of the float parameters, which all have the same; of none where there are none.
-pub fn float_type<M: Module>(module: &M) -> Option<DType> {
+/// Type and device of the first float parameter, which are those of all unless a user's network says otherwise.
+pub(super) fn home<M: Module>(module: &M) -> Option<(DType, Device)> {
     let mut first = First(None);
     module.visit(&mut first);
     first.0
@@ -59,12 +59,13 @@ impl ModuleVisitor for Collect {
     }
 }
 
-struct First(Option<DType>);
+struct First(Option<(DType, Device)>);
 
 impl ModuleVisitor for First {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if self.0.is_none() {
-            self.0 = Some(param.val().dtype());
+            let value = param.val();
+            self.0 = Some((value.dtype(), value.device()));
         }
     }
 }

@@ -38,7 +38,7 @@ impl Quantity {
     /// What the attributes of an array say, whose spatial axes are behind the first `leading`, see [`Rows::grid`].
     ///
     /// # Errors
-    /// Not as many units of channels as names; spacings that are none.
+    /// Not as many units of channels as names.
     pub fn of(rows: &Rows, leading: usize) -> Result<Self> {
         let [names, units] = ["channel_names", "channel_units"].map(|name| rows.texts(name).unwrap_or_default());
         if units.len() != names.len() && !units.is_empty() {
@@ -47,16 +47,6 @@ impl Quantity {
                 rows.place(),
                 what,
                 "give each channel a name and a unit, \"\" where it has none",
-            ));
-        }
-        let axes = rows.shape().len().saturating_sub(leading);
-        if let Some(spacing) = rows.numbers("spacing")
-            && (spacing.len() > axes || spacing.iter().any(|&step| !(step > 0.0 && step.is_finite())))
-        {
-            return Err(IoError::content(
-                rows.place(),
-                format!("has spacing {spacing:?} for {axes} axes"),
-                "give one positive number for each of the last axes",
             ));
         }
         let channel = |(i, name): (usize, &String)| Channel {

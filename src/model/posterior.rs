@@ -196,12 +196,13 @@ impl Model {
     }
 
     /// How far from their mean the values of an observation `[1, channel, axes…]` lie, channel by channel, in units of how far
-    /// those did that the model was fitted to: root mean squares. About one where a model may be asked at all; what a
-    /// network answers to observations unlike those that it was trained on is no posterior.
+    /// those did that the model was fitted to: root mean squares; nothing of channels that were the same in all of those.
+    /// About one where a model may be asked at all: what a network answers to observations unlike those that it was trained on is
+    /// no posterior.
     ///
     /// # Errors
     /// Another shape.
-    pub fn reach_of_observation(&self, y: &ArrayD<f32>) -> Result<Vec<f64>, ModelError> {
+    pub fn reach_of_observation(&self, y: &ArrayD<f32>) -> Result<Vec<Option<f64>>, ModelError> {
         self.check("y", y, self.y_shape())?;
         Ok(self.description.traces.reach(y))
     }

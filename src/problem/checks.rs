@@ -25,13 +25,10 @@ impl Checks<'_> {
         self.that("name", &problem.name, !problem.name.is_empty(), "give the problem a name")?;
         let plain = !problem.name.contains(['/', '\\']) && !problem.name.starts_with('.');
         self.that("name", &problem.name, plain, "it names a folder: leave out slashes and a leading dot")?;
-        let short = problem.name.len() <= LONGEST_NAME && !problem.name.contains(char::is_control);
-        self.that(
-            "name",
-            problem.name.escape_debug(),
-            short,
-            "it names a folder: 100 letters at most, and no line breaks",
-        )?;
+        let printable = !problem.name.contains(char::is_control);
+        self.that("name", problem.name.escape_debug(), printable, "it names a folder: leave out control characters")?;
+        let short = problem.name.len() <= LONGEST_NAME;
+        self.that("name", &problem.name, short, "it names a folder: 100 bytes at most")?;
         let whole = problem.seed <= i64::MAX as u64;
         self.that("seed", problem.seed, whole, "TOML has whole numbers up to 9223372036854775807")?;
         let is_simulated = match problem.origin() {

@@ -1,5 +1,6 @@
 //! A look at the pairs of a problem before anything is trained on them.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, Axis};
@@ -54,6 +55,8 @@ impl Values {
 pub struct Survey {
     /// Training pairs that were looked at.
     pub pairs: u64,
+    /// Pairs held out in its own files that were read.
+    pub held_out: u64,
     /// Seconds that it took to get one: to simulate or to read it.
     pub seconds_a_pair: f64,
     /// The values of x, channel by channel.
@@ -66,23 +69,19 @@ pub struct Survey {
     pub warnings: Vec<String>,
 }
 
-/// Looks at the training pairs of an experiment for about as long as `patience`: at all, or at some all over them; and as
-/// long at those that its own files hold out.
+/// Looks at the training pairs of an experiment for about as long as `patience`: at all, or at some all over them; and for about
+/// as long at each of the sets that its own files hold out.
 ///
 /// # Errors
 /// Pairs that cannot be had, values that are not finite: the error names the place.
 pub fn survey(experiment: &Experiment, most: u64, patience: Duration) -> Result<Survey, ProblemError> {
     let count = experiment.count(Set::Training).map_or(most, |count| count as u64);
-    let batches = count.div_ceil(AT_ONCE).max(1);
     let channels = |shape: &[usize]| vec![Values::none(); shape.first().copied().unwrap_or(1)];
     let (mut x_values, mut y_values) = (channels(experiment.x_shape()), channels(experiment.y_shape()));
     let mut clean_values = y_values.clone();
     let (mut seen, mut is_repeated) = (0, false);
     let start = Instant::now();
-    for k in 0..batches {
-        // Every stride goes through all batches once; this one jumps about, so that a part of them is a fair part.
-        let batch = k * coprime_stride(batches) % batches;
-        let range = batch * AT_ONCE..((batch + 1) * AT_ONCE).min(count);
+    for range in batches(count, patience) {
         let (x, mut y) = experiment.clean_pairs(Set::Training, range.clone())?;
         add(&mut clean_values, &y);
         experiment.add_noise(Set::Training, range.start, &mut y);
@@ -90,12 +89,10 @@ pub fn survey(experiment: &Experiment, most: u64, patience: Duration) -> Result<
         add(&mut y_values, &y);
         is_repeated |= x.len_of(Axis(0)) > 1 && x.index_axis(Axis(0), 0) == x.index_axis(Axis(0), 1);
         seen += range.end - range.start;
-        if start.elapsed() > patience {
-            break;
-        }
     }
     let mut found = Survey {
         pairs: seen,
+        held_out: 0,
         seconds_a_pair: start.elapsed().as_secs_f64() / seen.max(1) as f64,
         signal_to_noise: signal_to_noise(experiment, &clean_values),
         warnings: Vec::new(),
@@ -103,19 +100,31 @@ pub fn survey(experiment: &Experiment, most: u64, patience: Duration) -> Result<
         y: y_values,
     };
     for set in [Set::Validation, Set::Test] {
-        read_held_out(experiment, set, patience)?;
+        found.held_out += read(experiment, set, patience)?;
     }
     found.warnings = warnings(experiment, &found, is_repeated);
     Ok(found)
 }
 
-/// Reads pairs of the user's files that are held out: what cannot be read is found before the training, not after it.
-fn read_held_out(experiment: &Experiment, set: Set, patience: Duration) -> Result<(), ProblemError> {
-    let (count, start) = (experiment.count(set).unwrap_or(0) as u64, Instant::now());
-    for first in (0..count).step_by(AT_ONCE as usize).take_while(|_| start.elapsed() < patience) {
-        experiment.clean_pairs(set, first..(first + AT_ONCE).min(count))?;
+/// Reads pairs of a set that its own files hold out; how many. What cannot be read is found before the training, not after
+/// it.
+fn read(experiment: &Experiment, set: Set, patience: Duration) -> Result<u64, ProblemError> {
+    let mut read = 0;
+    for range in batches(experiment.count(set).unwrap_or(0) as u64, patience) {
+        read += range.end - range.start;
+        experiment.clean_pairs(set, range)?;
     }
-    Ok(())
+    Ok(read)
+}
+
+/// Batches of so many pairs, all over them, until patience ends; one at least.
+fn batches(count: u64, patience: Duration) -> impl Iterator<Item = Range<u64>> {
+    let (batches, start) = (count.div_ceil(AT_ONCE), Instant::now());
+    (0..batches).take_while(move |&k| k == 0 || start.elapsed() < patience).map(move |k| {
+        // Every stride goes through all batches once; this one jumps about, so that a part of them is a fair part.
+        let batch = k * coprime_stride(batches) % batches;
+        batch * AT_ONCE..((batch + 1) * AT_ONCE).min(count)
+    })
 }
 
 /// A number near 0.618 n without a common divisor with n: its multiples modulo n are spread evenly.

@@ -10,14 +10,15 @@ use ndarray::{ArrayD, Axis};
 
 /// The same pairs under the exact posterior N(m(y), Σ).
 ///
-/// Of the divergence of q from it, the mean of q takes ½ ‖μ‖² with μ = Σ^(−1/2) (E_q x − m(y)), whatever else q does. With
-/// white draws u = Σ^(−1/2) (x − m(y)) it is estimated without bias from pairs of different draws,
+/// KL(p ‖ q) of the exact p from the trained q is the mean of log p − log q over true images. Were q the exact posterior moved to
+/// the mean that q has, it would be ½ ‖μ‖² with μ = Σ^(−1/2) (E_q x − m(y)): what the mean alone would cost. With sums Sⱼ of
+/// mⱼ white draws Σ^(−1/2) (x − m(y)) it is estimated without bias from products of different sums,
 ///
 /// ```text
-/// ‖μ‖² ≈ (‖Σ u‖² − Σ ‖u‖²) / (M (M − 1))
+/// ‖μ‖² ≈ (‖Σⱼ Sⱼ‖² − Σⱼ ‖Sⱼ‖²) / (M² − Σⱼ mⱼ²),   M = Σⱼ mⱼ,
 /// ```
 ///
-/// which the noise of a finite number M of draws does not add to.
+/// which the noise of a finite number of draws does not add to; where μ is small, the estimate may be negative.
 pub struct AgainstExact<'a> {
     exact: &'a dyn ExactPosterior,
     pairs: usize,
@@ -25,7 +26,7 @@ pub struct AgainstExact<'a> {
     gap: f64,
     log_prob: f64,
     /// ½ ‖μ‖², summed.
-    mean_gap: f64,
+    gap_of_mean: f64,
     /// ‖m̂ − m‖² and ‖m‖², summed.
     mean: [f64; 2],
     /// ‖ŝ − s‖ / ‖s‖, summed.
@@ -33,75 +34,83 @@ pub struct AgainstExact<'a> {
     classical: f64,
 }
 
-/// One observation under the exact posterior, while draws of it come in.
-pub struct Exactly<'a> {
+/// Draws for one observation, held against the exact posterior as they come in.
+pub struct DrawsAgainstExact<'a> {
     exact: &'a dyn ExactPosterior,
     mean: ArrayD<f64>,
-    draws: usize,
-    /// Σ u.
-    white: ArrayD<f64>,
-    /// Σ ‖u‖².
-    norms: f64,
+    /// Draws of a sum Sⱼ.
+    together: usize,
+    /// Σ mⱼ and Σ mⱼ².
+    counts: [f64; 2],
+    /// Σ Sⱼ, and Σ ‖Sⱼ‖².
+    sum: ArrayD<f64>,
+    squares: f64,
 }
 
-/// Draws that are whitened at a time, in f64.
-const AT_ONCE: usize = 32;
+/// Sums that the draws of an observation are gathered in: few enough to cost little, enough to lose little.
+const SUMS: usize = 16;
 
 fn square(values: &ArrayD<f64>) -> f64 {
     values.iter().map(|v| v * v).sum()
 }
 
-impl<'a> Exactly<'a> {
-    /// Of an observation `[1, …]`, before the first draw.
-    pub fn of(exact: &'a dyn ExactPosterior, y: &ArrayD<f32>) -> Result<Self, UqError> {
-        let mean = exact.mean(y.mapv(f64::from).view())?;
-        let white = ArrayD::zeros(exact.shape());
-        Ok(Exactly { exact, mean, draws: 0, white, norms: 0.0 })
-    }
-
+impl DrawsAgainstExact<'_> {
     /// More draws `[draw, channel, axes…]`.
+    ///
+    /// # Errors
+    /// Draws of another shape than the images of the exact posterior.
     pub fn add(&mut self, draws: &ArrayD<f32>) -> Result<(), UqError> {
-        for slab in draws.axis_chunks_iter(Axis(0), AT_ONCE) {
-            let white = self.exact.whiten((slab.mapv(f64::from) - &self.mean).view())?;
-            self.draws += white.len_of(Axis(0));
-            self.white += &white.sum_axis(Axis(0));
-            self.norms += square(&white);
+        for slab in draws.axis_chunks_iter(Axis(0), self.together) {
+            let count = slab.len_of(Axis(0)) as f64;
+            let sum = slab.mapv(f64::from).sum_axis(Axis(0)).insert_axis(Axis(0));
+            let white = self.exact.whiten((sum - &(&self.mean * count)).view())?;
+            self.counts[0] += count;
+            self.counts[1] += count * count;
+            self.squares += square(&white);
+            self.sum += &white;
         }
         Ok(())
     }
 
-    /// ½ ‖μ‖² in nats; nothing of fewer than two draws.
-    fn mean_gap(&self) -> Option<f64> {
-        let pairs = (self.draws * self.draws.saturating_sub(1)) as f64;
-        (pairs > 0.0).then(|| 0.5 * (square(&self.white) - self.norms) / pairs)
+    /// ½ ‖μ‖² in nats; not a number of fewer than two sums.
+    fn gap_of_mean(&self) -> f64 {
+        let [count, squares] = self.counts;
+        0.5 * (square(&self.sum) - self.squares) / (count * count - squares)
     }
 }
 
 impl<'a> AgainstExact<'a> {
     /// Before the first pair.
     pub fn new(exact: &'a dyn ExactPosterior) -> Self {
-        let (mean, zero) = ([0.0; 2], 0.0);
         AgainstExact {
             exact,
             pairs: 0,
-            gap: zero,
-            log_prob: zero,
-            mean_gap: zero,
-            mean,
-            deviation: zero,
-            classical: zero,
+            gap: 0.0,
+            log_prob: 0.0,
+            gap_of_mean: 0.0,
+            mean: [0.0; 2],
+            deviation: 0.0,
+            classical: 0.0,
         }
     }
 
-    /// One observation more, of which draws are to come.
-    pub fn observation(&self, y: &ArrayD<f32>) -> Result<Exactly<'a>, UqError> {
-        Exactly::of(self.exact, y)
+    /// One observation `[1, …]` more, of which so many draws are to come, two or more.
+    ///
+    /// # Errors
+    /// An observation of another shape than the exact posterior takes.
+    pub fn observation(&self, y: &ArrayD<f32>, draws: usize) -> Result<DrawsAgainstExact<'a>, UqError> {
+        let mean = self.exact.mean(y.mapv(f64::from).view())?;
+        let (together, sum) = ((draws / SUMS).max(1), ArrayD::zeros(mean.raw_dim()));
+        Ok(DrawsAgainstExact { exact: self.exact, mean, together, counts: [0.0; 2], sum, squares: 0.0 })
     }
 
     /// One more pair: its draws and their moments, and log q of its truth.
+    ///
+    /// # Errors
+    /// Images of another shape than those of the exact posterior.
     pub fn add(
         &mut self,
-        draws: &Exactly<'_>,
+        draws: &DrawsAgainstExact<'_>,
         moments: &Moments,
         x: &ArrayD<f32>,
         y: &ArrayD<f32>,
@@ -109,16 +118,16 @@ impl<'a> AgainstExact<'a> {
     ) -> Result<(), UqError> {
         let (x, y) = (x.mapv(f64::from), y.mapv(f64::from));
         let log_p = self.exact.log_prob(x.view(), y.view())?.sum();
-        let (mean, truth) = (draws.mean.index_axis(Axis(0), 0), x.index_axis_move(Axis(0), 0));
+        let (mean, truth) = (draws.mean.index_axis(Axis(0), 0).to_owned(), x.index_axis_move(Axis(0), 0));
         let deviation = self.exact.standard_deviation();
         self.pairs += 1;
         self.gap += log_p - log_q;
         self.log_prob += log_p;
-        self.mean_gap += draws.mean_gap().unwrap_or(f64::NAN);
+        self.gap_of_mean += draws.gap_of_mean();
         self.mean[0] += square(&(moments.mean() - &mean));
-        self.mean[1] += square(&mean.to_owned());
+        self.mean[1] += square(&mean);
         self.deviation += (square(&(moments.standard_deviation() - &deviation)) / square(&deviation)).sqrt();
-        self.classical += square(&(&mean - &truth));
+        self.classical += square(&(mean - truth));
         Ok(())
     }
 
@@ -132,7 +141,7 @@ impl<'a> AgainstExact<'a> {
     pub fn report(self, metrics: &mut BTreeMap<String, Measured>) {
         let (pairs, pixels) = (self.pairs as f64, self.exact.pixels() as f64);
         measure(metrics, "kl_gap_nats", self.gap / pairs, "nat");
-        measure(metrics, "kl_gap_of_mean_nats", self.mean_gap / pairs, "nat");
+        measure(metrics, "kl_gap_of_mean_nats", self.gap_of_mean / pairs, "nat");
         measure(metrics, "nll_floor_nats_per_dim", -self.log_prob / (pairs * pixels), "nat");
         measure(metrics, "mean_relative_error", (self.mean[0] / self.mean[1]).sqrt(), "1");
         measure(metrics, "std_relative_error", self.deviation / pairs, "1");
@@ -170,9 +179,12 @@ mod tests {
                 moments.add(moved.view())?;
                 let log_p = exact.log_prob(x.mapv(f64::from).view(), y.view())?[0];
                 let y = y.mapv(|v| v as f32);
-                let mut white = against.observation(&y)?;
-                white.add(&moved.mapv(|v| v as f32))?;
-                against.add(&white, &moments, &x, &y, log_p - gap)?;
+                let mut draws = against.observation(&y, 4000)?;
+                // In pieces that no sum fits into.
+                for slab in moved.axis_chunks_iter(Axis(0), 999) {
+                    draws.add(&slab.mapv(|v| v as f32))?;
+                }
+                against.add(&draws, &moments, &x, &y, log_p - gap)?;
             }
             let mut metrics = BTreeMap::new();
             against.report(&mut metrics);
@@ -182,7 +194,7 @@ mod tests {
         let right = measured(0.0, 0.0, 1.0)?;
         assert_abs_diff_eq!(right[0], 0.0, epsilon = 1e-9);
         assert!(right[1] < 0.03 && right[2] < 0.015, "{right:?}");
-        // Of 256 pixels and 4 × 4000 draws: √(2 · 256) / (2 · 4000) / √4.
+        // Of 256 pixels and 4 × 4000 draws: √(2 · 256) / (2 · 4000) / √4, and a little more.
         assert_abs_diff_eq!(right[3], 0.0, epsilon = 5.0 * 0.0014);
         let wrong = measured(5.0, 0.5, 1.2)?;
         assert_abs_diff_eq!(wrong[0], 5.0, epsilon = 1e-9);

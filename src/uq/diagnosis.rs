@@ -55,7 +55,7 @@ pub const METRICS: [(&str, &str); 17] = [
     ("kl_gap_nats", "Kullback–Leibler divergence of the posterior from the exact one."),
     (
         "kl_gap_of_mean_nats",
-        "What of kl_gap_nats the posterior mean alone accounts for: half its squared distance from the exact mean, in standard deviations of the exact posterior.",
+        "What kl_gap_nats would be of the exact posterior moved to this posterior's mean: half the squared distance of the means, in standard deviations of the exact posterior.",
     ),
     ("mean_relative_error", "Distance of the posterior mean from the exact mean, relative to its size."),
     ("std_relative_error", "Distance of the standard deviation from the exact one, relative to its size."),
@@ -184,23 +184,23 @@ pub fn diagnose_model(
             let scaled = scale.apply(x.clone());
             let mut image =
                 Image::new(scaled.index_axis(Axis(0), 0), scalars(x.view(), scaled.view(), &[log_prob], y)?);
-            let mut white = against.as_ref().map(|against| against.observation(y)).transpose()?;
+            let mut exactly = against.as_ref().map(|against| against.observation(y, judging.draws)).transpose()?;
             let (sampler, mut rng) = (model.sampler(y)?, stream(judging.seed, Purpose::Latent, index as u64));
             while image.moments.count() < judging.draws as u64 {
                 let rest = judging.draws - image.moments.count() as usize;
                 let draws = sampler.draw(judging.at_once.min(rest), &mut rng)?;
                 let scaled = scale.apply(draws.x.clone());
                 image.add(scaled.view(), scalars(draws.x.view(), scaled.view(), &draws.log_prob, y)?)?;
-                if let Some(white) = &mut white {
-                    white.add(&draws.x)?;
+                if let Some(exactly) = &mut exactly {
+                    exactly.add(&draws.x)?;
                 }
                 done += draws.log_prob.len();
                 if !progress(done) {
                     return Ok(None);
                 }
             }
-            if let (Some(against), Some(white)) = (&mut against, &white) {
-                against.add(white, &image.moments, x, y, log_prob)?;
+            if let (Some(against), Some(exactly)) = (&mut against, &exactly) {
+                against.add(exactly, &image.moments, x, y, log_prob)?;
             }
             seen.add(image)?;
         }

@@ -307,7 +307,7 @@ fn what_is_missing_or_wrong_in_such_files_is_named() {
             odd.new_dataset_builder().with_data(&images(50)).create("y").unwrap();
         });
         let message = fail(&["train", text(&problem(dir.path(), &[])), "--out", text(&run)]);
-        assert!(message.contains("/x: has spacing") && message.contains("for 2 axes"), "{message}");
+        assert!(message.contains("/x: has spacing") && message.contains("2 axes behind"), "{message}");
     }
     // Words where numbers belong.
     written(&file, |words| {

@@ -210,7 +210,7 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
     let mean = samples.mean_axis(Axis(1)).unwrap();
     assert!(close(&mean), "the mean is that of the draws");
 
-    // Pascals where the model was trained on bars: answered, but not without a word.
+    // In another unit: answered, but not without a word.
     let said = |scale: f32, shift: f32| {
         array(&y.mapv(|v| v * scale + shift));
         let output =
@@ -222,7 +222,10 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
     assert!(!plain.contains("warning") && plain.contains("% of the processor's multiply-adds"), "{plain}");
     for (scale, shift) in [(100.0, 0.0), (1e-4, 0.0), (1.0, 30.0)] {
         let said = said(scale, shift);
-        assert!(said.matches("check its unit").count() == 3 && said.contains("warning   observation 2"), "{said}");
+        assert!(
+            said.contains("warning   3 of 3 observations, the first 0,") && said.contains("check their unit"),
+            "{said}"
+        );
     }
     array(&y);
     sample(&["--keep", "20"]);

@@ -98,6 +98,16 @@ fn work_is_the_multiply_adds_of_all_couplings() {
     let config = posteria::flow::GlowConfig { scales: 2, steps: 3, conditioner, ..Default::default() };
     let expected = 3 * (16 * (4 * 5 * 9 + 5 * 5 + 5 * 4 * 9) + 4 * (8 * 5 * 9 + 5 * 5 + 5 * 8 * 9));
     assert_eq!(config.multiply_adds([1, 1, 8, 8], &[2, 4]), expected);
+    // Every weight of a convolution is multiplied once at every pixel: of images, volumes, traces.
+    let config = posteria::flow::GlowConfig { scales: 1, ..config };
+    for (shape, pixels) in [([3, 1, 8, 6], 12), ([1, 4, 8, 4], 16), ([1, 1, 1, 16], 8), ([4, 1, 1, 1], 1)] {
+        let rng = &mut posteria::random::stream(3, posteria::random::Purpose::Weights, 0);
+        let glow = config.conditional_glow(shape, &[3], rng, &Device::flex()).expect("a Glow");
+        let all = posteria::flow::parameters(&glow);
+        let weights = all.iter().map(|(parameter, _)| &parameter.shape).filter(|shape| shape.len() == 5);
+        let expected = pixels * weights.map(|shape| shape.iter().product::<usize>()).sum::<usize>() as u64;
+        assert_eq!(config.multiply_adds(shape, &[3]), expected, "{shape:?}");
+    }
 }
 
 #[test]

@@ -253,6 +253,9 @@ impl Open {
                 "write \"none\" where y has no noise yet, else \"included\" or nothing",
             )
         })?;
+        for rows in [&self.x, &self.y] {
+            check_spacing(rows)?;
+        }
         Ok(PairsInfo {
             x: Quantity::of(&self.x, 2)?,
             y: Quantity::of(&self.y, 2)?,
@@ -263,6 +266,21 @@ impl Open {
                 version: source.text("version").unwrap_or_default(),
             },
         })
+    }
+}
+
+/// An error unless the attribute `spacing`, where there is one, is possible for `[sample, channel, axes…]`.
+fn check_spacing(rows: &Rows) -> Result<()> {
+    let axes = rows.shape().len().saturating_sub(2);
+    match rows.numbers("spacing") {
+        Some(spacing) if spacing.len() > axes || !spacing.iter().all(|&step| step > 0.0 && step.is_finite()) => {
+            Err(IoError::content(
+                rows.place(),
+                format!("has spacing {spacing:?}, and {axes} axes behind those of samples and channels"),
+                "give a positive number for each axis; images of one channel have an axis for it too, [sample, 1, axes…]",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

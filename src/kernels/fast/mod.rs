@@ -34,7 +34,7 @@ use crate::kernels::Field;
 pub use convolution::{convolve, convolve_input_adjoint};
 pub use correlation::{convolve_weight_adjoint, gram};
 pub use instruction_set::InstructionSet;
-pub use peak::{multiply_adds, peak};
+pub use peak::{peak_multiply_adds, spend_multiply_adds};
 
 /// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
 const SMALL: usize = 1 << 25;

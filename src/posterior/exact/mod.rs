@@ -27,6 +27,9 @@ pub trait ExactPosterior: Send + Sync {
     fn sample(&self, y: ArrayViewD<f64>, n: usize, rng: &mut ChaCha8Rng) -> Result<ArrayD<f64>, PosteriorError>;
 
     /// Σ^(−1/2) v for each deviation v of a batch from some m(y), with some square root of Σ: white under the true posterior.
+    ///
+    /// # Errors
+    /// Deviations of another shape than `[sample, shape of an image…]`.
     fn whiten(&self, deviation: ArrayViewD<f64>) -> Result<ArrayD<f64>, PosteriorError>;
 
     /// The standard deviation of every pixel, of shape [`ExactPosterior::shape`].
