@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => {
-            output::note("stopped; what was finished is kept: give the same command again");
+            output::note("stopped; what was finished of a run is kept: give the same command again");
             ExitCode::from(INTERRUPTED)
         }
         Err(error) => {

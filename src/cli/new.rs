@@ -132,10 +132,13 @@ impl New {
     }
 
     fn noise(&self, question: &str, otherwise: &str) -> anyhow::Result<f64> {
-        match self.noise {
-            Some(noise) => Ok(noise),
-            None => Ok(ask(question, otherwise, "--noise")?.parse()?),
-        }
+        let noise = match self.noise {
+            Some(noise) => noise,
+            None => ask(question, otherwise, "--noise")?.parse()?,
+        };
+        let is_possible = noise > 0.0 && (noise as f32).is_normal();
+        ensure!(is_possible, "--noise {noise:e}: the standard deviation of noise is a positive number");
+        Ok(noise)
     }
 }
 

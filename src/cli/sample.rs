@@ -1,4 +1,3 @@
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -6,7 +5,7 @@ use anyhow::bail;
 use clap::Args;
 use posteria::io::Rows;
 use posteria::kernels::peak_multiply_adds;
-use posteria::model::Model;
+use posteria::model::{Model, Unlike};
 use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
@@ -23,8 +22,6 @@ pub const BATCH: usize = 256;
 const JUDGES: usize = 8;
 /// How long the processor shows what it could do.
 const PEAK: Duration = Duration::from_millis(50);
-/// How far values of an observation may lie from their mean, in units of how far they did in training.
-const LIKE_TRAINING: RangeInclusive<f64> = 0.02..=5.0;
 
 /// Sample the posterior of observations: mean, variance, standard deviation, quantiles and draws, as HDF5.
 ///
@@ -107,22 +104,25 @@ impl Sample {
 fn warn_of_the_unlike(model: &Model, observations: &dyn Observations) -> anyhow::Result<()> {
     let mut unlike = vec![Vec::new(); model.y_shape()[0]];
     for index in 0..observations.count() {
-        let reach = model.reach_of_observation(&observations.get(index)?.y)?;
-        for (found, reach) in unlike.iter_mut().zip(reach) {
-            found.extend(reach.filter(|reach| !LIKE_TRAINING.contains(reach)).map(|reach| (index, reach)));
+        for (found, here) in unlike.iter_mut().zip(model.unlike(&observations.get(index)?.y)?) {
+            found.extend(here.map(|here| (index, here)));
         }
     }
     let y = model.y();
     for (channel, found) in unlike.iter().enumerate() {
-        let Some((first, reach)) = found.first() else { continue };
+        let Some((first, how)) = found.first() else { continue };
+        let how = match how {
+            Unlike::Farther(times) => format!("lie {times:.1e} times farther from their mean"),
+            Unlike::Flatter(times) => format!("differ {times:.1e} times less"),
+        };
         let of = if unlike.len() > 1 { format!(" in {}", y.name_of(channel)) } else { String::new() };
         let unit = match y.unit_of(channel) {
             "" => "their unit".into(),
             unit => format!("their unit, it was {unit} there"),
         };
         output::note(&format!(
-            "warning   {} of {} observations, the first {first}, are unlike those of training{of}: values of {first} lie {reach:.1e} \
-             times as far from their mean as there; check {unit}, for of what it never saw the model knows nothing",
+            "warning   {} of {} observations are unlike those of training{of}; the values of number {first} {how} than those of \
+             any there: check {unit}, for of what it never saw the model knows nothing",
             found.len(),
             observations.count(),
         ));

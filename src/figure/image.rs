@@ -16,6 +16,8 @@ const IMAGE: f64 = 420.0;
 const SLICE: f64 = 280.0;
 /// Width of the colour bar, and its distance from the image.
 const BAR: [f64; 2] = [22.0, 26.0];
+/// A colour bar has room for a few ticks beside any image.
+const BAR_HEIGHT: f64 = 160.0;
 /// Where a point of the colour bar begins and ends, from the end of the bar: no farther than half a tick label reaches, so that
 /// panels with and without points are of one size.
 const POINT: [f64; 2] = [3.0, TICK / 2.0];
@@ -176,12 +178,12 @@ fn beyond<'a>(values: impl Iterator<Item = &'a f32> + Clone, range: [f64; 2]) ->
     [below.any(|&v| f64::from(v) < low), above.any(|&v| f64::from(v) > high)]
 }
 
-/// To the right of what has `size`, as high as it; with a point at an end beyond which there are values.
+/// To the right of what has `size`, as high as it where that is high enough; with a point at an end beyond which there are values.
 fn colour_bar(canvas: &mut Canvas, size: [f64; 2], colouring: &Colouring, beyond: [bool; 2]) {
     let [width, distance] = BAR;
     let [low, high] = drawable(colouring.range);
     let colours = Colours::new(colouring.palette, [low, high]);
-    let (across, down) = (width as usize, size[1] as usize);
+    let (across, down) = (width as usize, size[1].max(BAR_HEIGHT) as usize);
     let value = |y: usize| high - (high - low) * (y as f64 + 0.5) / down as f64;
     let rgb = (0..down).flat_map(|y| colours.of(value(y) as f32).repeat(across)).collect();
     let corner = [size[0] + distance, 0.0];

@@ -153,7 +153,9 @@ impl Posterior {
     /// From zero to the largest standard deviation.
     pub fn deviation_range(&self) -> [f64; 2] {
         let fields = [self.standard_deviation.as_ref(), self.exact_standard_deviation.as_ref()];
-        [0.0, extent(fields.into_iter().flatten().flat_map(|field| &field.values))[1]]
+        let largest = extent(fields.into_iter().flatten().flat_map(|field| &field.values))[1];
+        // Where nothing varies the range still begins at zero.
+        [0.0, if largest > 0.0 { largest } else { 1.0 }]
     }
 
     /// Deviations stand below the means they belong to, the score of the error below the error.

@@ -47,17 +47,6 @@ impl Affine {
             && channels().all(|((a, b), (scale, other))| near(a, b, scale) && near(scale, other, scale))
     }
 
-    /// √(mean u²) of each channel of x, `[batch, channel, …]`; nothing of channels that did not vary where this was
-    /// [standardised](Self::standardising).
-    pub fn reach(&self, x: &ArrayD<f32>) -> Vec<Option<f64>> {
-        let channels = x.axis_iter(Axis(1)).zip(self.shift.iter().zip(&self.scale));
-        let mean_square = |(channel, (shift, scale)): (ndarray::ArrayViewD<f32>, (&f64, &f64))| {
-            channel.iter().map(|&v| ((f64::from(v) - shift) / scale).powi(2)).sum::<f64>() / channel.len().max(1) as f64
-        };
-        // No channel that varies has a scale of exactly one.
-        channels.map(|channel| (*channel.1.1 != 1.0).then(|| mean_square(channel).sqrt())).collect()
-    }
-
     /// u of x, `[batch, channel, …]`.
     pub fn apply(&self, x: Field) -> Field {
         let shift = self.shift.iter().map(|s| -s);

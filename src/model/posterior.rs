@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 
 use crate::flow::{Field, Glow, LikelihoodGradient, Parameter, ParameterGradients, Plan, map_parameters, parameters};
 use crate::io::{Grid, Provenance, Quantity};
@@ -9,7 +9,7 @@ use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::fillers::Fillers;
 use crate::model::unknown::Unknown;
-use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source};
+use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source, Unlike, Variation};
 use crate::operator::{LinearOperator, OperatorConfig};
 use crate::random::{Purpose, stream};
 
@@ -50,6 +50,9 @@ pub struct Description {
     /// From y to what the reducer sees of it.
     #[serde(default)]
     pub traces: Affine,
+    /// The values of y, channel by channel.
+    #[serde(default)]
+    pub observations: Vec<Variation>,
 }
 
 /// The operator as a model holds it.
@@ -91,6 +94,7 @@ impl Model {
             unknown: Affine::identity(x_shape.first().copied().unwrap_or(1)),
             condition: Affine::identity(channels),
             traces: Affine::identity(y_shape.first().copied().unwrap_or(1)),
+            observations: Vec::new(),
             config,
             operator,
             x_shape: x_shape.into(),
@@ -143,6 +147,7 @@ impl Model {
             model.description.condition = Affine::standardising(&from_field(images, &[c, d, h, w])?);
         }
         model.description.traces = Affine::standardising(y);
+        model.description.observations = Variation::of(y);
         let (u, _) = model.enter(x, Fillers::OfImage)?;
         let c = model.condition(y)?;
         model.flow = model.flow.initialize(u, &c)?;
@@ -195,16 +200,15 @@ impl Model {
         self.description.operator.as_ref()
     }
 
-    /// How far from their mean the values of an observation `[1, channel, axes…]` lie, channel by channel, in units of how far
-    /// those did that the model was fitted to: root mean squares; nothing of channels that were the same in all of those.
-    /// About one where a model may be asked at all: what a network answers to observations unlike those that it was trained on is
-    /// no posterior.
+    /// How the values of an observation `[1, channel, axes…]` are unlike those that the model was fitted to, channel by channel;
+    /// nothing where they are not. What a network answers to observations unlike those that it was trained on is no posterior.
     ///
     /// # Errors
     /// Another shape.
-    pub fn reach_of_observation(&self, y: &ArrayD<f32>) -> Result<Vec<Option<f64>>, ModelError> {
+    pub fn unlike(&self, y: &ArrayD<f32>) -> Result<Vec<Option<Unlike>>, ModelError> {
         self.check("y", y, self.y_shape())?;
-        Ok(self.description.traces.reach(y))
+        let channels = y.axis_iter(Axis(1)).zip(&self.description.observations);
+        Ok(channels.map(|(channel, seen)| seen.unlike(channel)).collect())
     }
 
     /// Multiply-adds of the networks of the flow for one draw, see [`GlowConfig::multiply_adds`](crate::flow::GlowConfig::multiply_adds).

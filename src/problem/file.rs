@@ -230,6 +230,10 @@ impl Problem {
                 "write [{name}] as tables of their own: [{name}.training], say, and below it steps = 100"
             )));
         }
+        if let Some(key) = no_table(&table) {
+            let line = line_where(text, |line| line.trim_start_matches('[').starts_with(key));
+            return Err(syntax(format!("line {line}: `{key}` is a table: write [{key}], and its keys below")));
+        }
         let base: Problem = toml::from_str(&plain).map_err(|e| syntax(e.to_string()))?;
         if let Some(name) = size.table().filter(|name| !table.contains_key(*name)) {
             return Err(ProblemError::NoOverlay { path: path.into(), table: name });
@@ -290,6 +294,15 @@ impl Problem {
     pub fn model_config(&self) -> ModelConfig {
         ModelConfig { network: self.network.clone(), condition: self.condition.clone(), unknown: self.unknown.clone() }
     }
+}
+
+/// A key that should be a table and is an array, which would be read as the table's values in the order of a struct.
+fn no_table(table: &Table) -> Option<&str> {
+    let wrong = table.iter().find(|(_, value)| value.is_array());
+    let accepted =
+        table.get("evaluation").and_then(|e| e.get("accept")).and_then(|a| a.as_table()).into_iter().flatten();
+    let wrong = wrong.or(accepted.into_iter().find(|(_, value)| value.is_array()));
+    wrong.map(|(key, _)| key.as_str())
 }
 
 /// The text with the lines of `[quick…]` and `[full…]` blanked, so that what is left keeps its line numbers.

@@ -126,8 +126,10 @@ fn a_new_problem_is_one_that_check_has_nothing_against() {
     );
     refuse(&[text(&other), "--template", "operator", "--shape", "8,8", "--operator", "identity"], &["--noise"]);
     refuse(&[&[text(&other)], &options[..], &["--pairs", "a.h5"]].concat(), &["--pairs is for"]);
-    let negative = ["--template", "operator", "--shape", "8,8", "--operator", "identity", "--noise=-1"];
-    refuse(&[&[text(&other)], &negative[..]].concat(), &["noise.sigma = -1"]);
+    for noise in ["--noise=-1", "--noise=nan", "--noise=1e300"] {
+        let impossible = ["--template", "operator", "--shape", "8,8", "--operator", "identity", noise];
+        refuse(&[&[text(&other)], &impossible[..]].concat(), &["--noise", "a positive number"]);
+    }
     refuse(&[&[text(&other)], &options[..], &["--sensors", "line"]].concat(), &["--sensors is for"]);
     let four = ["--template", "operator", "--shape", "8,8,8,8", "--operator", "identity", "--noise", "0.1"];
     refuse(&[&[text(&other)], &four[..]].concat(), &["shape", "[8, 8, 8, 8]"]);

@@ -27,6 +27,9 @@ fn a_problem_file_is_held_to_its_keys_and_values() {
     refuse("seed = 3", "seed = three", &["line 3"]);
     refuse("coverage_90 = { least = 2.0 }", "coverage_90 = 0.9", &["expected bounds such as { least"]);
     refuse("seed = 3", "seed = 3\ny = 5", &["line 4", "expected a table"]);
+    refuse("seed = 3", "seed = 3\ny = ['pressure', 'Pa']", &["line 4", "`y` is a table"]);
+    refuse("[noise]", "[[noise]]", &["line 13", "`noise` is a table"]);
+    refuse("coverage_90 = { least = 2.0 }", "coverage_90 = [0.8, 0.9]", &["`coverage_90` is a table"]);
     refuse("kind = \"circular-blur\"\nsigma = 1.0", "", &["missing field `kind`"]);
     refuse("name = \"small\"", "name = \"sm\\nall\"", &["line 1", "name = sm\\nall", "control characters"]);
     refuse("name = \"small\"", &format!("name = \"{}\"", "s".repeat(101)), &["line 1", "100 bytes"]);

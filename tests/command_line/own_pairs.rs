@@ -299,15 +299,15 @@ fn what_is_missing_or_wrong_in_such_files_is_named() {
     refuse(&[("x", images(50)), ("y", images(50))], &test, &["test.h5", "one x has shape [1, 4, 4]", "[1, 8, 8]"]);
     let operator = [("\n[network]", "\n[operator]\nkind = \"identity\"\n\n[network]")];
     refuse(&[("x", images(50)), ("y", numbers(&[50, 3, 8, 8]))], &operator, &["[operator]", "[3, 8, 8]", "[1, 8, 8]"]);
-    // Three spacings for two axes, and one that is none.
-    for spacing in [&[1.0, 2.0, 3.0][..], &[1.0, -2.0]] {
+    // Three spacings for two axes, one, and a negative one.
+    for spacing in [&[1.0, 2.0, 3.0][..], &[1.0, -2.0], &[1.0]] {
         written(&file, |odd| {
             let x = odd.new_dataset_builder().with_data(&images(50)).create("x").unwrap();
             x.new_attr_builder().with_data(spacing).create("spacing").unwrap();
             odd.new_dataset_builder().with_data(&images(50)).create("y").unwrap();
         });
         let message = fail(&["train", text(&problem(dir.path(), &[])), "--out", text(&run)]);
-        assert!(message.contains("/x: has spacing") && message.contains("2 axes behind"), "{message}");
+        assert!(message.contains("/x: has spacing") && message.contains("and 2 axes behind"), "{message}");
     }
     // Words where numbers belong.
     written(&file, |words| {

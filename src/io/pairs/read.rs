@@ -272,15 +272,29 @@ impl Open {
 /// An error unless the attribute `spacing`, where there is one, is possible for `[sample, channel, axes…]`.
 fn check_spacing(rows: &Rows) -> Result<()> {
     let axes = rows.shape().len().saturating_sub(2);
-    match rows.numbers("spacing") {
-        Some(spacing) if spacing.len() > axes || !spacing.iter().all(|&step| step > 0.0 && step.is_finite()) => {
-            Err(IoError::content(
-                rows.place(),
-                format!("has spacing {spacing:?}, and {axes} axes behind those of samples and channels"),
-                "give a positive number for each axis; images of one channel have an axis for it too, [sample, 1, axes…]",
-            ))
-        }
-        _ => Ok(()),
+    let wrong = |what: String| {
+        let remedy = "give a positive number for each axis, and in spacing_units a text for each; images of one channel have an axis \
+                      for it too, [sample, 1, axes…]";
+        Err(IoError::content(
+            rows.place(),
+            format!("{what} and {axes} axes behind those of samples and channels"),
+            remedy,
+        ))
+    };
+    let spacing = match (rows.numbers("spacing"), rows.texts("spacing")) {
+        (Some(spacing), _) => spacing,
+        (None, Some(texts)) => return wrong(format!("has spacing {texts:?}")),
+        (None, None) => return Ok(()),
+    };
+    let units = rows.texts("spacing_units").unwrap_or_default();
+    if spacing.is_empty() {
+        Ok(())
+    } else if spacing.len() != axes || !spacing.iter().all(|&step| step > 0.0 && step.is_finite()) {
+        wrong(format!("has spacing {spacing:?}"))
+    } else if !(units.is_empty() || units.len() == axes) {
+        wrong(format!("has spacing_units {units:?}"))
+    } else {
+        Ok(())
     }
 }
 
