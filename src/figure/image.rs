@@ -253,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn a_flat_image_has_a_colour_bar_that_can_be_read() {
+        let (values, mut canvas) = (Array2::zeros((1, 300)), Canvas::default());
+        let axes = [Of::new("row", 1, 1.0, ""), Of::new("column", 300, 1.0, "")];
+        let colouring = Colouring { palette: Palette::Value, range: [0.0, 1.0], unit: "" };
+        image(&mut canvas, values.view(), [&axes[0], &axes[1]], colouring);
+        let heights = canvas.shapes.iter().filter_map(|shape| match shape {
+            Shape::Raster { size, .. } => Some(size[1]),
+            _ => None,
+        });
+        assert_eq!(heights.collect::<Vec<_>>(), [SHORTEST as usize, BAR_HEIGHT as usize]);
+    }
+
+    #[test]
     fn pixels_show_the_value_they_lie_on() {
         let colours = Colours::new(Palette::Value, [0.0, 5.0]);
         let values = ndarray::array![[0.0f32, 1.0, 2.0], [3.0, f32::NAN, 5.0]];

@@ -287,8 +287,12 @@ fn what_does_not_fit_is_an_error() -> Outcome {
     assert!(dense(other, 0.1).is_err());
     assert!(dense(fits.clone(), -1.0).is_err());
     assert!(dense(fits.clone(), 1e-200).is_err());
-    let exact = dense(fits, 0.1)?;
+    let (periodic, exact) = (exact, dense(fits, 0.1)?);
     assert!(exact.mean(ArrayD::zeros(vec![2, 1, 8, 9]).view()).is_err());
     assert!(exact.latent(ArrayD::zeros(vec![1, 1, 8, 8]).view(), ArrayD::zeros(vec![2, 1, 8, 8]).view()).is_err());
+    for shape in [vec![1, 1, 8, 7], vec![1, 8, 8], vec![]] {
+        let deviation = ArrayD::zeros(shape);
+        assert!(exact.whiten(deviation.view()).is_err() && periodic.whiten(deviation.view()).is_err());
+    }
     Ok(())
 }
