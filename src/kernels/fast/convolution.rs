@@ -8,8 +8,11 @@
 //! - *scattered*, for few outputs of many inputs: one product over the pixels where they are gives every output's
 //!   share of every tap; these are shifted and added up. Far less is moved than when many inputs are laid out.
 //!
-//! The adjoint is a convolution with the reversed kernel, inputs and outputs exchanged: the same code with other
-//! offsets into the weight, which is never rearranged.
+//! The adjoint is a convolution with the reversed kernel, inputs and outputs exchanged: the same code with other strides of
+//! the weight. Products want its factors one after the other, so a weight whose rows are not so is copied in their order;
+//! that is a copy of one number for every multiply-add of a pixel.
+
+use std::borrow::Cow;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -108,9 +111,25 @@ struct Weight<'a> {
     reversed: bool,
 }
 
-impl Weight<'_> {
-    fn tap(&self, tap: usize) -> usize {
-        if self.reversed { self.taps - 1 - tap } else { tap }
+impl<'a> Weight<'a> {
+    fn at(&self, output: usize, input: usize, tap: usize) -> f32 {
+        let tap = if self.reversed { self.taps - 1 - tap } else { tap };
+        self.values[output * self.output + input * self.input + tap]
+    }
+
+    /// `[output][input][tap]`
+    fn by_output(&self) -> Cow<'a, [f32]> {
+        if !self.reversed {
+            return Cow::Borrowed(self.values);
+        }
+        let row = |output| (0..self.inputs).flat_map(move |input| (0..self.taps).map(move |tap| (output, input, tap)));
+        (0..self.outputs).flat_map(row).map(|(output, input, tap)| self.at(output, input, tap)).collect()
+    }
+
+    /// `[output][tap][input]`
+    fn by_tap(&self) -> Cow<'a, [f32]> {
+        let row = |output| (0..self.taps).flat_map(move |tap| (0..self.inputs).map(move |input| (output, input, tap)));
+        (0..self.outputs).flat_map(row).map(|(output, input, tap)| self.at(output, input, tap)).collect()
     }
 }
 
@@ -218,12 +237,14 @@ struct Map<'a> {
     set: InstructionSet,
     source: &'a Planes,
     weight: &'a Weight<'a>,
+    /// The weight in the order of the products, and where the rows of each begin in it: there is one product, or one for
+    /// each kz where shares are scattered.
+    values: Cow<'a, [f32]>,
+    rows: Vec<Vec<usize>>,
+    steps: Steps,
     bias: Option<&'a [f32]>,
     axes: [Axis; 3],
     tile: Geometry,
-    /// Offsets into the weight of the rows of a product; one product for each kz where shares are scattered.
-    rows: Vec<Vec<usize>>,
-    steps: Steps,
 }
 
 impl<'a> Map<'a> {
@@ -238,38 +259,35 @@ impl<'a> Map<'a> {
     ) -> Self {
         let lines = matches!(plan, Plan::Gathered { lines: true });
         let tile = tile(axes, lines, weight.inputs, height);
-        let outputs = || (0..weight.outputs).map(|output| output * weight.output);
         let slice = axes[1].kernel * axes[2].kernel;
-        let rows = match plan {
-            Plan::InPlace | Plan::Gathered { .. } => vec![outputs().collect()],
-            Plan::Scattered => (0..axes[0].kernel)
-                .map(|kz| {
-                    let taps = kz * slice..(kz + 1) * slice;
-                    outputs().flat_map(|output| taps.clone().map(move |tap| output + weight.tap(tap))).collect()
-                })
-                .collect(),
+        let by_output = |stride: usize, places: &[usize]| {
+            let places = (0..weight.inputs).flat_map(|input| places.iter().map(move |place| input * stride + place));
+            let rows = (0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect();
+            (weight.by_output(), vec![rows], Steps::new(places.enumerate().map(|(at, place)| [at, place])))
         };
-        let steps = match plan {
-            Plan::InPlace | Plan::Scattered => {
-                let stride = source.channel_stride();
-                Steps::new((0..weight.inputs).map(|input| [input * weight.input, input * stride]))
-            }
+        let (values, rows, steps) = match plan {
+            Plan::InPlace => by_output(source.channel_stride(), &[0]),
             Plan::Gathered { .. } => {
-                let places = tile.places(axes.map(|axis| axis.kernel)).enumerate();
-                let taps: Vec<(usize, usize)> = places.map(|(tap, place)| (weight.tap(tap), place)).collect();
-                Steps::new((0..weight.inputs).flat_map(|input| {
-                    let (at, from) = (input * weight.input, tile.offset(input, [0; 3]));
-                    taps.iter().map(move |&(tap, place)| [at + tap, from + place])
-                }))
+                let places: Vec<usize> = tile.places(axes.map(|axis| axis.kernel)).collect();
+                by_output(tile.offset(1, [0; 3]), &places)
+            }
+            Plan::Scattered => {
+                let row = |output, tap| (output * weight.taps + tap) * weight.inputs;
+                let taps = |kz| kz * slice..(kz + 1) * slice;
+                let outputs =
+                    |kz| (0..weight.outputs).flat_map(move |output| taps(kz).map(move |tap| row(output, tap)));
+                let rows = (0..axes[0].kernel).map(|kz| outputs(kz).collect()).collect();
+                let stride = source.channel_stride();
+                (weight.by_tap(), rows, Steps::new((0..weight.inputs).map(|input| [input, input * stride])))
             }
         };
-        Self { set, source, weight, bias, axes, tile, rows, steps }
+        Self { set, source, weight, values, bias, axes, tile, rows, steps }
     }
 
     fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {
-        let (a, steps) = (self.weight.values, &self.steps);
+        let (a, steps) = (&self.values, &self.steps);
         let start = bias.map_or(Start::Zero, Start::Bias);
-        self.set.run(Rows { a, rows: &self.rows[rows], steps, start, b, base, finish: Finish::Nothing, outputs });
+        Rows { a, rows: &self.rows[rows], steps, start, b, base, finish: Finish::Nothing, outputs }.run(self.set);
     }
 
     fn in_place(&self, block: &Block, outputs: &mut [&mut [f32]]) {

@@ -226,7 +226,7 @@ impl<'a> Correlation<'a> {
             &other
         };
         let (start, finish) = (Start::Outputs, Finish::Nothing);
-        set.run(Rows { a, rows: &self.rows, steps, start, b: transposed, base: 0, finish, outputs: sums });
+        Rows { a, rows: &self.rows, steps, start, b: transposed, base: 0, finish, outputs: sums }.run(set);
     }
 }
 

@@ -1,10 +1,13 @@
 //! The affine coupling in one pass over the pixels; the formulas are those of the portable version.
 
+use core::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::LARGE;
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 use super::math::{exp, sum, tanh};
+use super::unwritten::Unwritten;
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, PerSample};
 
@@ -87,10 +90,11 @@ pub fn couple<M: Map<R>, const R: usize>(
         None => None,
     };
     let (pixels, size) = (x.pixels(), x.batch * x.channels * x.pixels());
-    let mut results: [Vec<f32>; R] = core::array::from_fn(|_| vec![0.0; size]);
-    let mut rest = results.each_mut().map(|values| &mut values[..]);
-    let planes: Vec<[&mut [f32]; R]> = (0..x.batch * x.channels).map(|_| take(&mut rest, pixels)).collect();
-    let one = |(i, results): (usize, [&mut [f32]; R])| -> f64 {
+    let mut results: [Unwritten; R] = core::array::from_fn(|_| Unwritten::new(size));
+    let mut rest = results.each_mut().map(Unwritten::get);
+    let planes: Vec<[&mut [MaybeUninit<f32>]; R]> =
+        (0..x.batch * x.channels).map(|_| take(&mut rest, pixels)).collect();
+    let one = |(i, results): (usize, [&mut [MaybeUninit<f32>]; R])| -> f64 {
         let (sample, channel) = (i / x.channels, i % x.channels);
         let d = gradients.as_ref().map_or(0.0, |(_, d)| d.get()[sample]);
         let dx = gradients.as_ref().map_or(&x, |(dx, _)| dx);
@@ -103,11 +107,13 @@ pub fn couple<M: Map<R>, const R: usize>(
         planes.into_iter().enumerate().map(one).collect()
     };
     let log_det = logs.chunks(x.channels).map(|logs| M::SIGN * logs.iter().sum::<f64>() as f32).collect();
-    Some((results.map(|values| tensor(values, shape)), tensor(log_det, [shape[0]])))
+    // SAFETY: there was a pass over each plane, and they are all there is; a pass writes every pixel of its plane.
+    let results = results.map(|values| tensor(unsafe { values.into_written() }, shape));
+    Some((results, tensor(log_det, [shape[0]])))
 }
 
 /// The first entries of every slice; the rest stays.
-fn take<'a, const R: usize>(slices: &mut [&'a mut [f32]; R], length: usize) -> [&'a mut [f32]; R] {
+fn take<'a, T, const R: usize>(slices: &mut [&'a mut [T]; R], length: usize) -> [&'a mut [T]; R] {
     slices.each_mut().map(|slice| {
         let (first, rest) = core::mem::take(slice).split_at_mut(length);
         *slice = rest;
@@ -118,13 +124,13 @@ fn take<'a, const R: usize>(slices: &mut [&'a mut [f32]; R], length: usize) -> [
 /// Pixels that are worked on at once: what is known of them stays in the first cache.
 const BLOCK: usize = 512;
 
-/// One plane of x, of the gradient, of a and of t; returns Σ ℓ.
+/// One plane of x, of the gradient, of a and of t; returns Σ ℓ. Every pixel of the results is written.
 struct Pass<'a, M, const R: usize> {
     map: M,
     inputs: [&'a [f32]; 4],
     d: f32,
     bound: f32,
-    results: [&'a mut [f32]; R],
+    results: [&'a mut [MaybeUninit<f32>]; R],
 }
 
 impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
@@ -136,6 +142,7 @@ impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
         let inverse = 1.0 / bound;
         let mut total = 0.0;
         let mut ratios = [0.0; BLOCK];
+        let mut blocks = [[0.0; BLOCK]; R];
         for first in (0..x.len()).step_by(BLOCK) {
             let n = BLOCK.min(x.len() - first);
             let (x, dx, a, t) = (&x[first..][..n], &dx[first..][..n], &a[first..][..n], &t[first..][..n]);
@@ -145,13 +152,16 @@ impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
                 *ratio = tanh::<S>(a * inverse);
             }
             total += sum::<S>(ratios) as f64;
-            let mut results = results.each_mut().map(|result| &mut result[first..][..n]);
+            let mut block = blocks.each_mut().map(|block| &mut block[..n]);
             for i in 0..n {
                 let h = ratios[i];
                 let values = map.at::<S>(x[i], dx[i], h * bound, S::fused(-h, h, 1.0), t[i], d);
-                for (result, value) in results.iter_mut().zip(values) {
-                    result[i] = value;
+                for (block, value) in block.iter_mut().zip(values) {
+                    block[i] = value;
                 }
+            }
+            for (result, block) in results.iter_mut().zip(block) {
+                result[first..][..n].write_copy_of_slice(block);
             }
         }
         total * bound as f64

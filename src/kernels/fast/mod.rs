@@ -28,6 +28,7 @@ pub mod sums;
 pub mod swept;
 mod tile;
 mod transpose;
+mod unwritten;
 mod view;
 
 use crate::kernels::Field;

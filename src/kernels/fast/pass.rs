@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::LARGE;
+use super::unwritten::Unwritten;
 use super::view::{Owned, Planes, tensor};
 use crate::kernels::Field;
 
@@ -27,17 +28,21 @@ pub fn overwrite(x: Field, f: impl Fn(usize, &mut [f32]) + Sync) -> Result<Field
     };
     let length = x.dims().iter().product();
     let values = if length > LARGE {
-        let mut values = vec![0.0; length];
-        each_block(&mut values, |first, block| {
-            let mut rest = &mut block[..];
-            source.runs(first, rest.len(), |run| {
+        let mut values = Unwritten::new(length);
+        values.get().par_chunks_mut(BLOCK).enumerate().for_each(|(i, block)| {
+            let mut all = [0.0; BLOCK];
+            let all = &mut all[..block.len()];
+            let mut rest = &mut all[..];
+            source.runs(i * BLOCK, rest.len(), |run| {
                 let (part, next) = core::mem::take(&mut rest).split_at_mut(run.len());
                 part.copy_from_slice(run);
                 rest = next;
             });
-            f(first, block);
+            f(i * BLOCK, all);
+            block.write_copy_of_slice(all);
         });
-        values
+        // SAFETY: blocks of all numbers were written whole.
+        unsafe { values.into_written() }
     } else {
         let mut values = Vec::with_capacity(length);
         for first in (0..length).step_by(BLOCK) {

@@ -4,7 +4,7 @@
 //! [`Finish`]. A block of six rows by four (two) vectors, or of ten rows by one, stays in registers; each step loads the
 //! vectors once and broadcasts a number a row.
 
-use super::instruction_set::{Kernel, Simd};
+use super::instruction_set::{InstructionSet, Kernel, Simd};
 
 /// Rows of a block of [`Rows`].
 const ROWS: usize = 6;
@@ -15,20 +15,51 @@ const TALL: usize = 10;
 /// Vectors of a block of [`Rows`], at most.
 const VECTORS: usize = 4;
 
+/// Floats of b that the rows of a product take turns over: they stay in the first cache.
+const CACHED: usize = 4 << 10;
+
 /// Floats that may be read beyond the last pixel of a run.
 pub const SLACK: usize = 16;
 
+/// Steps of a run that are written out one after the other.
+///
+/// A core that shares its units with another program begins three instructions a cycle rather than six; then the fewer
+/// of them go with a multiply-add, the more of these there are. Neither a place in a nor a count is kept for each step.
+const UNROLLED: usize = 4;
+
 /// Where the factors of each step k are: offsets into a row of a, and into b.
+///
+/// Those into a are kept as runs of consecutive numbers. Products are fast where these are long.
 pub struct Steps {
-    offsets: Vec<[u32; 2]>,
+    runs: Vec<Run>,
+    /// Offsets into b.
+    places: Vec<u32>,
     reach: [usize; 2],
+}
+
+/// Steps whose factors in a follow each other.
+struct Run {
+    at: usize,
+    length: usize,
 }
 
 impl Steps {
     pub fn new(offsets: impl Iterator<Item = [usize; 2]>) -> Self {
-        let offsets: Vec<[u32; 2]> = offsets.map(|pair| pair.map(|offset| offset as u32)).collect();
-        let reach = [0, 1].map(|side| offsets.iter().map(|pair| pair[side]).max().unwrap_or(0) as usize);
-        Self { offsets, reach }
+        let (mut runs, mut reach) = (Vec::<Run>::new(), [0; 2]);
+        let places = offsets.map(|[at, place]| {
+            match runs.last_mut() {
+                Some(run) if run.at + run.length == at => run.length += 1,
+                _ => runs.push(Run { at, length: 1 }),
+            }
+            reach = [reach[0].max(at), reach[1].max(place)];
+            place as u32
+        });
+        let places = places.collect();
+        Self { runs, places, reach }
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
     }
 }
 
@@ -72,108 +103,158 @@ pub struct Rows<'a, 'o> {
     pub outputs: &'a mut [&'o mut [f32]],
 }
 
-impl Kernel for Rows<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self) {
-        let vectors = if S::MANY_REGISTERS { VECTORS } else { VECTORS / 2 };
+impl Rows<'_, '_> {
+    /// Overwrites the outputs.
+    pub fn run(mut self, set: InstructionSet) {
         let length = self.outputs.first().map_or(0, |output| output.len());
-        let mut p = 0;
-        while p < length {
-            let count = (length - p).div_ceil(S::LANES).min(vectors);
-            // The last block begins earlier, where it can, rather than end beyond the run. What is added to outputs is
-            // added once.
-            let start = match self.start {
-                Start::Outputs => p,
-                Start::Zero | Start::Bias(_) => p.min(length.saturating_sub(count * S::LANES)),
-            };
-            let mut row = 0;
+        let [lanes, vectors] = set.run(Widest);
+        let (blocks, rest) = (length / (vectors * lanes), length % (vectors * lanes));
+        let count = rest.div_ceil(lanes);
+        // The last block begins earlier, where it can, rather than end beyond the run. What is added to outputs is
+        // added once.
+        let last = match self.start {
+            Start::Outputs => length - rest,
+            Start::Zero | Start::Bias(_) => (length - rest).min(length.saturating_sub(count * lanes)),
+        };
+        for (first, vectors, blocks) in [(0, vectors, blocks), (last, count, 1)] {
+            match vectors {
+                0 => {}
+                1 => self.blocks::<1>(set, lanes, first, blocks),
+                2 => self.blocks::<2>(set, lanes, first, blocks),
+                3 => self.blocks::<3>(set, lanes, first, blocks),
+                _ => self.blocks::<VECTORS>(set, lanes, first, blocks),
+            }
+        }
+    }
+
+    /// All rows of some blocks of V vectors, from pixel `first` on. Rows take turns over as many blocks as the first cache
+    /// has room for.
+    fn blocks<const V: usize>(&mut self, set: InstructionSet, lanes: usize, first: usize, blocks: usize) {
+        let width = V * lanes;
+        let together = (CACHED / (width * self.steps.len().max(1))).max(1);
+        for block in (0..blocks).step_by(together) {
+            let end = blocks.min(block + together);
+            let pixels = (block..end).map(|block| first + block * width);
             // One vector alone takes more rows: as many sums as the units for them need under way.
-            let most = if count == 1 { TALL } else { ROWS };
-            let mut panels = self.rows.len().div_ceil(most);
+            let most = if V == 1 { TALL } else { ROWS };
+            let (mut row, mut panels) = (0, self.rows.len().div_ceil(most));
             while row < self.rows.len() {
                 let height = (self.rows.len() - row).div_ceil(panels);
-                match count {
-                    1 => self.tall_panel::<S>(row, height, start),
-                    2 => self.panel::<S, 2>(row, height, start),
-                    3 => self.panel::<S, 3>(row, height, start),
-                    _ => self.panel::<S, VECTORS>(row, height, start),
+                match height {
+                    1 => self.panel::<1, V>(set, row, pixels.clone()),
+                    2 => self.panel::<2, V>(set, row, pixels.clone()),
+                    3 => self.panel::<3, V>(set, row, pixels.clone()),
+                    4 => self.panel::<4, V>(set, row, pixels.clone()),
+                    5 => self.panel::<5, V>(set, row, pixels.clone()),
+                    7 if V == 1 => self.panel::<7, V>(set, row, pixels.clone()),
+                    8 if V == 1 => self.panel::<8, V>(set, row, pixels.clone()),
+                    9 if V == 1 => self.panel::<9, V>(set, row, pixels.clone()),
+                    TALL if V == 1 => self.panel::<TALL, V>(set, row, pixels.clone()),
+                    _ => self.panel::<ROWS, V>(set, row, pixels.clone()),
                 }
                 row += height;
                 panels -= 1;
             }
-            p = start + count * S::LANES;
+        }
+    }
+
+    /// M rows from `row` on of the blocks that begin at these pixels.
+    fn panel<const M: usize, const V: usize>(
+        &mut self,
+        set: InstructionSet,
+        row: usize,
+        pixels: impl Iterator<Item = usize>,
+    ) {
+        let &mut Self { steps, start, finish, .. } = self;
+        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..steps.reach[0] + 1]);
+        let Some(outputs) = self.outputs[row..].first_chunk_mut::<M>() else {
+            unreachable!("every row has its output");
+        };
+        for first in pixels {
+            let b = &self.b[self.base + first..];
+            set.run(Block::<M, V> { rows: &rows, steps, start, b, finish, outputs, row, first });
         }
     }
 }
 
-impl Rows<'_, '_> {
-    #[inline(always)]
-    fn panel<S: Simd, const V: usize>(&mut self, row: usize, height: usize, start: usize) {
-        match height {
-            1 => self.block::<S, 1, V>(row, start),
-            2 => self.block::<S, 2, V>(row, start),
-            3 => self.block::<S, 3, V>(row, start),
-            4 => self.block::<S, 4, V>(row, start),
-            5 => self.block::<S, 5, V>(row, start),
-            _ => self.block::<S, ROWS, V>(row, start),
-        }
-    }
+/// Entries of a vector, and vectors of a block at most.
+struct Widest;
+
+impl Kernel for Widest {
+    type Output = [usize; 2];
 
     #[inline(always)]
-    fn tall_panel<S: Simd>(&mut self, row: usize, height: usize, start: usize) {
-        match height {
-            7 => self.block::<S, 7, 1>(row, start),
-            8 => self.block::<S, 8, 1>(row, start),
-            9 => self.block::<S, 9, 1>(row, start),
-            TALL => self.block::<S, TALL, 1>(row, start),
-            _ => self.panel::<S, 1>(row, height, start),
-        }
+    fn run<S: Simd>(self) -> [usize; 2] {
+        [S::LANES, if S::MANY_REGISTERS { VECTORS } else { VECTORS / 2 }]
     }
+}
 
-    /// Rows from `row` on, pixels from `first` on.
-    ///
+/// M rows of a product by V vectors. A kernel of its own: its loops then have all registers to themselves.
+struct Block<'a, 'o, const M: usize, const V: usize> {
+    /// As long as the steps reach.
+    rows: &'a [&'a [f32]; M],
+    steps: &'a Steps,
+    start: Start<'a>,
+    /// From the first pixel on.
+    b: &'a [f32],
+    finish: Finish<'a>,
+    outputs: &'a mut [&'o mut [f32]; M],
+    /// The number of the first row, and of the first pixel.
+    row: usize,
+    first: usize,
+}
+
+impl<const M: usize, const V: usize> Kernel for Block<'_, '_, M, V> {
+    type Output = ();
+
     /// Sums stay in registers from beginning to end only if every index into them is a constant once loops are
     /// unrolled: blocks that pass the end of a row take the way through memory with copies of them.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "plain ranges are what is unrolled for certain")]
-    fn block<S: Simd, const M: usize, const V: usize>(&mut self, row: usize, first: usize) {
-        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..self.steps.reach[0] + 1]);
-        let b = &self.b[self.base + first..][..self.steps.reach[1] + V * S::LANES];
-        let whole = self.outputs[row].len() >= first + V * S::LANES;
+    fn run<S: Simd>(self) {
+        let Self { rows, steps, start, b, finish, outputs, row, first } = self;
+        let b = &b[..steps.reach[1] + V * S::LANES];
+        let rows: [&[f32]; M] = core::array::from_fn(|m| &rows[m][..steps.reach[0] + 1]);
+        let whole = outputs[0].len() >= first + V * S::LANES;
         let mut sums = [[S::splat(0.0); V]; M];
-        match self.start {
+        match start {
             Start::Zero => {}
             Start::Bias(bias) => {
+                let bias = &bias[row..][..M];
                 for m in 0..M {
-                    sums[m] = [S::splat(bias[row + m]); V];
+                    sums[m] = [S::splat(bias[m]); V];
                 }
             }
             Start::Outputs if whole => {
                 for m in 0..M {
-                    let output = &self.outputs[row + m][first..][..V * S::LANES];
+                    let output = &outputs[m][first..][..V * S::LANES];
                     for v in 0..V {
                         sums[m][v] = S::load(&output[v * S::LANES..]);
                     }
                 }
             }
-            Start::Outputs => sums = self.load_parts::<S, M, V>(row, first),
+            Start::Outputs => sums = load_parts::<S, M, V>(outputs, first),
         }
-        for &[at, from] in &self.steps.offsets {
-            // SAFETY: `from` is at most reach[1], and b has V vectors beyond that; `at` is at most reach[0], and each
-            // row has one entry beyond that. Both by the slices cut above.
-            let vectors: [S::Vector; V] =
-                core::array::from_fn(|v| unsafe { S::load_unchecked(b, from as usize + v * S::LANES) });
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                // SAFETY: as above.
-                let factor = S::splat(unsafe { *row.get_unchecked(at as usize) });
-                for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                    *sum = S::multiply_add(factor, vector, *sum);
+        let mut places = &steps.places[..];
+        for run in &steps.runs {
+            let (own, later) = places.split_at(run.length);
+            places = later;
+            let (fours, few) = own.as_chunks::<UNROLLED>();
+            let mut at = run.at;
+            for four in fours {
+                for (i, &place) in four.iter().enumerate() {
+                    // SAFETY: `place` is at most reach[1], and b has V vectors beyond that; `at + i` is at most reach[0],
+                    // and each row has one entry beyond that. Both by the slices cut above.
+                    unsafe { step::<S, M, V>(&rows, at + i, b, place as usize, &mut sums) };
                 }
+                at += UNROLLED;
+            }
+            for (i, &place) in few.iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { step::<S, M, V>(&rows, at + i, b, place as usize, &mut sums) };
             }
         }
-        match self.finish {
+        match finish {
             Finish::Nothing => {}
             Finish::Leak(slope) => {
                 let (slope, zero) = (S::splat(slope), S::splat(0.0));
@@ -195,44 +276,66 @@ impl Rows<'_, '_> {
         }
         if whole {
             for m in 0..M {
-                let output = &mut self.outputs[row + m][first..][..V * S::LANES];
+                let output = &mut outputs[m][first..][..V * S::LANES];
                 for v in 0..V {
                     S::store(sums[m][v], &mut output[v * S::LANES..]);
                 }
             }
         } else {
-            self.store_parts::<S, M, V>(row, first, sums);
+            store_parts::<S, M, V>(outputs, first, sums);
         }
     }
+}
 
-    /// The block of outputs, with zeros beyond the end.
-    #[inline(always)]
-    fn load_parts<S: Simd, const M: usize, const V: usize>(&self, row: usize, first: usize) -> [[S::Vector; V]; M] {
-        let mut parts = [[S::splat(0.0); V]; M];
-        for (output, parts) in self.outputs[row..].iter().zip(&mut parts) {
-            for (values, part) in output[first..].chunks(S::LANES).zip(parts) {
-                let mut all = [0.0; SLACK];
-                all[..values.len()].copy_from_slice(values);
-                *part = S::load(&all);
-            }
+/// The block of outputs, with zeros beyond the end.
+#[inline(always)]
+fn load_parts<S: Simd, const M: usize, const V: usize>(outputs: &[&mut [f32]; M], first: usize) -> [[S::Vector; V]; M] {
+    let mut parts = [[S::splat(0.0); V]; M];
+    for (output, parts) in outputs.iter().zip(&mut parts) {
+        for (values, part) in output[first..].chunks(S::LANES).zip(parts) {
+            let mut all = [0.0; SLACK];
+            all[..values.len()].copy_from_slice(values);
+            *part = S::load(&all);
         }
-        parts
     }
+    parts
+}
 
-    /// Stores as much of a block as there are outputs.
-    #[inline(always)]
-    fn store_parts<S: Simd, const M: usize, const V: usize>(
-        &mut self,
-        row: usize,
-        first: usize,
-        parts: [[S::Vector; V]; M],
-    ) {
-        for (output, parts) in self.outputs[row..].iter_mut().zip(&parts) {
-            for (values, &part) in output[first..].chunks_mut(S::LANES).zip(parts) {
-                let mut all = [0.0; SLACK];
-                S::store(part, &mut all);
-                values.copy_from_slice(&all[..values.len()]);
-            }
+/// Stores as much of a block as there are outputs.
+#[inline(always)]
+fn store_parts<S: Simd, const M: usize, const V: usize>(
+    outputs: &mut [&mut [f32]; M],
+    first: usize,
+    parts: [[S::Vector; V]; M],
+) {
+    for (output, parts) in outputs.iter_mut().zip(&parts) {
+        for (values, &part) in output[first..].chunks_mut(S::LANES).zip(parts) {
+            let mut all = [0.0; SLACK];
+            S::store(part, &mut all);
+            values.copy_from_slice(&all[..values.len()]);
+        }
+    }
+}
+
+/// `sums[m][v] += rows[m][at] · b[place + v]`.
+///
+/// # Safety
+/// Every row has an entry at `at`, and b has V vectors from `place` on.
+#[inline(always)]
+unsafe fn step<S: Simd, const M: usize, const V: usize>(
+    rows: &[&[f32]; M],
+    at: usize,
+    b: &[f32],
+    place: usize,
+    sums: &mut [[S::Vector; V]; M],
+) {
+    // SAFETY: by the caller.
+    let vectors: [S::Vector; V] = core::array::from_fn(|v| unsafe { S::load_unchecked(b, place + v * S::LANES) });
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        // SAFETY: by the caller.
+        let factor = S::splat(unsafe { *row.get_unchecked(at) });
+        for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+            *sum = S::multiply_add(factor, vector, *sum);
         }
     }
 }

@@ -11,9 +11,11 @@
 //! of two planar buffers, one of which is transposed, so that vectors run along its channels and no sum has to be
 //! taken across a vector.
 
-use crate::kernels::Activation;
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
+use crate::kernels::Activation;
 use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::math::sum;
@@ -33,45 +35,57 @@ pub struct Layer<'a> {
     pub taps: Vec<[usize; 3]>,
 }
 
-/// Offsets of a product into the weight and into a planar buffer.
-pub struct Product {
+/// A weight as the rows of a product, and the offsets of the product into these and into a planar buffer.
+pub struct Product<'a> {
+    weight: Cow<'a, [f32]>,
     rows: Vec<usize>,
     steps: Steps,
 }
 
-impl Layer<'_> {
-    fn offset(&self, output: usize, input: usize, tap: usize) -> usize {
-        (output * self.inputs + input) * self.taps.len() + tap
+impl<'a> Product<'a> {
+    /// A product with so many rows and steps, whose rows follow each other.
+    fn new(weight: Cow<'a, [f32]>, rows: usize, steps: usize, pitch: usize) -> Self {
+        let rows = (0..rows).map(|row| row * steps).collect();
+        Self { weight, rows, steps: Steps::new((0..steps).map(|step| [step, step * pitch])) }
     }
+}
 
-    fn with_taps(&self, channels: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..channels).flat_map(|channel| (0..self.taps.len()).map(move |tap| (channel, tap)))
-    }
-
+impl<'a> Layer<'a> {
     /// Outputs from inputs gathered as columns.
-    fn gathered(&self, pitch: usize) -> Product {
-        let taps = self.taps.len();
-        let steps = self.with_taps(self.inputs).map(|(i, t)| [self.offset(0, i, t), (i * taps + t) * pitch]);
-        Product { rows: (0..self.outputs).map(|o| self.offset(o, 0, 0)).collect(), steps: Steps::new(steps) }
+    fn gathered(&self, pitch: usize) -> Product<'a> {
+        Product::new(Cow::Borrowed(self.weight), self.outputs, self.inputs * self.taps.len(), pitch)
     }
 
     /// Shares of outputs and taps from inputs.
-    fn scattered(&self, pitch: usize) -> Product {
-        let rows = self.with_taps(self.outputs).map(|(o, t)| self.offset(o, 0, t)).collect();
-        Product { rows, steps: Steps::new((0..self.inputs).map(|i| [self.offset(0, i, 0), i * pitch])) }
+    fn scattered(&self, pitch: usize) -> Product<'a> {
+        let taps = self.taps.len();
+        if taps == 1 {
+            return self.gathered(pitch);
+        }
+        let mut weight = Vec::with_capacity(self.weight.len());
+        for output in self.weight.chunks(self.inputs * taps) {
+            (0..taps).for_each(|tap| weight.extend(output[tap..].iter().step_by(taps)));
+        }
+        Product::new(Cow::Owned(weight), self.outputs * taps, self.inputs, pitch)
     }
 
     /// Gradients of inputs from gradients of outputs gathered as columns.
-    fn pulled_gathered(&self, pitch: usize) -> Product {
+    fn pulled_gathered(&self, pitch: usize) -> Product<'a> {
         let taps = self.taps.len();
-        let steps = self.with_taps(self.outputs).map(|(o, t)| [self.offset(o, 0, t), (o * taps + t) * pitch]);
-        Product { rows: (0..self.inputs).map(|i| self.offset(0, i, 0)).collect(), steps: Steps::new(steps) }
+        let mut weight = Vec::with_capacity(self.weight.len());
+        for input in 0..self.inputs {
+            let outputs = self.weight.chunks(self.inputs * taps);
+            outputs.for_each(|output| weight.extend_from_slice(&output[input * taps..][..taps]));
+        }
+        Product::new(Cow::Owned(weight), self.inputs, self.outputs * taps, pitch)
     }
 
     /// Shares of the gradients of the first inputs and taps from gradients of outputs.
-    fn pulled_scattered(&self, pitch: usize, inputs: usize) -> Product {
-        let rows = self.with_taps(inputs).map(|(i, t)| self.offset(0, i, t)).collect();
-        Product { rows, steps: Steps::new((0..self.outputs).map(|o| [self.offset(o, 0, 0), o * pitch])) }
+    fn pulled_scattered(&self, pitch: usize, inputs: usize) -> Product<'a> {
+        let (rows, row) = (inputs * self.taps.len(), self.inputs * self.taps.len());
+        let mut weight = Vec::with_capacity(rows * self.outputs);
+        (0..rows).for_each(|i| weight.extend(self.weight[i..].iter().step_by(row)));
+        Product::new(Cow::Owned(weight), rows, self.outputs, pitch)
     }
 }
 
@@ -124,6 +138,16 @@ impl Gradients {
     }
 }
 
+/// Floats from pixel to pixel of a transposed buffer of so many channels.
+fn transposed_pitch(wide: usize) -> usize {
+    wide + SLACK
+}
+
+/// The steps of a weight's gradient over so many pixels.
+fn correlated(pixels: usize, wide: usize) -> Steps {
+    Steps::new((0..pixels).map(|pixel| [pixel, pixel * transposed_pitch(wide)]))
+}
+
 /// Makes a buffer at least so long.
 pub fn grow(buffer: &mut Vec<f32>, length: usize) {
     if buffer.len() < length {
@@ -136,14 +160,16 @@ pub struct Network<'a> {
     pub set: InstructionSet,
     pub layers: Vec<Layer<'a>>,
     pub activation: Activation,
-    /// Channels whose gradient is asked for: the first ones of the input.
+    /// Channels whose gradient is asked for: the first ones of the input; none in a network that is not pulled back.
     pub pulled: usize,
     /// Floats from row to row of a planar buffer.
     pitch: usize,
     /// Channels of the widest hidden layer, rounded up so that transposes need no rest.
     wide: usize,
-    forward: Vec<Product>,
-    backward: Vec<Product>,
+    forward: Vec<Product<'a>>,
+    backward: Vec<Product<'a>>,
+    /// Those of a weight's gradient over a whole chunk.
+    pixels: Steps,
 }
 
 /// The buffers of one worker.
@@ -173,12 +199,14 @@ impl<'a> Network<'a> {
         let wide = layers[..last].iter().map(|layer| layer.outputs).max().unwrap_or(0).next_multiple_of(SLACK);
         let forward = (0..=last).map(|l| if l < last { layers[l].gathered(pitch) } else { layers[l].scattered(pitch) });
         let forward = forward.collect();
-        let backward = layers.iter().enumerate().map(|(l, layer)| match l {
-            0 => layer.pulled_scattered(pitch, pulled),
-            _ => layer.pulled_gathered(pitch),
-        });
+        let backward =
+            layers.iter().take(if pulled > 0 { layers.len() } else { 0 }).enumerate().map(|(l, layer)| match l {
+                0 => layer.pulled_scattered(pitch, pulled),
+                _ => layer.pulled_gathered(pitch),
+            });
         let backward = backward.collect();
-        Self { set, layers, activation, pulled, pitch, wide, forward, backward }
+        let pixels = correlated(if pulled > 0 { pixels } else { 0 }, wide);
+        Self { set, layers, activation, pulled, pitch, wide, forward, backward, pixels }
     }
 
     pub fn pitch(&self) -> usize {
@@ -218,7 +246,7 @@ impl<'a> Network<'a> {
     }
 
     fn transposed_pitch(&self) -> usize {
-        self.wide + SLACK
+        transposed_pitch(self.wide)
     }
 
     /// The slope below zero of a nonlinearity with a kink there; it keeps the sign, and is applied as sums are stored.
@@ -248,7 +276,7 @@ impl<'a> Network<'a> {
                 true => (Start::Zero, Finish::Nothing, &mut shares[..]),
                 false => (Start::Bias(layer.bias), self.slope().map_or(Finish::Nothing, Finish::Leak), own),
             };
-            self.product(&self.forward[l], layer.weight, (start, finish), from, into, pixels);
+            self.product(&self.forward[l], (start, finish), from, into, pixels);
         }
     }
 
@@ -272,7 +300,7 @@ impl<'a> Network<'a> {
             self.correlate(dy, rows, pixels, transposed, layer.inputs, &mut gradients.weights[l]);
             let gate = |factor| Finish::Gate { values, pitch: self.pitch, factor };
             let finish = self.slope().map_or(Finish::Nothing, gate);
-            self.product(&self.backward[l], layer.weight, (Start::Zero, finish), dy, hidden, pixels);
+            self.product(&self.backward[l], (Start::Zero, finish), dy, hidden, pixels);
             std::mem::swap(hidden, gradient);
             if self.slope().is_none() {
                 self.set.run(Pass { x: &mut gradient[..values.len()], u: Some(values), f: SiluPull });
@@ -290,13 +318,12 @@ impl<'a> Network<'a> {
         let rows = layer.inputs * layer.taps.len();
         self.correlate(columns, rows, pixels, transposed, layer.outputs, &mut gradients.weights[0]);
         let plain = (Start::Zero, Finish::Nothing);
-        self.product(&self.backward[0], layer.weight, plain, gradient, shares, pixels);
+        self.product(&self.backward[0], plain, gradient, shares, pixels);
     }
 
     fn product(
         &self,
-        Product { rows, steps }: &Product,
-        a: &[f32],
+        Product { weight: a, rows, steps }: &Product,
         (start, finish): (Start, Finish),
         b: &[f32],
         into: &mut [f32],
@@ -304,7 +331,7 @@ impl<'a> Network<'a> {
     ) {
         let rows_of_outputs = into.chunks_mut(self.pitch).take(rows.len());
         let mut outputs: Vec<&mut [f32]> = rows_of_outputs.map(|row| &mut row[..pixels]).collect();
-        self.set.run(Rows { a, rows, steps, start, b, base: 0, finish, outputs: &mut outputs });
+        Rows { a, rows, steps, start, b, base: 0, finish, outputs: &mut outputs }.run(self.set);
     }
 
     /// `sums[r][n] += Σ_s rows[r][s] · transposed[s][n]`.
@@ -318,11 +345,17 @@ impl<'a> Network<'a> {
         sums: &mut [f32],
     ) {
         let rows: Vec<usize> = (0..rows).map(|row| row * self.pitch).collect();
-        let steps = Steps::new((0..pixels).map(|s| [s, s * self.transposed_pitch()]));
+        let fewer;
+        let steps = if pixels == self.pixels.len() {
+            &self.pixels
+        } else {
+            fewer = correlated(pixels, self.wide);
+            &fewer
+        };
         let mut outputs: Vec<&mut [f32]> = sums.chunks_mut(columns).collect();
         let (a, b, outputs) = (values, transposed, &mut outputs[..]);
         let (start, finish) = (Start::Outputs, Finish::Nothing);
-        self.set.run(Rows { a, rows: &rows, steps: &steps, start, b, base: 0, finish, outputs });
+        Rows { a, rows: &rows, steps, start, b, base: 0, finish, outputs }.run(self.set);
     }
 
     fn transpose(&self, from: &[f32], rows: usize, columns: usize, into: &mut [f32]) {
