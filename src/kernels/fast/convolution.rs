@@ -8,9 +8,9 @@
 //! - *scattered*, for few outputs of many inputs: one product over the pixels where they are gives every output's
 //!   share of every tap; these are shifted and added up. Far less is moved than when many inputs are laid out.
 //!
-//! The adjoint is a convolution with the reversed kernel, inputs and outputs exchanged: the same code with other strides of
-//! the weight. Products want its factors one after the other, so a weight whose rows are not so is copied in their order;
-//! that is a copy of one number for every multiply-add of a pixel.
+//! The adjoint is a convolution with the reversed kernel, inputs and outputs exchanged: the same code with other
+//! strides of the weight. Products want its numbers one after the other, so it is copied in their order where they are
+//! not: one number is moved for each multiply-add of a single pixel.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use super::SMALL;
 use super::axis::{Axis, runs};
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::product::{Finish, Rows, SLACK, Start, Steps};
+use super::product::{Finish, Rows, SLACK, Start, Steps, arranged};
 use super::tile::{Block, Geometry};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, Padding};
@@ -50,8 +50,7 @@ pub fn convolve(
         None => None,
     };
     let (source, weight) = (Planes::of(x)?, Values::of(weight)?);
-    let weight =
-        Weight { values: weight.get(), inputs, outputs, output: inputs * taps, input: taps, taps, reversed: false };
+    let weight = Weight { values: weight.get(), inputs, outputs, taps, reversed: false };
     Some(run(set, &source, &weight, bias.as_ref().map(Values::get), axes))
 }
 
@@ -67,15 +66,7 @@ pub fn convolve_input_adjoint(
     let axes = adjoint(axes(&extent, kernel, padding)?)?;
     let taps = kernel.iter().product::<usize>();
     let (source, weight) = (Planes::of(dy)?, Values::of(weight)?);
-    let weight = Weight {
-        values: weight.get(),
-        inputs: outputs,
-        outputs: inputs,
-        output: taps,
-        input: inputs * taps,
-        taps,
-        reversed: true,
-    };
+    let weight = Weight { values: weight.get(), inputs: outputs, outputs: inputs, taps, reversed: true };
     Some(run(set, &source, &weight, None, axes))
 }
 
@@ -102,34 +93,38 @@ pub fn in_place(pixels: usize) -> bool {
 /// A weight tensor as one of the two maps reads it.
 struct Weight<'a> {
     values: &'a [f32],
+    /// Of the map.
     inputs: usize,
     outputs: usize,
-    /// Strides of an output and an input of the map.
-    output: usize,
-    input: usize,
     taps: usize,
+    /// Whether the map is the adjoint.
     reversed: bool,
 }
 
 impl<'a> Weight<'a> {
-    fn at(&self, output: usize, input: usize, tap: usize) -> f32 {
-        let tap = if self.reversed { self.taps - 1 - tap } else { tap };
-        self.values[output * self.output + input * self.input + tap]
-    }
-
     /// `[output][input][tap]`
     fn by_output(&self) -> Cow<'a, [f32]> {
         if !self.reversed {
             return Cow::Borrowed(self.values);
         }
-        let row = |output| (0..self.inputs).flat_map(move |input| (0..self.taps).map(move |tap| (output, input, tap)));
-        (0..self.outputs).flat_map(row).map(|(output, input, tap)| self.at(output, input, tap)).collect()
+        let (first, [outputs, inputs, taps]) = self.axes();
+        Cow::Owned(arranged(self.values, first, [outputs, inputs, taps]))
     }
 
     /// `[output][tap][input]`
     fn by_tap(&self) -> Cow<'a, [f32]> {
-        let row = |output| (0..self.taps).flat_map(move |tap| (0..self.inputs).map(move |input| (output, input, tap)));
-        (0..self.outputs).flat_map(row).map(|(output, input, tap)| self.at(output, input, tap)).collect()
+        let (first, [outputs, inputs, taps]) = self.axes();
+        Cow::Owned(arranged(self.values, first, [outputs, taps, inputs]))
+    }
+
+    /// Where the tensor begins as the map sees it, and counts and strides of its outputs, inputs and taps.
+    fn axes(&self) -> (usize, [(usize, isize); 3]) {
+        let &Self { inputs, outputs, taps, reversed, .. } = self;
+        let counted = |[output, input, tap]: [isize; 3]| [(outputs, output), (inputs, input), (taps, tap)];
+        match reversed {
+            false => (0, counted([(inputs * taps) as isize, taps as isize, 1])),
+            true => (taps - 1, counted([taps as isize, (outputs * taps) as isize, -1])),
+        }
     }
 }
 

@@ -142,6 +142,7 @@ impl<M: Map<R>, const R: usize> Kernel for Pass<'_, M, R> {
         let inverse = 1.0 / bound;
         let mut total = 0.0;
         let mut ratios = [0.0; BLOCK];
+        // Results have no values yet that a loop could refer to.
         let mut blocks = [[0.0; BLOCK]; R];
         for first in (0..x.len()).step_by(BLOCK) {
             let n = BLOCK.min(x.len() - first);

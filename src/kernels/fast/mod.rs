@@ -1,13 +1,19 @@
 //! The fast versions for the CPU: f32 tensors of the flex device that autodiff does not track.
 //!
 //! A function returns `None` for what it does not do, or hands its operand back as `Err`; the portable version does it
-//! then. Which instructions are
-//! used is decided when the program runs ([`InstructionSet`]). Results are the same for any number of threads: work
-//! is cut by the shapes alone, and partial sums are added in a fixed order. Only large work is given to rayon; small
-//! work stays on the calling thread, which may have brothers of its own.
+//! then. Which instructions are used is decided when the program runs ([`InstructionSet`]). Results are the same for any
+//! number of threads: work is cut by the shapes alone, and partial sums are added in a fixed order. Only large work is
+//! given to rayon; small work stays on the calling thread, which may have brothers of its own.
 //!
-//! `unsafe` stands in `instruction_set` (intrinsics, and calls of functions compiled for a set) and `product` (loads whose
-//! bounds were checked once for a whole loop) alone.
+//! `unsafe` stands in `instruction_set` (intrinsics, and calls of functions compiled for a set), `product` (loads whose
+//! bounds were checked once for a whole block), and where results are [`unwritten`] at first, alone. Property tests hold
+//! every kernel of every set of the machine to the portable one; a nightly compiler runs them under AddressSanitizer, which
+//! sees a read or a write beyond a slice, with the debug assertions of the unchecked loads:
+//!
+//! ```sh
+//! RUSTFLAGS=-Zsanitizer=address CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_TARGET_DIR=target/sanitized \
+//!     cargo +nightly test --release --target x86_64-unknown-linux-gnu --lib kernels
+//! ```
 
 // An `Err` here is the operand handed back to whoever can do it, not a failure.
 #![allow(clippy::result_large_err)]

@@ -52,6 +52,7 @@ impl Steps {
                 _ => runs.push(Run { at, length: 1 }),
             }
             reach = [reach[0].max(at), reach[1].max(place)];
+            debug_assert!(place <= u32::MAX as usize);
             place as u32
         });
         let places = places.collect();
@@ -61,6 +62,19 @@ impl Steps {
     pub fn len(&self) -> usize {
         self.places.len()
     }
+}
+
+/// A tensor's numbers in the order in which a product wants its factors: those from `first` on with these counts and
+/// strides, the last axis fastest.
+pub fn arranged(values: &[f32], first: usize, [outer, middle, inner]: [(usize, isize); 3]) -> Vec<f32> {
+    let mut arranged = Vec::with_capacity(outer.0 * middle.0 * inner.0);
+    for i in 0..outer.0 as isize {
+        for j in 0..middle.0 as isize {
+            let start = first as isize + i * outer.1 + j * middle.1;
+            arranged.extend((0..inner.0 as isize).map(|k| values[(start + k * inner.1) as usize]));
+        }
+    }
+    arranged
 }
 
 /// What a product is added to.
@@ -94,8 +108,8 @@ pub struct Rows<'a, 'o> {
     pub rows: &'a [usize],
     pub steps: &'a Steps,
     pub start: Start<'a>,
-    /// For p from 0 to the length of the outputs, b must go on for [`SLACK`] floats where that is below [`SLACK`], and
-    /// to a multiple of [`SLACK`] where outputs are added to.
+    /// For p from 0 to the length of the outputs, or to a multiple of [`SLACK`] where that is below [`SLACK`] times four or
+    /// outputs are added to.
     pub b: &'a [f32],
     pub base: usize,
     pub finish: Finish<'a>,
@@ -104,25 +118,25 @@ pub struct Rows<'a, 'o> {
 }
 
 impl Rows<'_, '_> {
-    /// Overwrites the outputs.
+    /// Computes the outputs.
     pub fn run(mut self, set: InstructionSet) {
         let length = self.outputs.first().map_or(0, |output| output.len());
         let [lanes, vectors] = set.run(Widest);
-        let (blocks, rest) = (length / (vectors * lanes), length % (vectors * lanes));
+        let (whole, rest) = (length / (vectors * lanes), length % (vectors * lanes));
         let count = rest.div_ceil(lanes);
         // The last block begins earlier, where it can, rather than end beyond the run. What is added to outputs is
         // added once.
         let last = match self.start {
             Start::Outputs => length - rest,
-            Start::Zero | Start::Bias(_) => (length - rest).min(length.saturating_sub(count * lanes)),
+            Start::Zero | Start::Bias(_) => length.saturating_sub(count * lanes),
         };
-        for (first, vectors, blocks) in [(0, vectors, blocks), (last, count, 1)] {
+        for (first, vectors, count) in [(0, vectors, whole), (last, count, 1)] {
             match vectors {
                 0 => {}
-                1 => self.blocks::<1>(set, lanes, first, blocks),
-                2 => self.blocks::<2>(set, lanes, first, blocks),
-                3 => self.blocks::<3>(set, lanes, first, blocks),
-                _ => self.blocks::<VECTORS>(set, lanes, first, blocks),
+                1 => self.blocks::<1>(set, lanes, first, count),
+                2 => self.blocks::<2>(set, lanes, first, count),
+                3 => self.blocks::<3>(set, lanes, first, count),
+                _ => self.blocks::<VECTORS>(set, lanes, first, count),
             }
         }
     }
@@ -146,11 +160,11 @@ impl Rows<'_, '_> {
                     3 => self.panel::<3, V>(set, row, pixels.clone()),
                     4 => self.panel::<4, V>(set, row, pixels.clone()),
                     5 => self.panel::<5, V>(set, row, pixels.clone()),
-                    7 if V == 1 => self.panel::<7, V>(set, row, pixels.clone()),
-                    8 if V == 1 => self.panel::<8, V>(set, row, pixels.clone()),
-                    9 if V == 1 => self.panel::<9, V>(set, row, pixels.clone()),
-                    TALL if V == 1 => self.panel::<TALL, V>(set, row, pixels.clone()),
-                    _ => self.panel::<ROWS, V>(set, row, pixels.clone()),
+                    ROWS => self.panel::<ROWS, V>(set, row, pixels.clone()),
+                    7 => self.panel::<7, 1>(set, row, pixels.clone()),
+                    8 => self.panel::<8, 1>(set, row, pixels.clone()),
+                    9 => self.panel::<9, 1>(set, row, pixels.clone()),
+                    _ => self.panel::<TALL, 1>(set, row, pixels.clone()),
                 }
                 row += height;
                 panels -= 1;
@@ -166,13 +180,13 @@ impl Rows<'_, '_> {
         pixels: impl Iterator<Item = usize>,
     ) {
         let &mut Self { steps, start, finish, .. } = self;
-        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..steps.reach[0] + 1]);
+        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..]);
         let Some(outputs) = self.outputs[row..].first_chunk_mut::<M>() else {
             unreachable!("every row has its output");
         };
         for first in pixels {
             let b = &self.b[self.base + first..];
-            set.run(Block::<M, V> { rows: &rows, steps, start, b, finish, outputs, row, first });
+            set.run(Panel::<M, V> { rows: &rows, steps, start, b, finish, outputs, row, first });
         }
     }
 }
@@ -190,8 +204,8 @@ impl Kernel for Widest {
 }
 
 /// M rows of a product by V vectors. A kernel of its own: its loops then have all registers to themselves.
-struct Block<'a, 'o, const M: usize, const V: usize> {
-    /// As long as the steps reach.
+struct Panel<'a, 'o, const M: usize, const V: usize> {
+    /// From where each begins on.
     rows: &'a [&'a [f32]; M],
     steps: &'a Steps,
     start: Start<'a>,
@@ -204,7 +218,7 @@ struct Block<'a, 'o, const M: usize, const V: usize> {
     first: usize,
 }
 
-impl<const M: usize, const V: usize> Kernel for Block<'_, '_, M, V> {
+impl<const M: usize, const V: usize> Kernel for Panel<'_, '_, M, V> {
     type Output = ();
 
     /// Sums stay in registers from beginning to end only if every index into them is a constant once loops are

@@ -10,7 +10,12 @@ pub struct Unwritten {
 
 impl Unwritten {
     pub fn new(length: usize) -> Self {
-        Self { values: Vec::with_capacity(length), length }
+        let mut values = Vec::with_capacity(length);
+        // What is forgotten shows in the tests.
+        if cfg!(debug_assertions) {
+            values.spare_capacity_mut().fill(MaybeUninit::new(f32::NAN));
+        }
+        Self { values, length }
     }
 
     pub fn get(&mut self) -> &mut [MaybeUninit<f32>] {

@@ -110,7 +110,7 @@ impl Swept {
     /// Bytes that the tapes of a map take.
     pub fn tape_bytes(&self) -> usize {
         let buffers = Buffers::default();
-        let job = self.job(Direction::Forward, 0, false, &buffers);
+        let job = self.job(Direction::Forward, 0, &buffers);
         let chunks: usize = (0..job.bands).map(|band| job.sweep.chunks(&job.own(band)).len()).sum();
         // Every sample has its chunks, or some samples share one.
         let slots = self.parts.batch.div_ceil(job.together) * chunks;
@@ -133,7 +133,7 @@ impl Swept {
             return Err(x);
         }
         let mut x = Owned::of(x)?;
-        let job = self.job(direction, 0, false, buffers);
+        let job = self.job(direction, 0, buffers);
         let mut units = job.units(x.get(), &self.parts);
         let tapes = job.evaluate(&mut units, keep);
         let log_det = log_dets(&units, self.parts.batch);
@@ -168,7 +168,7 @@ impl Swept {
         };
         let condition = if condition_wanted { parts.condition_channels() } else { 0 };
         let pulled = parts.passive() + condition;
-        let job = self.job(direction, pulled, true, buffers);
+        let job = self.job(direction, pulled, buffers);
         let mut dc = vec![0.0; parts.batch * condition * parts.pixels()];
         let mut seams = Seams::new(&job, parts.batch, pulled);
         let mut units = job.units(x.get(), parts);
@@ -188,8 +188,8 @@ impl Swept {
         Ok(Pulled { x: x.into_tensor(), dx: dx.into_tensor(), condition, layers })
     }
 
-    /// How the work is cut: by shapes alone.
-    fn job<'a>(&'a self, direction: Direction, pulled: usize, backward: bool, buffers: &'a Buffers) -> Job<'a> {
+    /// How the work is cut: by shapes alone. Where gradients of no inputs are pulled, nothing is pulled back.
+    fn job<'a>(&'a self, direction: Direction, pulled: usize, buffers: &'a Buffers) -> Job<'a> {
         let parts = &self.parts;
         let periodic = self.border == Border::Periodic;
         let rows = parts.extent[along(parts.extent)];
@@ -216,7 +216,7 @@ impl Swept {
         let together = if whole { (target / parts.pixels()).clamp(1, group) } else { 1 };
         let network = Network::new(self.set, layers, self.activation, pulled, together * height * row);
         let transform = self.transform;
-        let sweep = Sweep { network, transform, direction, backward, rows, row, height, periodic };
+        let sweep = Sweep { network, transform, direction, backward: pulled > 0, rows, row, height, periodic };
         Job { sweep, bands, together, group, serial, buffers }
     }
 }

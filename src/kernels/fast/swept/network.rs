@@ -19,7 +19,7 @@ use crate::kernels::Activation;
 use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::math::sum;
-use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps};
+use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps, arranged};
 use crate::kernels::fast::transpose::Transpose;
 use crate::kernels::network::LEAK;
 
@@ -58,34 +58,29 @@ impl<'a> Layer<'a> {
 
     /// Shares of outputs and taps from inputs.
     fn scattered(&self, pitch: usize) -> Product<'a> {
-        let taps = self.taps.len();
-        if taps == 1 {
-            return self.gathered(pitch);
-        }
-        let mut weight = Vec::with_capacity(self.weight.len());
-        for output in self.weight.chunks(self.inputs * taps) {
-            (0..taps).for_each(|tap| weight.extend(output[tap..].iter().step_by(taps)));
-        }
-        Product::new(Cow::Owned(weight), self.outputs * taps, self.inputs, pitch)
+        let [outputs, inputs, taps] = self.axes();
+        let weight = arranged(self.weight, 0, [outputs, taps, inputs]);
+        Product::new(Cow::Owned(weight), self.outputs * self.taps.len(), self.inputs, pitch)
     }
 
     /// Gradients of inputs from gradients of outputs gathered as columns.
     fn pulled_gathered(&self, pitch: usize) -> Product<'a> {
-        let taps = self.taps.len();
-        let mut weight = Vec::with_capacity(self.weight.len());
-        for input in 0..self.inputs {
-            let outputs = self.weight.chunks(self.inputs * taps);
-            outputs.for_each(|output| weight.extend_from_slice(&output[input * taps..][..taps]));
-        }
-        Product::new(Cow::Owned(weight), self.inputs, self.outputs * taps, pitch)
+        let [outputs, inputs, taps] = self.axes();
+        let weight = arranged(self.weight, 0, [inputs, outputs, taps]);
+        Product::new(Cow::Owned(weight), self.inputs, self.outputs * self.taps.len(), pitch)
     }
 
     /// Shares of the gradients of the first inputs and taps from gradients of outputs.
-    fn pulled_scattered(&self, pitch: usize, inputs: usize) -> Product<'a> {
-        let (rows, row) = (inputs * self.taps.len(), self.inputs * self.taps.len());
-        let mut weight = Vec::with_capacity(rows * self.outputs);
-        (0..rows).for_each(|i| weight.extend(self.weight[i..].iter().step_by(row)));
-        Product::new(Cow::Owned(weight), rows, self.outputs, pitch)
+    fn pulled_scattered(&self, pitch: usize, pulled: usize) -> Product<'a> {
+        let [outputs, (_, input), taps] = self.axes();
+        let weight = arranged(self.weight, 0, [(pulled, input), taps, outputs]);
+        Product::new(Cow::Owned(weight), pulled * self.taps.len(), self.outputs, pitch)
+    }
+
+    /// Counts and strides of outputs, inputs and taps of the weight.
+    fn axes(&self) -> [(usize, isize); 3] {
+        let taps = self.taps.len();
+        [(self.outputs, (self.inputs * taps) as isize), (self.inputs, taps as isize), (taps, 1)]
     }
 }
 
@@ -144,7 +139,7 @@ fn transposed_pitch(wide: usize) -> usize {
 }
 
 /// The steps of a weight's gradient over so many pixels.
-fn correlated(pixels: usize, wide: usize) -> Steps {
+fn correlation(pixels: usize, wide: usize) -> Steps {
     Steps::new((0..pixels).map(|pixel| [pixel, pixel * transposed_pitch(wide)]))
 }
 
@@ -168,8 +163,8 @@ pub struct Network<'a> {
     wide: usize,
     forward: Vec<Product<'a>>,
     backward: Vec<Product<'a>>,
-    /// Those of a weight's gradient over a whole chunk.
-    pixels: Steps,
+    /// The steps of a weight's gradient over a whole chunk.
+    correlated: Steps,
 }
 
 /// The buffers of one worker.
@@ -199,14 +194,13 @@ impl<'a> Network<'a> {
         let wide = layers[..last].iter().map(|layer| layer.outputs).max().unwrap_or(0).next_multiple_of(SLACK);
         let forward = (0..=last).map(|l| if l < last { layers[l].gathered(pitch) } else { layers[l].scattered(pitch) });
         let forward = forward.collect();
-        let backward =
-            layers.iter().take(if pulled > 0 { layers.len() } else { 0 }).enumerate().map(|(l, layer)| match l {
-                0 => layer.pulled_scattered(pitch, pulled),
-                _ => layer.pulled_gathered(pitch),
-            });
-        let backward = backward.collect();
-        let pixels = correlated(if pulled > 0 { pixels } else { 0 }, wide);
-        Self { set, layers, activation, pulled, pitch, wide, forward, backward, pixels }
+        let (mut backward, mut correlated) = (Vec::new(), Steps::new(core::iter::empty()));
+        if pulled > 0 {
+            backward.push(layers[0].pulled_scattered(pitch, pulled));
+            backward.extend(layers[1..].iter().map(|layer| layer.pulled_gathered(pitch)));
+            correlated = correlation(pixels, wide);
+        }
+        Self { set, layers, activation, pulled, pitch, wide, forward, backward, correlated }
     }
 
     pub fn pitch(&self) -> usize {
@@ -242,11 +236,7 @@ impl<'a> Network<'a> {
         grow(&mut scratch.shares, if backward { outputs.max(rows(first, self.pulled)) } else { outputs });
         grow(&mut scratch.hidden, hidden);
         grow(&mut scratch.gradient, if backward { hidden } else { 0 });
-        grow(&mut scratch.transposed, if backward { self.pitch * self.transposed_pitch() + SLACK } else { 0 });
-    }
-
-    fn transposed_pitch(&self) -> usize {
-        transposed_pitch(self.wide)
+        grow(&mut scratch.transposed, if backward { self.pitch * transposed_pitch(self.wide) + SLACK } else { 0 });
     }
 
     /// The slope below zero of a nonlinearity with a kink there; it keeps the sign, and is applied as sums are stored.
@@ -346,10 +336,10 @@ impl<'a> Network<'a> {
     ) {
         let rows: Vec<usize> = (0..rows).map(|row| row * self.pitch).collect();
         let fewer;
-        let steps = if pixels == self.pixels.len() {
-            &self.pixels
+        let steps = if pixels == self.correlated.len() {
+            &self.correlated
         } else {
-            fewer = correlated(pixels, self.wide);
+            fewer = correlation(pixels, self.wide);
             &fewer
         };
         let mut outputs: Vec<&mut [f32]> = sums.chunks_mut(columns).collect();
@@ -359,7 +349,7 @@ impl<'a> Network<'a> {
     }
 
     fn transpose(&self, from: &[f32], rows: usize, columns: usize, into: &mut [f32]) {
-        self.set.run(Transpose { from, pitch: self.pitch, rows, columns, into, to: self.transposed_pitch() });
+        self.set.run(Transpose { from, pitch: self.pitch, rows, columns, into, to: transposed_pitch(self.wide) });
     }
 
     /// Σ over a slice.

@@ -7,7 +7,13 @@ use super::super::swept::{Buffers, Direction, Swept};
 use super::*;
 use crate::kernels::{Activation, Border, Convolutions, Transform};
 
-fn network(channels: [usize; 3], condition: usize, kernels: [usize; 3], activation: Activation) -> Convolutions {
+fn network(
+    channels: [usize; 3],
+    condition: usize,
+    kernels: [usize; 3],
+    activation: Activation,
+    border: Border,
+) -> Convolutions {
     let [active, passive, hidden] = channels;
     let widths = [passive + condition, hidden, hidden, 2 * active];
     let layers = (0..3).map(|l| {
@@ -16,7 +22,7 @@ fn network(channels: [usize; 3], condition: usize, kernels: [usize; 3], activati
         let weight: Field = random([outputs, inputs, 1, k, k], 10 + l as u64);
         (weight * size, random::<1>([outputs], 20 + l as u64) * 0.3)
     });
-    Convolutions { layers: layers.collect(), activation, border: Border::Periodic }
+    Convolutions { layers: layers.collect(), activation, border }
 }
 
 proptest! {
@@ -26,30 +32,39 @@ proptest! {
     fn couplings_are_the_same_in_every_instruction_set(
         batch in 1usize..4, channels in 2usize..7, condition in 0usize..3, hidden in 1usize..40,
         h in 1usize..20, w in 1usize..20, smooth in any::<bool>(), forward in any::<bool>(), keep in any::<bool>(),
+        periodic in any::<bool>(), first in 0usize..3, last in 0usize..2,
     ) {
         let activation = if smooth { Activation::Silu } else { Activation::LeakyRelu };
         let direction = if forward { Direction::Forward } else { Direction::Inverse };
-        let network = network([channels / 2, channels - channels / 2, hidden], condition, [3, 1, 3], activation);
+        let border = if periodic { Border::Periodic } else { Border::Zeros };
+        let widths = [channels / 2, channels - channels / 2, hidden];
+        let network = network(widths, condition, [2 * first + 1, 1, 2 * last + 1], activation, border);
         let shape = [batch, channels, 1, h, w];
         let (x, dx): (Field, Field) = (random(shape, 0), random(shape, 1));
         let c: Option<Field> = (condition > 0).then(|| random([batch, condition, 1, h, w], 2));
         let dlog_det: Tensor<1> = random([batch], 3);
-        let results = |set| {
+        let results = |set, wanted: bool| {
             let swept = Swept::with(set, &x, &network, Transform::default(), c.as_ref()).expect("a swept coupling");
             let buffers = Buffers::default();
             let (z, log_det, tapes) = swept.evaluate(direction, x.clone(), keep, &buffers).expect("floats");
             assert_eq!(tapes.is_some(), keep);
             let state = (z.clone(), dx.clone());
-            let Ok(pulled) = swept.pull(direction, state, &dlog_det, condition > 0, tapes, &buffers) else {
+            let Ok(pulled) = swept.pull(direction, state, &dlog_det, wanted, tapes, &buffers) else {
                 panic!("floats");
             };
-            let fields = [z, pulled.x, pulled.dx].into_iter().chain(pulled.condition).map(|f| f.reshape([-1]));
+            let fields = [z, pulled.x, pulled.dx].map(|f| f.reshape([-1]));
             let layers = pulled.layers.into_iter().flat_map(|(weight, bias)| [weight.reshape([-1]), bias]);
-            fields.chain([log_det]).chain(layers).collect::<Vec<Tensor<1>>>()
+            let condition = pulled.condition.map(|f| f.reshape([-1]));
+            fields.into_iter().chain([log_det]).chain(layers).chain(condition).collect::<Vec<Tensor<1>>>()
         };
-        let best = results(InstructionSet::best());
+        let best = results(InstructionSet::best(), condition > 0);
+        let unwanted = results(InstructionSet::best(), false);
+        prop_assert_eq!(unwanted.len() + usize::from(condition > 0), best.len());
+        for (found, expected) in unwanted.iter().zip(&best) {
+            prop_assert_eq!(values(found), values(expected), "without the gradient of the condition");
+        }
         for set in InstructionSet::available() {
-            for (i, (found, expected)) in results(set).iter().zip(&best).enumerate() {
+            for (i, (found, expected)) in results(set, condition > 0).iter().zip(&best).enumerate() {
                 // Gradients jump where rounding puts a number on the other side of a kink.
                 let tolerance = if smooth || i < 2 { 1e-5 } else { 1e-2 };
                 let error = difference(found, &wide(expected), batch * h * w);
