@@ -177,7 +177,9 @@ impl Swept {
         let gradients = job.pull(&mut units, tapes);
         drop(units);
         seams.close(&job, dx.get(), &mut dc, parts);
-        let all = gradients.weights.into_iter().zip(gradients.biases).zip(&job.sweep.network.layers).zip(&parts.layers);
+        // What was arranged for the products is not needed beside the weights' gradients in their final order.
+        let layers = job.sweep.network.into_layers();
+        let all = gradients.weights.into_iter().zip(gradients.biases).zip(&layers).zip(&parts.layers);
         let layers = all.enumerate().map(|(l, (((weight, bias), layer), (_, _, shape)))| {
             let outputs = bias.len();
             (tensor(Gradients::into_weight(weight, layer, l == 0), *shape), tensor(bias, [outputs]))

@@ -203,6 +203,11 @@ impl<'a> Network<'a> {
         Self { set, layers, activation, pulled, pitch, wide, forward, backward, correlated }
     }
 
+    /// The layers, without what was arranged for their products.
+    pub fn into_layers(self) -> Vec<Layer<'a>> {
+        self.layers
+    }
+
     pub fn pitch(&self) -> usize {
         self.pitch
     }
