@@ -138,8 +138,11 @@ impl Sweep<'_> {
 
     /// Planes of parameters that hold the bias.
     fn biases(&self, units: usize, pixels: usize) -> Vec<f32> {
-        let one = self.network.last().bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, pixels));
-        one.cycle().take(units * self.outputs() * pixels).collect()
+        let mut planes = Vec::with_capacity(units * self.outputs() * pixels);
+        for &bias in self.network.last().bias.iter().cycle().take(units * self.outputs()) {
+            planes.resize(planes.len() + pixels, bias);
+        }
+        planes
     }
 
     /// Pixels of a chunk.
