@@ -102,18 +102,12 @@ struct Weight<'a> {
 }
 
 impl<'a> Weight<'a> {
-    /// `[output][input][tap]`
-    fn by_output(&self) -> Cow<'a, [f32]> {
-        if !self.reversed {
-            return Cow::Borrowed(self.values);
-        }
-        let (first, [outputs, inputs, taps]) = self.axes();
-        Cow::Owned(arranged(self.values, first, [outputs, inputs, taps]))
-    }
-
     /// `[output][tap][input]`
     fn by_tap(&self) -> Cow<'a, [f32]> {
         let (first, [outputs, inputs, taps]) = self.axes();
+        if self.taps == 1 && !self.reversed {
+            return Cow::Borrowed(self.values);
+        }
         Cow::Owned(arranged(self.values, first, [outputs, taps, inputs]))
     }
 
@@ -232,8 +226,8 @@ struct Map<'a> {
     set: InstructionSet,
     source: &'a Planes,
     weight: &'a Weight<'a>,
-    /// The weight in the order of the products, and where the rows of each begin in it: there is one product, or one for
-    /// each kz where shares are scattered.
+    /// The weight as `[output][tap][input]`, and where the rows of each product begin in it: there is one product, or one
+    /// for each kz where shares are scattered.
     values: Cow<'a, [f32]>,
     rows: Vec<Vec<usize>>,
     steps: Steps,
@@ -255,16 +249,16 @@ impl<'a> Map<'a> {
         let lines = matches!(plan, Plan::Gathered { lines: true });
         let tile = tile(axes, lines, weight.inputs, height);
         let slice = axes[1].kernel * axes[2].kernel;
-        let by_output = |stride: usize, places: &[usize]| {
-            let places = (0..weight.inputs).flat_map(|input| places.iter().map(move |place| input * stride + place));
+        let one = |stride: usize, places: &[usize]| {
+            let places = places.iter().flat_map(|place| (0..weight.inputs).map(move |input| place + input * stride));
             let rows = (0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect();
-            (weight.by_output(), vec![rows], Steps::new(places.enumerate().map(|(at, place)| [at, place])))
+            (vec![rows], Steps::new(places.enumerate().map(|(at, place)| [at, place])))
         };
-        let (values, rows, steps) = match plan {
-            Plan::InPlace => by_output(source.channel_stride(), &[0]),
+        let (rows, steps) = match plan {
+            Plan::InPlace => one(source.channel_stride(), &[0]),
             Plan::Gathered { .. } => {
                 let places: Vec<usize> = tile.places(axes.map(|axis| axis.kernel)).collect();
-                by_output(tile.offset(1, [0; 3]), &places)
+                one(tile.offset(1, [0; 3]), &places)
             }
             Plan::Scattered => {
                 let row = |output, tap| (output * weight.taps + tap) * weight.inputs;
@@ -273,10 +267,10 @@ impl<'a> Map<'a> {
                     |kz| (0..weight.outputs).flat_map(move |output| taps(kz).map(move |tap| row(output, tap)));
                 let rows = (0..axes[0].kernel).map(|kz| outputs(kz).collect()).collect();
                 let stride = source.channel_stride();
-                (weight.by_tap(), rows, Steps::new((0..weight.inputs).map(|input| [input, input * stride])))
+                (rows, Steps::new((0..weight.inputs).map(|input| [input, input * stride])))
             }
         };
-        Self { set, source, weight, values, bias, axes, tile, rows, steps }
+        Self { set, source, weight, values: weight.by_tap(), bias, axes, tile, rows, steps }
     }
 
     fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {

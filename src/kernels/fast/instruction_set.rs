@@ -84,6 +84,7 @@ impl InstructionSet {
     }
 
     /// Runs a kernel with these instructions.
+    #[inline(always)]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: the set is made by `best` or `available` alone, which found the features on this machine.

@@ -44,7 +44,7 @@ pub use instruction_set::InstructionSet;
 pub use peak::{peak_multiply_adds, spend_multiply_adds};
 
 /// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
-const SMALL: usize = 1 << 25;
+const SMALL: usize = 1 << 22;
 
 /// Numbers beyond which a pass over them is shared among threads.
 const LARGE: usize = 1 << 16;

@@ -24,43 +24,54 @@ pub const SLACK: usize = 16;
 /// Steps of a run that are written out one after the other.
 ///
 /// A core that shares its units with another program begins three instructions a cycle rather than six; then the fewer
-/// of them go with a multiply-add, the more of these there are. Neither a place in a nor a count is kept for each step.
+/// of them go with a multiply-add, the more of these there are. No table tells where the factors of a step are.
 const UNROLLED: usize = 4;
 
 /// Where the factors of each step k are: offsets into a row of a, and into b.
 ///
-/// Those into a are kept as runs of consecutive numbers. Products are fast where these are long.
+/// They are kept as runs. Products are fast where these are long.
 pub struct Steps {
     runs: Vec<Run>,
-    /// Offsets into b.
-    places: Vec<u32>,
+    length: usize,
     reach: [usize; 2],
 }
 
-/// Steps whose factors in a follow each other.
+/// Steps whose factors in a follow each other, and those in b at one distance.
 struct Run {
     at: usize,
+    place: usize,
+    stride: usize,
     length: usize,
+}
+
+impl Run {
+    /// Whether a step goes on where this ends; a second step says at what distance.
+    fn takes(&mut self, [at, place]: [usize; 2]) -> bool {
+        let end = self.place + (self.length - 1) * self.stride;
+        if self.length == 1 && place >= end {
+            self.stride = place - end;
+        }
+        let follows = at == self.at + self.length && place == end + self.stride;
+        self.length += usize::from(follows);
+        follows
+    }
 }
 
 impl Steps {
     pub fn new(offsets: impl Iterator<Item = [usize; 2]>) -> Self {
-        let (mut runs, mut reach) = (Vec::<Run>::new(), [0; 2]);
-        let places = offsets.map(|[at, place]| {
-            match runs.last_mut() {
-                Some(run) if run.at + run.length == at => run.length += 1,
-                _ => runs.push(Run { at, length: 1 }),
+        let mut steps = Self { runs: Vec::new(), length: 0, reach: [0; 2] };
+        for [at, place] in offsets {
+            if !steps.runs.last_mut().is_some_and(|run| run.takes([at, place])) {
+                steps.runs.push(Run { at, place, stride: 0, length: 1 });
             }
-            reach = [reach[0].max(at), reach[1].max(place)];
-            debug_assert!(place <= u32::MAX as usize);
-            place as u32
-        });
-        let places = places.collect();
-        Self { runs, places, reach }
+            steps.length += 1;
+            steps.reach = [steps.reach[0].max(at), steps.reach[1].max(place)];
+        }
+        steps
     }
 
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.length
     }
 }
 
@@ -179,8 +190,8 @@ impl Rows<'_, '_> {
         row: usize,
         pixels: impl Iterator<Item = usize>,
     ) {
-        let &mut Self { steps, start, finish, .. } = self;
-        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..]);
+        let Self { steps, start, finish, .. } = self;
+        let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..steps.reach[0] + 1]);
         let Some(outputs) = self.outputs[row..].first_chunk_mut::<M>() else {
             unreachable!("every row has its output");
         };
@@ -205,13 +216,13 @@ impl Kernel for Widest {
 
 /// M rows of a product by V vectors. A kernel of its own: its loops then have all registers to themselves.
 struct Panel<'a, 'o, const M: usize, const V: usize> {
-    /// From where each begins on.
+    /// As long as the steps reach.
     rows: &'a [&'a [f32]; M],
     steps: &'a Steps,
-    start: Start<'a>,
+    start: &'a Start<'a>,
     /// From the first pixel on.
     b: &'a [f32],
-    finish: Finish<'a>,
+    finish: &'a Finish<'a>,
     outputs: &'a mut [&'o mut [f32]; M],
     /// The number of the first row, and of the first pixel.
     row: usize,
@@ -227,11 +238,10 @@ impl<const M: usize, const V: usize> Kernel for Panel<'_, '_, M, V> {
     #[expect(clippy::needless_range_loop, reason = "plain ranges are what is unrolled for certain")]
     fn run<S: Simd>(self) {
         let Self { rows, steps, start, b, finish, outputs, row, first } = self;
-        let b = &b[..steps.reach[1] + V * S::LANES];
-        let rows: [&[f32]; M] = core::array::from_fn(|m| &rows[m][..steps.reach[0] + 1]);
+        let (rows, b) = (*rows, &b[..steps.reach[1] + V * S::LANES]);
         let whole = outputs[0].len() >= first + V * S::LANES;
         let mut sums = [[S::splat(0.0); V]; M];
-        match start {
+        match *start {
             Start::Zero => {}
             Start::Bias(bias) => {
                 let bias = &bias[row..][..M];
@@ -249,26 +259,23 @@ impl<const M: usize, const V: usize> Kernel for Panel<'_, '_, M, V> {
             }
             Start::Outputs => sums = load_parts::<S, M, V>(outputs, first),
         }
-        let mut places = &steps.places[..];
-        for run in &steps.runs {
-            let (own, later) = places.split_at(run.length);
-            places = later;
-            let (fours, few) = own.as_chunks::<UNROLLED>();
-            let mut at = run.at;
-            for four in fours {
-                for (i, &place) in four.iter().enumerate() {
-                    // SAFETY: `place` is at most reach[1], and b has V vectors beyond that; `at + i` is at most reach[0],
-                    // and each row has one entry beyond that. Both by the slices cut above.
-                    unsafe { step::<S, M, V>(&rows, at + i, b, place as usize, &mut sums) };
+        for &Run { mut at, mut place, stride, length: mut left } in &steps.runs {
+            while left >= UNROLLED {
+                for i in 0..UNROLLED {
+                    // SAFETY: the place is at most reach[1], and b has V vectors beyond that by the slice cut above;
+                    // `at + i` is at most reach[0], and every row is one longer than that.
+                    unsafe { step::<S, M, V>(&rows, at + i, b, place + i * stride, &mut sums) };
                 }
                 at += UNROLLED;
+                place += UNROLLED * stride;
+                left -= UNROLLED;
             }
-            for (i, &place) in few.iter().enumerate() {
+            for i in 0..left {
                 // SAFETY: as above.
-                unsafe { step::<S, M, V>(&rows, at + i, b, place as usize, &mut sums) };
+                unsafe { step::<S, M, V>(&rows, at + i, b, place + i * stride, &mut sums) };
             }
         }
-        match finish {
+        match *finish {
             Finish::Nothing => {}
             Finish::Leak(slope) => {
                 let (slope, zero) = (S::splat(slope), S::splat(0.0));

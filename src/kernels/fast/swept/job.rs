@@ -1,6 +1,8 @@
 //! Who does what: units, groups of them, and where the gradients of bands meet.
 
 use core::ops::Range;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -25,6 +27,28 @@ pub struct Job<'a> {
 struct Done {
     gradients: Option<Gradients>,
     tapes: Vec<Tape>,
+}
+
+/// A sum in the order of its terms, which come in any.
+#[derive(Default)]
+struct OrderedSum {
+    total: Option<Gradients>,
+    /// How many terms the total has.
+    added: usize,
+    early: BTreeMap<usize, Gradients>,
+}
+
+impl OrderedSum {
+    fn add(&mut self, index: usize, term: Gradients) {
+        self.early.insert(index, term);
+        while let Some(term) = self.early.remove(&self.added) {
+            match &mut self.total {
+                Some(total) => total.add(&term),
+                None => self.total = Some(term),
+            }
+            self.added += 1;
+        }
+    }
 }
 
 /// Where samples are cut into bands: gradients of the inputs of each band, which overlap where bands meet.
@@ -165,33 +189,33 @@ impl Job<'_> {
         let tapes = if self.serial {
             units.chunks_mut(self.group).map(one).collect()
         } else {
-            units.par_chunks_mut(self.group).map(one).collect()
+            units.par_chunks_mut(self.group).with_max_len(1).map(one).collect()
         };
         keep.then_some(SweptTapes(tapes))
     }
 
+    /// The gradients of all units. Groups are added up in their order, whichever is done first.
     pub fn pull(&self, units: &mut [Unit], tapes: Option<SweptTapes>) -> Gradients {
-        let tapes = tapes
-            .map(|SweptTapes(tapes)| tapes)
-            .unwrap_or_default()
-            .into_iter()
-            .chain(std::iter::repeat_with(Vec::new));
-        let mut groups: Vec<(&mut [Unit], Vec<Tape>)> = units.chunks_mut(self.group).zip(tapes).collect();
-        let one =
-            |(units, tapes): &mut (&mut [Unit], Vec<Tape>)| self.group(units, std::mem::take(tapes), false).gradients;
-        let mut total: Option<Gradients> = None;
-        // As many groups as there are threads at a time: no more weight gradients exist at once.
-        for wave in groups.chunks_mut(rayon::current_num_threads()) {
-            let done: Vec<Option<Gradients>> =
-                if self.serial { wave.iter_mut().map(one).collect() } else { wave.par_iter_mut().map(one).collect() };
-            for gradients in done.into_iter().flatten() {
-                match &mut total {
-                    Some(total) => total.add(&gradients),
-                    None => total = Some(gradients),
+        let tapes = tapes.map(|SweptTapes(tapes)| tapes).unwrap_or_default();
+        let tapes = tapes.into_iter().chain(std::iter::repeat_with(Vec::new));
+        let groups = Mutex::new(units.chunks_mut(self.group).zip(tapes).enumerate());
+        let sum = Mutex::new(OrderedSum::default());
+        // A thread takes the next group as soon as it is done with one: hardly more gradients exist than threads.
+        let work = || {
+            let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some((index, (units, tapes))) = next() {
+                if let Some(gradients) = self.group(units, tapes, false).gradients {
+                    sum.lock().unwrap_or_else(PoisonError::into_inner).add(index, gradients);
                 }
             }
+        };
+        if self.serial {
+            work();
+        } else {
+            (0..rayon::current_num_threads()).into_par_iter().with_max_len(1).for_each(|_| work());
         }
-        total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
+        let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        sum.total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
     }
 
     fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {

@@ -105,9 +105,7 @@ impl Gradients {
     pub fn add(&mut self, other: &Self) {
         let (weights, biases) = (self.weights.iter_mut(), self.biases.iter_mut());
         for (sum, part) in weights.zip(&other.weights).chain(biases.zip(&other.biases)) {
-            sum.par_chunks_mut(SHARE).zip(part.par_chunks(SHARE)).for_each(|(sum, part)| {
-                sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-            });
+            sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
     }
 
