@@ -70,6 +70,13 @@ impl Steps {
         steps
     }
 
+    /// So many steps: numbers of a that follow each other, and numbers of b that are `stride` apart.
+    pub fn even(length: usize, stride: usize) -> Self {
+        let last = length.saturating_sub(1);
+        let run = Run { at: 0, place: 0, stride, length };
+        Self { runs: vec![run], length, reach: [last, last * stride] }
+    }
+
     pub fn len(&self) -> usize {
         self.length
     }
@@ -159,23 +166,23 @@ impl Rows<'_, '_> {
         let together = (CACHED / (width * self.steps.len().max(1))).max(1);
         for block in (0..blocks).step_by(together) {
             let end = blocks.min(block + together);
-            let pixels = (block..end).map(|block| first + block * width);
+            let pixels = [first + block * width, first + end * width];
             // One vector alone takes more rows: as many sums as the units for them need under way.
             let most = if V == 1 { TALL } else { ROWS };
             let (mut row, mut panels) = (0, self.rows.len().div_ceil(most));
             while row < self.rows.len() {
                 let height = (self.rows.len() - row).div_ceil(panels);
                 match height {
-                    1 => self.panel::<1, V>(set, row, pixels.clone()),
-                    2 => self.panel::<2, V>(set, row, pixels.clone()),
-                    3 => self.panel::<3, V>(set, row, pixels.clone()),
-                    4 => self.panel::<4, V>(set, row, pixels.clone()),
-                    5 => self.panel::<5, V>(set, row, pixels.clone()),
-                    ROWS => self.panel::<ROWS, V>(set, row, pixels.clone()),
-                    7 => self.panel::<7, 1>(set, row, pixels.clone()),
-                    8 => self.panel::<8, 1>(set, row, pixels.clone()),
-                    9 => self.panel::<9, 1>(set, row, pixels.clone()),
-                    _ => self.panel::<TALL, 1>(set, row, pixels.clone()),
+                    1 => self.panel::<1, V>(set, row, pixels),
+                    2 => self.panel::<2, V>(set, row, pixels),
+                    3 => self.panel::<3, V>(set, row, pixels),
+                    4 => self.panel::<4, V>(set, row, pixels),
+                    5 => self.panel::<5, V>(set, row, pixels),
+                    ROWS => self.panel::<ROWS, V>(set, row, pixels),
+                    7 => self.panel::<7, 1>(set, row, pixels),
+                    8 => self.panel::<8, 1>(set, row, pixels),
+                    9 => self.panel::<9, 1>(set, row, pixels),
+                    _ => self.panel::<TALL, 1>(set, row, pixels),
                 }
                 row += height;
                 panels -= 1;
@@ -183,22 +190,15 @@ impl Rows<'_, '_> {
         }
     }
 
-    /// M rows from `row` on of the blocks that begin at these pixels.
-    fn panel<const M: usize, const V: usize>(
-        &mut self,
-        set: InstructionSet,
-        row: usize,
-        pixels: impl Iterator<Item = usize>,
-    ) {
+    /// M rows from `row` on of the blocks between these pixels.
+    fn panel<const M: usize, const V: usize>(&mut self, set: InstructionSet, row: usize, pixels: [usize; 2]) {
         let Self { steps, start, finish, .. } = self;
         let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..steps.reach[0] + 1]);
         let Some(outputs) = self.outputs[row..].first_chunk_mut::<M>() else {
             unreachable!("every row has its output");
         };
-        for first in pixels {
-            let b = &self.b[self.base + first..];
-            set.run(Panel::<M, V> { rows: &rows, steps, start, b, finish, outputs, row, first });
-        }
+        let b = &self.b[self.base..];
+        set.run(Panel::<M, V> { rows: &rows, steps, start, b, finish, outputs, row, pixels });
     }
 }
 
@@ -220,25 +220,38 @@ struct Panel<'a, 'o, const M: usize, const V: usize> {
     rows: &'a [&'a [f32]; M],
     steps: &'a Steps,
     start: &'a Start<'a>,
-    /// From the first pixel on.
     b: &'a [f32],
     finish: &'a Finish<'a>,
     outputs: &'a mut [&'o mut [f32]; M],
-    /// The number of the first row, and of the first pixel.
+    /// The number of the first row.
     row: usize,
-    first: usize,
+    /// Where the first block begins, and where the last one ends.
+    pixels: [usize; 2],
 }
 
 impl<const M: usize, const V: usize> Kernel for Panel<'_, '_, M, V> {
     type Output = ();
 
+    #[inline(always)]
+    fn run<S: Simd>(mut self) {
+        let [first, end] = self.pixels;
+        for first in (first..end).step_by(V * S::LANES) {
+            self.block::<S>(first);
+        }
+    }
+}
+
+impl<const M: usize, const V: usize> Panel<'_, '_, M, V> {
+    /// The block from pixel `first` on.
+    ///
     /// Sums stay in registers from beginning to end only if every index into them is a constant once loops are
     /// unrolled: blocks that pass the end of a row take the way through memory with copies of them.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "plain ranges are what is unrolled for certain")]
-    fn run<S: Simd>(self) {
-        let Self { rows, steps, start, b, finish, outputs, row, first } = self;
-        let (rows, b) = (*rows, &b[..steps.reach[1] + V * S::LANES]);
+    fn block<S: Simd>(&mut self, first: usize) {
+        let &mut Self { rows, steps, start, b, finish, ref mut outputs, row, .. } = self;
+        let rows = *rows;
+        let b = &b[first..][..steps.reach[1] + V * S::LANES];
         let whole = outputs[0].len() >= first + V * S::LANES;
         let mut sums = [[S::splat(0.0); V]; M];
         match *start {

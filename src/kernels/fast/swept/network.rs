@@ -46,7 +46,7 @@ impl<'a> Product<'a> {
     /// A product with so many rows and steps, whose rows follow each other.
     fn new(weight: Cow<'a, [f32]>, rows: usize, steps: usize, pitch: usize) -> Self {
         let rows = (0..rows).map(|row| row * steps).collect();
-        Self { weight, rows, steps: Steps::new((0..steps).map(|step| [step, step * pitch])) }
+        Self { weight, rows, steps: Steps::even(steps, pitch) }
     }
 }
 
@@ -84,7 +84,7 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Numbers that a thread adds up at a time.
+/// Numbers of a weight's gradient that a thread puts in order at a time.
 const SHARE: usize = 1 << 14;
 
 /// The gradients of all weights and biases.
@@ -136,11 +136,6 @@ fn transposed_pitch(wide: usize) -> usize {
     wide + SLACK
 }
 
-/// The steps of a weight's gradient over so many pixels.
-fn correlation(pixels: usize, wide: usize) -> Steps {
-    Steps::new((0..pixels).map(|pixel| [pixel, pixel * transposed_pitch(wide)]))
-}
-
 /// Makes a buffer at least so long.
 pub fn grow(buffer: &mut Vec<f32>, length: usize) {
     if buffer.len() < length {
@@ -161,8 +156,6 @@ pub struct Network<'a> {
     wide: usize,
     forward: Vec<Product<'a>>,
     backward: Vec<Product<'a>>,
-    /// The steps of a weight's gradient over a whole chunk.
-    correlated: Steps,
 }
 
 /// The buffers of one worker.
@@ -192,13 +185,12 @@ impl<'a> Network<'a> {
         let wide = layers[..last].iter().map(|layer| layer.outputs).max().unwrap_or(0).next_multiple_of(SLACK);
         let forward = (0..=last).map(|l| if l < last { layers[l].gathered(pitch) } else { layers[l].scattered(pitch) });
         let forward = forward.collect();
-        let (mut backward, mut correlated) = (Vec::new(), Steps::new(core::iter::empty()));
+        let mut backward = Vec::new();
         if pulled > 0 {
             backward.push(layers[0].pulled_scattered(pitch, pulled));
             backward.extend(layers[1..].iter().map(|layer| layer.pulled_gathered(pitch)));
-            correlated = correlation(pixels, wide);
         }
-        Self { set, layers, activation, pulled, pitch, wide, forward, backward, correlated }
+        Self { set, layers, activation, pulled, pitch, wide, forward, backward }
     }
 
     /// The layers, without what was arranged for their products.
@@ -338,14 +330,8 @@ impl<'a> Network<'a> {
         sums: &mut [f32],
     ) {
         let rows: Vec<usize> = (0..rows).map(|row| row * self.pitch).collect();
-        let fewer;
-        let steps = if pixels == self.correlated.len() {
-            &self.correlated
-        } else {
-            fewer = correlation(pixels, self.wide);
-            &fewer
-        };
         let mut outputs: Vec<&mut [f32]> = sums.chunks_mut(columns).collect();
+        let steps = &Steps::even(pixels, transposed_pitch(self.wide));
         let (a, b, outputs) = (values, transposed, &mut outputs[..]);
         let (start, finish) = (Start::Outputs, Finish::Nothing);
         Rows { a, rows: &rows, steps, start, b, base: 0, finish, outputs }.run(self.set);
