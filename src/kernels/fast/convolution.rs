@@ -12,6 +12,7 @@
 //! strides of the weight. Products want its numbers one after the other, so it is copied in their order where they are
 //! not: one number is moved for each multiply-add of a single pixel.
 
+use core::ops::Range;
 use std::borrow::Cow;
 
 use burn::tensor::Tensor;
@@ -20,7 +21,7 @@ use rayon::prelude::*;
 use super::SMALL;
 use super::axis::{Axis, runs};
 use super::instruction_set::{InstructionSet, Kernel, Simd};
-use super::product::{Finish, Rows, SLACK, Start, Steps, arranged};
+use super::product::{Finish, Rows, SLACK, Start, Steps};
 use super::tile::{Block, Geometry};
 use super::view::{Planes, Values, tensor};
 use crate::kernels::{Field, Padding};
@@ -30,6 +31,9 @@ const TILE: usize = 384 << 10;
 
 /// Bytes of the shares of a slice, at most.
 const SHARES: usize = 768 << 10;
+
+/// Inputs whose taps are summed one after the other: few pages of a tile are visited at a time.
+const TOGETHER: usize = 8;
 
 /// Pieces that large work is cut into, at least.
 const PIECES: usize = 8;
@@ -102,22 +106,31 @@ struct Weight<'a> {
 }
 
 impl<'a> Weight<'a> {
-    /// `[output][tap][input]`
-    fn by_tap(&self) -> Cow<'a, [f32]> {
-        let (first, [outputs, inputs, taps]) = self.axes();
+    /// Every input and tap: all taps of so many inputs, one tap after the other, then those of the next ones.
+    fn order(&self, together: usize) -> Vec<[usize; 2]> {
+        let blocks = (0..self.inputs).step_by(together).map(|first| first..self.inputs.min(first + together));
+        let block =
+            |inputs: Range<usize>| (0..self.taps).flat_map(move |tap| inputs.clone().map(move |input| [input, tap]));
+        blocks.flat_map(block).collect()
+    }
+
+    /// The numbers of one output after the other, each in this order of inputs and taps.
+    fn ordered(&self, order: &[[usize; 2]]) -> Cow<'a, [f32]> {
         if self.taps == 1 && !self.reversed {
             return Cow::Borrowed(self.values);
         }
-        Cow::Owned(arranged(self.values, first, [outputs, taps, inputs]))
+        let (first, [output, input, tap]) = self.strides();
+        let offsets: Vec<isize> = order.iter().map(|&[i, t]| i as isize * input + t as isize * tap).collect();
+        let rows = (0..self.outputs as isize).map(|row| first as isize + row * output);
+        Cow::Owned(rows.flat_map(|row| offsets.iter().map(move |at| self.values[(row + at) as usize])).collect())
     }
 
-    /// Where the tensor begins as the map sees it, and counts and strides of its outputs, inputs and taps.
-    fn axes(&self) -> (usize, [(usize, isize); 3]) {
+    /// Where the tensor begins as the map sees it, and from output to output, input to input, and tap to tap.
+    fn strides(&self) -> (usize, [isize; 3]) {
         let &Self { inputs, outputs, taps, reversed, .. } = self;
-        let counted = |[output, input, tap]: [isize; 3]| [(outputs, output), (inputs, input), (taps, tap)];
         match reversed {
-            false => (0, counted([(inputs * taps) as isize, taps as isize, 1])),
-            true => (taps - 1, counted([taps as isize, (outputs * taps) as isize, -1])),
+            false => (0, [(inputs * taps) as isize, taps as isize, 1]),
+            true => (taps - 1, [taps as isize, (outputs * taps) as isize, -1]),
         }
     }
 }
@@ -226,8 +239,8 @@ struct Map<'a> {
     set: InstructionSet,
     source: &'a Planes,
     weight: &'a Weight<'a>,
-    /// The weight as `[output][tap][input]`, and where the rows of each product begin in it: there is one product, or one
-    /// for each kz where shares are scattered.
+    /// The weight in the order of the products, and where the rows of each begin in it: there is one product, or one for
+    /// each kz where shares are scattered.
     values: Cow<'a, [f32]>,
     rows: Vec<Vec<usize>>,
     steps: Steps,
@@ -249,16 +262,14 @@ impl<'a> Map<'a> {
         let lines = matches!(plan, Plan::Gathered { lines: true });
         let tile = tile(axes, lines, weight.inputs, height);
         let slice = axes[1].kernel * axes[2].kernel;
-        let one = |stride: usize, places: &[usize]| {
-            let places = places.iter().flat_map(|place| (0..weight.inputs).map(move |input| place + input * stride));
-            let rows = (0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect();
-            (vec![rows], Steps::new(places.enumerate().map(|(at, place)| [at, place])))
-        };
+        let order = weight.order(if matches!(plan, Plan::Scattered) { weight.inputs } else { TOGETHER });
+        let all = || (0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect();
         let (rows, steps) = match plan {
-            Plan::InPlace => one(source.channel_stride(), &[0]),
+            Plan::InPlace => (vec![all()], Steps::even(weight.inputs, source.channel_stride())),
             Plan::Gathered { .. } => {
                 let places: Vec<usize> = tile.places(axes.map(|axis| axis.kernel)).collect();
-                one(tile.offset(1, [0; 3]), &places)
+                let place = |&[input, tap]: &[usize; 2]| tile.offset(input, [0; 3]) + places[tap];
+                (vec![all()], Steps::new(order.iter().map(place).enumerate().map(|(at, place)| [at, place])))
             }
             Plan::Scattered => {
                 let row = |output, tap| (output * weight.taps + tap) * weight.inputs;
@@ -266,11 +277,11 @@ impl<'a> Map<'a> {
                 let outputs =
                     |kz| (0..weight.outputs).flat_map(move |output| taps(kz).map(move |tap| row(output, tap)));
                 let rows = (0..axes[0].kernel).map(|kz| outputs(kz).collect()).collect();
-                let stride = source.channel_stride();
-                (rows, Steps::new((0..weight.inputs).map(|input| [input, input * stride])))
+                (rows, Steps::even(weight.inputs, source.channel_stride()))
             }
         };
-        Self { set, source, weight, values: weight.by_tap(), bias, axes, tile, rows, steps }
+        let values = weight.ordered(&order);
+        Self { set, source, weight, values, bias, axes, tile, rows, steps }
     }
 
     fn product(&self, rows: usize, bias: Option<&[f32]>, b: &[f32], base: usize, outputs: &mut [&mut [f32]]) {

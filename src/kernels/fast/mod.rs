@@ -43,8 +43,9 @@ pub use correlation::{convolve_weight_adjoint, gram};
 pub use instruction_set::InstructionSet;
 pub use peak::{peak_multiply_adds, spend_multiply_adds};
 
-/// Multiply-adds below which a call stays on its thread: a third of a millisecond on one core.
-const SMALL: usize = 1 << 22;
+/// Multiply-adds below which a call stays on its thread: a fifth of a millisecond on one core. To wake another takes half of
+/// that.
+const SMALL: usize = 1 << 23;
 
 /// Numbers beyond which a pass over them is shared among threads.
 const LARGE: usize = 1 << 16;

@@ -1,8 +1,8 @@
-//! The matrix product that everything is made of, with both operands read in place through a table of offsets.
+//! The matrix product that everything is made of, with both operands read in place.
 //!
-//! out\[m\]\[p\] = finish(start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\]), vectors along p; see [`Start`] and
-//! [`Finish`]. A block of six rows by four (two) vectors, or of ten rows by one, stays in registers; each step loads the
-//! vectors once and broadcasts a number a row.
+//! out\[m\]\[p\] = finish(start\[m\]\[p\] + Σ_k a\[row_m + a_k\] · b\[base + b_k + p\]), vectors along p; see [`Steps`],
+//! [`Start`] and [`Finish`]. A block of six rows by four (two) vectors, or of ten rows by one, stays in registers; each
+//! step loads the vectors once and broadcasts a number a row.
 
 use super::instruction_set::{InstructionSet, Kernel, Simd};
 
@@ -80,19 +80,6 @@ impl Steps {
     pub fn len(&self) -> usize {
         self.length
     }
-}
-
-/// A tensor's numbers in the order in which a product wants its factors: those from `first` on with these counts and
-/// strides, the last axis fastest.
-pub fn arranged(values: &[f32], first: usize, [outer, middle, inner]: [(usize, isize); 3]) -> Vec<f32> {
-    let mut arranged = Vec::with_capacity(outer.0 * middle.0 * inner.0);
-    for i in 0..outer.0 as isize {
-        for j in 0..middle.0 as isize {
-            let start = first as isize + i * outer.1 + j * middle.1;
-            arranged.extend((0..inner.0 as isize).map(|k| values[(start + k * inner.1) as usize]));
-        }
-    }
-    arranged
 }
 
 /// What a product is added to.

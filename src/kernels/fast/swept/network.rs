@@ -19,7 +19,7 @@ use crate::kernels::Activation;
 use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
 use crate::kernels::fast::math::sum;
-use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps, arranged};
+use crate::kernels::fast::product::{Finish, Rows, SLACK, Start, Steps};
 use crate::kernels::fast::transpose::Transpose;
 use crate::kernels::network::LEAK;
 
@@ -59,29 +59,40 @@ impl<'a> Layer<'a> {
     /// Shares of outputs and taps from inputs.
     fn scattered(&self, pitch: usize) -> Product<'a> {
         let [outputs, inputs, taps] = self.axes();
-        let weight = arranged(self.weight, 0, [outputs, taps, inputs]);
+        let weight = arranged(self.weight, [outputs, taps, inputs]);
         Product::new(Cow::Owned(weight), self.outputs * self.taps.len(), self.inputs, pitch)
     }
 
     /// Gradients of inputs from gradients of outputs gathered as columns.
     fn pulled_gathered(&self, pitch: usize) -> Product<'a> {
         let [outputs, inputs, taps] = self.axes();
-        let weight = arranged(self.weight, 0, [inputs, outputs, taps]);
+        let weight = arranged(self.weight, [inputs, outputs, taps]);
         Product::new(Cow::Owned(weight), self.inputs, self.outputs * self.taps.len(), pitch)
     }
 
     /// Shares of the gradients of the first inputs and taps from gradients of outputs.
     fn pulled_scattered(&self, pitch: usize, pulled: usize) -> Product<'a> {
         let [outputs, (_, input), taps] = self.axes();
-        let weight = arranged(self.weight, 0, [(pulled, input), taps, outputs]);
+        let weight = arranged(self.weight, [(pulled, input), taps, outputs]);
         Product::new(Cow::Owned(weight), pulled * self.taps.len(), self.outputs, pitch)
     }
 
     /// Counts and strides of outputs, inputs and taps of the weight.
-    fn axes(&self) -> [(usize, isize); 3] {
+    fn axes(&self) -> [(usize, usize); 3] {
         let taps = self.taps.len();
-        [(self.outputs, (self.inputs * taps) as isize), (self.inputs, taps as isize), (taps, 1)]
+        [(self.outputs, self.inputs * taps), (self.inputs, taps), (taps, 1)]
     }
+}
+
+/// A weight's numbers in the order in which a product wants its factors: with these counts and strides, the last axis
+/// fastest.
+fn arranged(weight: &[f32], [outer, middle, inner]: [(usize, usize); 3]) -> Vec<f32> {
+    let mut arranged = Vec::with_capacity(outer.0 * middle.0 * inner.0);
+    for (i, j) in (0..outer.0).flat_map(|i| (0..middle.0).map(move |j| (i, j))) {
+        let start = i * outer.1 + j * middle.1;
+        arranged.extend((0..inner.0).map(|k| weight[start + k * inner.1]));
+    }
+    arranged
 }
 
 /// Numbers of a weight's gradient that a thread puts in order at a time.

@@ -14,15 +14,15 @@ proptest! {
     #[test]
     fn products_are_the_sums_that_they_say(
         rows in 1usize..25, length in 0usize..150, base in 0usize..9,
-        offsets in prop::collection::vec((any::<bool>(), 0usize..40, 0usize..60), 0..40),
+        runs in prop::collection::vec((any::<bool>(), [0usize..40, 0..60], 0usize..7, 1usize..14), 0..6),
         start in 0usize..3, finish in 0usize..3,
     ) {
-        // Runs of consecutive factors in a, with jumps between them in both directions.
-        let mut at = 0;
-        let offsets: Vec<[usize; 2]> = offsets.into_iter().map(|(next, jump, place)| {
-            at = if next { at + 1 } else { jump };
-            [at, place]
-        }).collect();
+        // Steps at one distance in b, with jumps between them in both directions, some of them in b alone.
+        let mut offsets: Vec<[usize; 2]> = Vec::new();
+        for (goes_on, [jump, place], stride, length) in runs {
+            let at = offsets.last().filter(|_| goes_on).map_or(jump, |[at, _]| at + 1);
+            offsets.extend((0..length).map(|step| [at + step, place + step * stride]));
+        }
         let [reach_a, reach_b] = [0, 1].map(|side| offsets.iter().map(|pair| pair[side]).max().unwrap_or(0));
         let steps = Steps::new(offsets.iter().copied());
         // Rows of a overlap.
