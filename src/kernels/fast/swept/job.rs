@@ -230,3 +230,22 @@ impl Job<'_> {
         Done { gradients, tapes }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_have_the_order_of_their_terms_whichever_comes_first() {
+        let term = |value: f32| Gradients { weights: vec![vec![value]], biases: vec![vec![-value]] };
+        let terms = [1e8, 3.0, -1e8, 5.0];
+        let expected = terms.into_iter().reduce(|sum, term| sum + term);
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 0, 3, 2]] {
+            let mut sum = OrderedSum::default();
+            order.into_iter().for_each(|index| sum.add(index, term(terms[index])));
+            assert!(sum.early.is_empty());
+            let total = sum.total.map(|total| [total.weights[0][0], -total.biases[0][0]]);
+            assert_eq!(total, expected.map(|expected| [expected; 2]), "{order:?}");
+        }
+    }
+}
