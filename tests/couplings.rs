@@ -211,7 +211,10 @@ fn large_couplings_equal_those_in_double_precision() {
 fn results_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| -> Vec<Vec<f32>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let all = |case: Case| everything(&coupling(&case), &case, Plan::least(), DType::F32);
+        let all = |case: Case| {
+            let plans = [Plan::least(), Plan::within(1 << 30)];
+            plans.into_iter().flat_map(move |plan| everything(&coupling(&case), &case, plan, DType::F32))
+        };
         let values = |(_, value): (String, Tensor<1>)| value.into_data().try_to_vec().expect("floats");
         pool.install(|| large().into_iter().flat_map(all).map(values).collect())
     };

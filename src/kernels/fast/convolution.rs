@@ -32,7 +32,8 @@ const TILE: usize = 384 << 10;
 /// Bytes of the shares of a slice, at most.
 const SHARES: usize = 768 << 10;
 
-/// Inputs whose taps are summed one after the other: few pages of a tile are visited at a time.
+/// Inputs whose taps are summed one after the other: few pages of a tile are visited at a time, and the runs of a product
+/// are as long as these are many.
 const TOGETHER: usize = 8;
 
 /// Pieces that large work is cut into, at least.
@@ -49,6 +50,9 @@ pub fn convolve(
     let [outputs, inputs, kernel @ ..] = nonempty(weight)?;
     let axes = axes(&x.dims()[2..], kernel, padding)?;
     let taps = kernel.iter().product::<usize>();
+    if x.dims()[1] != inputs || bias.is_some_and(|bias| bias.dims() != [outputs]) {
+        return None;
+    }
     let bias = match bias {
         Some(bias) => Some(Values::of(bias)?),
         None => None,
@@ -67,7 +71,11 @@ pub fn convolve_input_adjoint(
     padding: &Padding,
 ) -> Option<Field> {
     let [outputs, inputs, kernel @ ..] = nonempty(weight)?;
-    let axes = adjoint(axes(&extent, kernel, padding)?)?;
+    let axes = axes(&extent, kernel, padding)?;
+    if dy.dims()[1] != outputs || dy.dims()[2..] != axes.map(|axis| axis.output) {
+        return None;
+    }
+    let axes = adjoint(axes)?;
     let taps = kernel.iter().product::<usize>();
     let (source, weight) = (Planes::of(dy)?, Values::of(weight)?);
     let weight = Weight { values: weight.get(), inputs: outputs, outputs: inputs, taps, reversed: true };
@@ -262,14 +270,16 @@ impl<'a> Map<'a> {
         let lines = matches!(plan, Plan::Gathered { lines: true });
         let tile = tile(axes, lines, weight.inputs, height);
         let slice = axes[1].kernel * axes[2].kernel;
-        let order = weight.order(if matches!(plan, Plan::Scattered) { weight.inputs } else { TOGETHER });
-        let all = || (0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect();
-        let (rows, steps) = match plan {
-            Plan::InPlace => (vec![all()], Steps::even(weight.inputs, source.channel_stride())),
+        let all = || vec![(0..weight.outputs).map(|output| output * weight.inputs * weight.taps).collect()];
+        let each = || Steps::even(weight.inputs, source.channel_stride());
+        let (order, rows, steps) = match plan {
+            Plan::InPlace => (weight.order(weight.inputs), all(), each()),
             Plan::Gathered { .. } => {
+                let order = weight.order(TOGETHER);
                 let places: Vec<usize> = tile.places(axes.map(|axis| axis.kernel)).collect();
                 let place = |&[input, tap]: &[usize; 2]| tile.offset(input, [0; 3]) + places[tap];
-                (vec![all()], Steps::new(order.iter().map(place).enumerate().map(|(at, place)| [at, place])))
+                let steps = Steps::new(order.iter().map(place).enumerate().map(|(at, place)| [at, place]));
+                (order, all(), steps)
             }
             Plan::Scattered => {
                 let row = |output, tap| (output * weight.taps + tap) * weight.inputs;
@@ -277,7 +287,7 @@ impl<'a> Map<'a> {
                 let outputs =
                     |kz| (0..weight.outputs).flat_map(move |output| taps(kz).map(move |tap| row(output, tap)));
                 let rows = (0..axes[0].kernel).map(|kz| outputs(kz).collect()).collect();
-                (rows, Steps::even(weight.inputs, source.channel_stride()))
+                (weight.order(weight.inputs), rows, each())
             }
         };
         let values = weight.ordered(&order);

@@ -38,6 +38,10 @@ pub fn convolve_weight_adjoint(
     padding: &Padding,
 ) -> Option<Field> {
     let axes = axes(&x.dims()[2..], kernel, padding)?;
+    let [d, h, w] = axes.map(|axis| axis.output);
+    if dy.dims() != [x.dims()[0], dy.dims()[1], d, h, w] {
+        return None;
+    }
     let (x, dy) = (Planes::of(x)?, Planes::of(dy)?);
     let taps: usize = kernel.iter().product();
     let (inputs, outputs) = (x.channels, dy.channels);
@@ -70,6 +74,9 @@ pub fn convolve_weight_adjoint(
 /// See [`crate::kernels::gram`].
 pub fn gram(set: InstructionSet, a: &Field, b: &Field) -> Option<Tensor<2>> {
     let axes = axes(&a.dims()[2..], [1; 3], &[Pad::NONE; 3])?;
+    if a.dims()[0] != b.dims()[0] || a.dims()[2..] != b.dims()[2..] {
+        return None;
+    }
     let (a, b) = (Planes::of(a)?, Planes::of(b)?);
     Some(tensor(correlate(set, &a, &b, axes), [a.channels, b.channels]))
 }
@@ -90,7 +97,7 @@ fn correlate(set: InstructionSet, x: &Planes, g: &Planes, axes: [Axis; 3]) -> Ve
         return over(&pieces);
     }
     let size = pieces.len().div_ceil(GROUPS).next_multiple_of(correlation.together);
-    let groups: Vec<Vec<f32>> = pieces.par_chunks(size).map(over).collect();
+    let groups: Vec<Vec<f32>> = pieces.par_chunks(size).with_max_len(1).map(over).collect();
     let mut sums = vec![0.0; items * g.channels];
     sums.par_chunks_mut(PART).enumerate().for_each(|(i, sums)| {
         for group in &groups {
@@ -132,8 +139,6 @@ struct Correlation<'a> {
     rows: Vec<usize>,
     /// Floats from pixel to pixel of the transposed g.
     pitch: usize,
-    /// Those of blocks of full extent.
-    steps: Steps,
 }
 
 impl<'a> Correlation<'a> {
@@ -158,9 +163,7 @@ impl<'a> Correlation<'a> {
         let channel = |channel| if in_place { channel * x.channel_stride() } else { tile.offset(channel, [0; 3]) };
         let rows = (0..x.channels).flat_map(|c| taps.iter().map(move |tap| channel(c) + tap)).collect();
         let stride = if in_place { x.batch_stride() } else { tile.size() };
-        let steps = Steps::new(std::iter::empty());
-        let all = Self { set, x, g, axes, extent, together, in_place, stride, rows, pitch, steps };
-        Self { steps: all.steps(together, extent), ..all }
+        Self { set, x, g, axes, extent, together, in_place, stride, rows, pitch }
     }
 
     /// The factors of so many blocks of one extent.
@@ -169,8 +172,7 @@ impl<'a> Correlation<'a> {
         let lines = (0..slices).flat_map(|slice| (0..height).map(move |row| tile.line(slice, row)));
         let lines: Vec<usize> = lines.collect();
         let lines = (0..blocks).flat_map(|block| lines.iter().map(move |line| block * self.stride + line));
-        let pixels = lines.flat_map(|line| line..line + width);
-        Steps::new(pixels.enumerate().map(|(pixel, at)| [at, pixel * self.pitch]))
+        Steps::lines(lines, width, self.pitch)
     }
 
     /// All blocks, in order.
@@ -218,13 +220,7 @@ impl<'a> Correlation<'a> {
             true => &x.storage()[x.offset(pieces[0].sample, 0) + pieces[0].columns.start..],
             false => &tiles[..],
         };
-        let other;
-        let steps = if pieces.len() == self.together && extent == self.extent {
-            &self.steps
-        } else {
-            other = self.steps(pieces.len(), extent);
-            &other
-        };
+        let steps = &self.steps(pieces.len(), extent);
         let (start, finish) = (Start::Outputs, Finish::Nothing);
         Rows { a, rows: &self.rows, steps, start, b: transposed, base: 0, finish, outputs: sums }.run(set);
     }

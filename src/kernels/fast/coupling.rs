@@ -73,7 +73,7 @@ impl Map<3> for InversePull {
     }
 }
 
-/// A map of fields of one shape: its results, and the log-determinant. `None` for tensors of other kinds.
+/// A map of fields of one shape: its results, and the log-determinant. `None` for tensors of other kinds or shapes.
 pub fn couple<M: Map<R>, const R: usize>(
     set: InstructionSet,
     map: M,
@@ -84,6 +84,10 @@ pub fn couple<M: Map<R>, const R: usize>(
     bound: f64,
 ) -> Option<([Field; R], PerSample)> {
     let shape = x.dims();
+    let fits = [a, t].into_iter().chain(gradients.map(|(dx, _)| dx)).all(|field| field.dims() == shape);
+    if !fits || gradients.is_some_and(|(_, d)| d.dims() != [shape[0]]) {
+        return None;
+    }
     let (x, a, t) = (Planes::of(x)?, Planes::of(a)?, Planes::of(t)?);
     let gradients = match gradients {
         Some((dx, d)) => Some((Planes::of(dx)?, Values::of(d)?)),

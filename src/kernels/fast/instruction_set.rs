@@ -83,7 +83,7 @@ impl InstructionSet {
         all[best..].to_vec()
     }
 
-    /// Runs a kernel with these instructions.
+    /// Runs a kernel with these instructions. Inlined, so that no kernel is copied on its way.
     #[inline(always)]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {

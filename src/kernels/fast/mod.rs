@@ -6,9 +6,10 @@
 //! given to rayon; small work stays on the calling thread, which may have brothers of its own.
 //!
 //! `unsafe` stands in `instruction_set` (intrinsics, and calls of functions compiled for a set), `product` (loads whose
-//! bounds were checked once for a whole block), and where results are [`unwritten`] at first, alone. Property tests hold
-//! every kernel of every set of the machine to the portable one; a nightly compiler runs them under AddressSanitizer, which
-//! sees a read or a write beyond a slice, with the debug assertions of the unchecked loads:
+//! bounds were checked once, for the rows of a panel and the vectors of a block), and where results are [`unwritten`] at
+//! first, alone. Property tests hold every kernel of every set of the machine to the portable one; a nightly compiler runs
+//! them under AddressSanitizer, which sees a read or a write beyond a slice, with the debug assertions of the unchecked
+//! loads:
 //!
 //! ```sh
 //! RUSTFLAGS=-Zsanitizer=address CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_TARGET_DIR=target/sanitized \

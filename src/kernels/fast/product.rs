@@ -24,7 +24,7 @@ pub const SLACK: usize = 16;
 /// Steps of a run that are written out one after the other.
 ///
 /// A core that shares its units with another program begins three instructions a cycle rather than six; then the fewer
-/// of them go with a multiply-add, the more of these there are. No table tells where the factors of a step are.
+/// of them go with a multiply-add, the more of these there are. Where factors are is counted, not looked up.
 const UNROLLED: usize = 4;
 
 /// Where the factors of each step k are: offsets into a row of a, and into b.
@@ -33,6 +33,7 @@ const UNROLLED: usize = 4;
 pub struct Steps {
     runs: Vec<Run>,
     length: usize,
+    /// The greatest offsets of any step: unchecked loads rely on them.
     reach: [usize; 2],
 }
 
@@ -72,9 +73,17 @@ impl Steps {
 
     /// So many steps: numbers of a that follow each other, and numbers of b that are `stride` apart.
     pub fn even(length: usize, stride: usize) -> Self {
+        Self::lines([0].into_iter(), length, stride)
+    }
+
+    /// Lines of so many numbers of a, which begin at these offsets; numbers of b are `stride` apart all the way.
+    pub fn lines(begins: impl Iterator<Item = usize>, length: usize, stride: usize) -> Self {
+        let line = |(i, at)| Run { at, place: i * length * stride, stride, length };
+        let runs: Vec<Run> = begins.enumerate().map(line).collect();
         let last = length.saturating_sub(1);
-        let run = Run { at: 0, place: 0, stride, length };
-        Self { runs: vec![run], length, reach: [last, last * stride] }
+        let reach = |run: &Run| [run.at + last, run.place + last * stride];
+        let reach = runs.iter().map(reach).fold([0; 2], |[a, b], [at, place]| [a.max(at), b.max(place)]);
+        Self { length: runs.len() * length, runs, reach }
     }
 
     pub fn len(&self) -> usize {
@@ -179,7 +188,7 @@ impl Rows<'_, '_> {
 
     /// M rows from `row` on of the blocks between these pixels.
     fn panel<const M: usize, const V: usize>(&mut self, set: InstructionSet, row: usize, pixels: [usize; 2]) {
-        let Self { steps, start, finish, .. } = self;
+        let &mut Self { steps, start, finish, .. } = self;
         let rows: [&[f32]; M] = core::array::from_fn(|m| &self.a[self.rows[row + m]..][..steps.reach[0] + 1]);
         let Some(outputs) = self.outputs[row..].first_chunk_mut::<M>() else {
             unreachable!("every row has its output");
@@ -203,12 +212,12 @@ impl Kernel for Widest {
 
 /// M rows of a product by V vectors. A kernel of its own: its loops then have all registers to themselves.
 struct Panel<'a, 'o, const M: usize, const V: usize> {
-    /// As long as the steps reach.
+    /// Each with one number more than the steps reach.
     rows: &'a [&'a [f32]; M],
     steps: &'a Steps,
-    start: &'a Start<'a>,
+    start: Start<'a>,
     b: &'a [f32],
-    finish: &'a Finish<'a>,
+    finish: Finish<'a>,
     outputs: &'a mut [&'o mut [f32]; M],
     /// The number of the first row.
     row: usize,
@@ -241,7 +250,7 @@ impl<const M: usize, const V: usize> Panel<'_, '_, M, V> {
         let b = &b[first..][..steps.reach[1] + V * S::LANES];
         let whole = outputs[0].len() >= first + V * S::LANES;
         let mut sums = [[S::splat(0.0); V]; M];
-        match *start {
+        match start {
             Start::Zero => {}
             Start::Bias(bias) => {
                 let bias = &bias[row..][..M];
@@ -262,8 +271,8 @@ impl<const M: usize, const V: usize> Panel<'_, '_, M, V> {
         for &Run { mut at, mut place, stride, length: mut left } in &steps.runs {
             while left >= UNROLLED {
                 for i in 0..UNROLLED {
-                    // SAFETY: the place is at most reach[1], and b has V vectors beyond that by the slice cut above;
-                    // `at + i` is at most reach[0], and every row is one longer than that.
+                    // SAFETY: no step passes the reach of all. b was cut above to V vectors beyond it, and every row, by
+                    // `Rows::panel`, to one number beyond it.
                     unsafe { step::<S, M, V>(&rows, at + i, b, place + i * stride, &mut sums) };
                 }
                 at += UNROLLED;
@@ -275,7 +284,7 @@ impl<const M: usize, const V: usize> Panel<'_, '_, M, V> {
                 unsafe { step::<S, M, V>(&rows, at + i, b, place + i * stride, &mut sums) };
             }
         }
-        match *finish {
+        match finish {
             Finish::Nothing => {}
             Finish::Leak(slope) => {
                 let (slope, zero) = (S::splat(slope), S::splat(0.0));

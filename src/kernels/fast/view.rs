@@ -10,10 +10,7 @@ use crate::kernels::Field;
 /// The tensor behind, where it is one of f32 on the flex device, outside autodiff.
 fn flex<const D: usize>(x: &Tensor<D>) -> Option<FlexTensor> {
     match x.clone().into_dispatch().kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => {
-            // Products find their factors by offsets of 32 bits.
-            (tensor.storage::<f32>().len() <= u32::MAX as usize).then_some(tensor)
-        }
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => Some(tensor),
         _ => None,
     }
 }

@@ -189,6 +189,7 @@ impl Job<'_> {
         let tapes = if self.serial {
             units.chunks_mut(self.group).map(one).collect()
         } else {
+            // One at a time: else a thread that is done early finds that others have taken several.
             units.par_chunks_mut(self.group).with_max_len(1).map(one).collect()
         };
         keep.then_some(SweptTapes(tapes))
@@ -200,7 +201,7 @@ impl Job<'_> {
         let tapes = tapes.into_iter().chain(std::iter::repeat_with(Vec::new));
         let groups = Mutex::new(units.chunks_mut(self.group).zip(tapes).enumerate());
         let sum = Mutex::new(OrderedSum::default());
-        // A thread takes the next group as soon as it is done with one: hardly more gradients exist than threads.
+        // A thread takes the next group as soon as it is done with one, and waits for none.
         let work = || {
             let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some((index, (units, tapes))) = next() {
@@ -215,6 +216,7 @@ impl Job<'_> {
             (0..rayon::current_num_threads()).into_par_iter().with_max_len(1).for_each(|_| work());
         }
         let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        debug_assert!(sum.early.is_empty());
         sum.total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
     }
 

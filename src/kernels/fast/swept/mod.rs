@@ -19,7 +19,6 @@ use burn::tensor::Tensor;
 use super::SMALL;
 use super::axis::Axis;
 use super::instruction_set::InstructionSet;
-use super::product::SLACK;
 use super::view::{Owned, Planes, Values, is_fast, tensor};
 use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Transform};
 use columns::{View, along};
@@ -41,7 +40,8 @@ const ROW: usize = 1 << 24;
 /// Samples below which an image is cut into bands.
 const FEW: usize = 4;
 
-/// Groups, at most: each has weight gradients of its own, which cost a pass to clear and one to add up.
+/// Groups, at most: each has weight gradients of its own, which cost a pass to clear and one to add up. Mostly one more of
+/// them exists than there are threads, and never more than there are groups.
 const GROUPS: usize = 16;
 
 /// Pixels of a group: a quarter of all, within these limits.
@@ -266,10 +266,7 @@ impl Parts {
         }
         let row = d * h * w / [d, h, w][along([d, h, w])];
         let widest = layers.iter().map(|(_, _, shape)| shape[0]).max().unwrap_or(0);
-        // The longest row of columns that a product addresses by 32 bits.
-        let columns = layers.iter().map(|(_, _, [o, i, kd, kh, kw])| o.max(i) * kd * kh * kw).max().unwrap_or(0);
-        let small = row * widest <= ROW && columns * (row.max(PIXELS.end) + 2 * SLACK) <= u32::MAX as usize;
-        let fits = inputs == active * transform.parameters() && small;
+        let fits = inputs == active * transform.parameters() && row * widest <= ROW;
         fits.then_some(Self { batch, channels, extent: [d, h, w], layers, condition })
     }
 

@@ -113,6 +113,7 @@ impl Gradients {
         }
     }
 
+    /// On one thread: it is called under a lock, where a worker must not take other work.
     pub fn add(&mut self, other: &Self) {
         let (weights, biases) = (self.weights.iter_mut(), self.biases.iter_mut());
         for (sum, part) in weights.zip(&other.weights).chain(biases.zip(&other.biases)) {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::channel::*;
 use super::super::sums::*;
+use super::super::{convolve, convolve_input_adjoint, convolve_weight_adjoint, coupling, gram};
 use super::*;
 use crate::kernels::PerSample;
 use portable::channel as reference;
@@ -124,7 +125,18 @@ fn operands_of_other_shapes_are_left_to_the_portable_version() {
     let one: Tensor<1> = random([1], 2);
     assert!(channel_dots(set, &a, &b).is_none() && sample_terms(set, &a, &b, Product).is_none());
     assert!(replace_channels(a.clone(), 0, &b).is_err() && replace_channels(a.clone(), 1, &a).is_err());
-    assert!(scale_then_shift(set, a, Some(&one), None).is_err());
+    assert!(scale_then_shift(set, a.clone(), Some(&one), None).is_err());
+    let map = coupling::Forward;
+    assert!(coupling::couple(set, map, &a, None, &a, &b, 1.0).is_none());
+    assert!(coupling::couple(set, coupling::ForwardPull, &a, Some((&a, &one)), &a, &a, 1.0).is_none());
+    let padding = [Pad::NONE; 3];
+    let (weight, other): (Field, Field) = (random([2, 3, 1, 1, 1], 3), random([2, 4, 1, 1, 1], 4));
+    assert!(convolve(set, &a, &weight, None, &padding).is_some());
+    assert!(convolve(set, &a, &other, None, &padding).is_none());
+    assert!(convolve(set, &a, &weight, Some(&one), &padding).is_none());
+    assert!(convolve_input_adjoint(set, [1, 4, 4], &weight, &a, &padding).is_none());
+    assert!(convolve_input_adjoint(set, [1, 4, 5], &other, &random([2, 2, 1, 4, 4], 5), &padding).is_none());
+    assert!(convolve_weight_adjoint(set, &a, &b, [1; 3], &padding).is_none() && gram(set, &a, &b).is_none());
 }
 
 /// Where the numbers of a field stand in memory.

@@ -15,7 +15,7 @@ proptest! {
     fn products_are_the_sums_that_they_say(
         rows in 1usize..25, length in 0usize..150, base in 0usize..9,
         runs in prop::collection::vec((any::<bool>(), [0usize..40, 0..60], 0usize..7, 1usize..14), 0..6),
-        start in 0usize..3, finish in 0usize..3,
+        start in 0usize..3, finish in 0usize..3, even in prop::option::weighted(0.2, (0usize..20, 0usize..5)),
     ) {
         // Steps at one distance in b, with jumps between them in both directions, some of them in b alone.
         let mut offsets: Vec<[usize; 2]> = Vec::new();
@@ -23,13 +23,20 @@ proptest! {
             let at = offsets.last().filter(|_| goes_on).map_or(jump, |[at, _]| at + 1);
             offsets.extend((0..length).map(|step| [at + step, place + step * stride]));
         }
+        if let Some((length, stride)) = even {
+            offsets = (0..length).map(|step| [step, step * stride]).collect();
+        }
         let [reach_a, reach_b] = [0, 1].map(|side| offsets.iter().map(|pair| pair[side]).max().unwrap_or(0));
-        let steps = Steps::new(offsets.iter().copied());
+        let steps = match even {
+            Some((length, stride)) => Steps::even(length, stride),
+            None => Steps::new(offsets.iter().copied()),
+        };
         // Rows of a overlap.
         let begins: Vec<usize> = (0..rows).map(|row| row * 7 % 40).collect();
         let numbers = |length: usize, index| values(&random::<1>([length], index)).into_iter().map(|v| v as f32);
         let a: Vec<f32> = numbers(40 + reach_a, 0).collect();
-        let b: Vec<f32> = numbers(base + reach_b + length.next_multiple_of(SLACK) + 4 * SLACK, 1).collect();
+        let whole = if length < 4 * SLACK || start == 2 { length.next_multiple_of(SLACK) } else { length };
+        let b: Vec<f32> = numbers(base + reach_b + whole, 1).collect();
         let bias: Vec<f32> = numbers(rows, 2).collect();
         let pitch = length + 5;
         let gates: Vec<f32> = numbers(rows * pitch + 4 * SLACK, 3).collect();
