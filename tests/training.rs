@@ -123,9 +123,21 @@ fn training_stops_early_when_validation_stands_still() {
     assert_eq!(log.iter().map(|entry| entry.step).collect::<Vec<_>>(), [5, 10, 15]);
 }
 
+/// A batch has four pairs: no more lanes are used.
+#[test]
+fn lanes_beyond_the_batch_stand_empty() {
+    let losses = |lanes: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        run(None, &Training { lanes, ..settings() }, dir.path()).unwrap();
+        let log = read_log(&dir.path().join("training.jsonl")).unwrap();
+        log.into_iter().map(|entry| [entry.nll, entry.validation]).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(9), losses(4));
+}
+
 #[test]
 fn settings_that_train_nothing_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let error = run(None, &Training { lanes: 0, ..settings() }, dir.path()).unwrap_err();
-    assert!(error.contains("training.lanes = 0") && error.contains("give 1 to the size"), "{error}");
+    assert!(error.contains("training.lanes = 0") && error.contains("give 1 to"), "{error}");
 }

@@ -23,7 +23,7 @@ pub struct Training {
     /// Pairs of one step.
     pub batch: usize,
     /// Parts of a batch that are computed in parallel. A part of the recipe, not of the machine: the sum over parts is
-    /// the same for any number of threads.
+    /// the same for any number of threads. Each has at least one pair: beyond the size of the batch there are no more.
     pub lanes: usize,
     /// Of Adam, after the warm-up.
     pub learning_rate: f64,
@@ -96,7 +96,7 @@ impl Training {
         let (rate, last) = (self.learning_rate, self.final_learning_rate);
         that("steps", &self.steps, self.steps > 0, POSITIVE)?;
         that("batch", &self.batch, (1..=MANY).contains(&self.batch), UP_TO_MANY)?;
-        that("lanes", &self.lanes, (1..=self.batch).contains(&self.lanes), "give 1 to the size of the batch")?;
+        that("lanes", &self.lanes, (1..=MANY).contains(&self.lanes), UP_TO_MANY)?;
         that("learning_rate", &rate, rate > 0.0 && rate.is_finite(), POSITIVE)?;
         that("final_learning_rate", &last, (0.0..=rate).contains(&last), "give 0 to the learning rate")?;
         that("clip", &self.clip, self.clip > 0.0, POSITIVE)?;

@@ -148,6 +148,7 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
 /// The gradient of a batch, its parts computed in parallel and added up in order.
 fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize, plan: Plan) -> Result<Gradient, TrainError> {
     let pairs = batch.x.shape()[0];
+    let lanes = lanes.min(pairs);
     let part = |array: &ArrayD<f32>, lane: usize| {
         let range = lane * pairs / lanes..(lane + 1) * pairs / lanes;
         array.slice_axis(Axis(0), range.into()).to_owned()
