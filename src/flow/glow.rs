@@ -5,6 +5,7 @@ use burn::tensor::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::lanes::{Lane, Lanes, Meeting, joined};
 use crate::flow::parameters::home;
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
@@ -12,7 +13,7 @@ use crate::flow::{
     Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, standard_normal,
     standard_normal_log_density,
 };
-use crate::kernels::{on_workers, sample_distances, sample_dots};
+use crate::kernels::{sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -283,13 +284,13 @@ impl<N: Conditioner> Glow<N> {
     /// (z, log|det ∂z/∂x|) of x.
     pub fn forward(&self, x: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&x, c)?;
-        Ok(on_workers(x, |x| self.layers.forward(x, c, &mut Tapes::none())))
+        Ok(in_lanes(x, c, |x, c| self.layers.forward(x, c, &mut Tapes::none())))
     }
 
     /// (x, log|det ∂x/∂z|) of z.
     pub fn inverse(&self, z: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&z, c)?;
-        Ok(on_workers(z, |z| self.layers.inverse(z, c, &mut Tapes::none())))
+        Ok(in_lanes(z, c, |z, c| self.layers.inverse(z, c, &mut Tapes::none())))
     }
 
     /// [`forward`](Self::forward) as a piece of Burn's autodiff graph, see [`differentiable_forward`].
@@ -328,24 +329,65 @@ impl<N: Conditioner> Glow<N> {
         plan: Plan,
     ) -> Result<LikelihoodGradient, FlowError> {
         self.check_fields(&x, c)?;
-        Ok(on_workers(x, |x| self.gradient(x, c, condition_wanted, plan)))
+        let lanes = if plan.is_alone() { Lanes::two(&x) } else { Lanes::one(&x) };
+        let plan = plan.shared(lanes.count());
+        let meeting = Meeting::of(lanes.count());
+        let parts = lanes.walk(x, c, |lane, x, c| self.lane_gradient(x, c, condition_wanted, plan, meeting.lane(lane)));
+        Ok(LikelihoodGradient::joined(parts, meeting.sums()))
     }
 
-    fn gradient(&self, x: Field, c: &Condition, condition_wanted: bool, plan: Plan) -> LikelihoodGradient {
+    /// The part of a lane, but for the gradients of the parameters, which are collected.
+    fn lane_gradient(&self, x: Field, c: &Condition, condition_wanted: bool, plan: Plan, lane: Lane) -> LaneGradient {
         let mut tapes = Tapes::new(plan);
         let (z, log_det) = self.layers.forward(x.clone(), c, &mut tapes);
         let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
         let slot = if condition_wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc = vec![slot; c.len()];
-        let mut parameters = ParameterGradients::new();
+        let mut parameters = ParameterGradients::of(lane);
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
         let (again, dx) = self.layers.forward_vjp((z.clone(), z), &dlog_det, c, &mut dc, &mut parameters, &mut tapes);
         let error = sample_distances(&again, &x).sum().into_scalar::<f64>();
         let size = sample_dots(&x, &x).sum().into_scalar::<f64>();
+        let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
+        LaneGradient { nll, x: dx, condition, error, size }
+    }
+}
+
+/// What [`Glow::forward`] or [`Glow::inverse`] makes of a batch. Who calls from a worker has brothers at work already; the
+/// result is the same.
+fn in_lanes(
+    x: Field,
+    c: &Condition,
+    map: impl Fn(Field, &Condition) -> (Field, PerSample) + Sync,
+) -> (Field, PerSample) {
+    let lanes = if rayon::current_thread_index().is_none() { Lanes::two(&x) } else { Lanes::one(&x) };
+    let (z, log_det) = lanes.walk(x, c, |_, x, c| map(x, c)).into_iter().unzip();
+    (joined(z), joined(log_det))
+}
+
+/// A lane's part of a [`LikelihoodGradient`].
+struct LaneGradient {
+    nll: PerSample,
+    x: Field,
+    condition: Vec<Option<Field>>,
+    /// ‖x recomputed − x‖².
+    error: f64,
+    /// ‖x‖².
+    size: f64,
+}
+
+impl LikelihoodGradient {
+    fn joined(mut lanes: Vec<LaneGradient>, parameters: ParameterGradients) -> Self {
+        let sum = |of: fn(&LaneGradient) -> f64| lanes.iter().map(of).sum::<f64>();
+        let (error, size) = (sum(|lane| lane.error), sum(|lane| lane.size));
+        let fields = lanes.first().map_or(0, |lane| lane.condition.len());
+        let mut condition =
+            |i: usize| -> Option<Vec<Field>> { lanes.iter_mut().map(|lane| lane.condition[i].take()).collect() };
+        let condition = (0..fields).map(|i| condition(i).map(joined)).collect();
+        let (nll, x) = lanes.into_iter().map(|lane| (lane.nll, lane.x)).unzip();
+        let x: Field = joined(x);
         // Nothing is relative to nothing: of x = 0 the error is that of one value.
         let size = if size > 0.0 { size } else { x.dims().iter().product::<usize>() as f64 };
-        let reconstruction_error = (error / size).sqrt();
-        let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
-        LikelihoodGradient { nll, x: dx, parameters, condition, reconstruction_error }
+        Self { nll: joined(nll), x, parameters, condition, reconstruction_error: (error / size).sqrt() }
     }
 }

@@ -6,6 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::flow::Field;
+use crate::flow::lanes::Lane;
 
 /// Gradients of parameters, each flattened, by the parameter's identity.
 ///
@@ -13,12 +14,26 @@ use crate::flow::Field;
 #[derive(Clone, Debug, Default)]
 pub struct ParameterGradients {
     by_id: HashMap<ParamId, Tensor<1>>,
+    /// The lane that they are of, where there are several.
+    lane: Option<Lane>,
 }
 
 impl ParameterGradients {
     /// No gradients yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Those of a lane.
+    pub(super) fn of(lane: Lane) -> Self {
+        Self { by_id: HashMap::new(), lane: Some(lane) }
+    }
+
+    /// The gradients of one more layer are complete: in a lane they go to where all lanes' meet.
+    pub(super) fn end_layer(&mut self) {
+        if let Some(lane) = &mut self.lane {
+            self.by_id.drain().for_each(|(id, gradient)| lane.hand_over(id, gradient));
+        }
     }
 
     /// Adds ∂L/∂parameter.
@@ -55,7 +70,7 @@ impl ParameterGradients {
     /// Every gradient multiplied by a number.
     pub fn scale(self, factor: f64) -> Self {
         let by_id = self.by_id.into_iter().map(|(id, gradient)| (id, gradient * factor)).collect();
-        Self { by_id }
+        Self { by_id, lane: self.lane }
     }
 }
 

@@ -139,7 +139,11 @@ impl<N: Conditioner> Invertible for Sequence<N> {
         dtheta: &mut ParameterGradients,
         tapes: &mut Tapes,
     ) -> (Field, Field) {
-        self.layers.iter().rev().fold(z, |z, layer| layer.forward_vjp(z, dlog_det, c, dc, dtheta, tapes))
+        self.layers.iter().rev().fold(z, |z, layer| {
+            let x = layer.forward_vjp(z, dlog_det, c, dc, dtheta, tapes);
+            dtheta.end_layer();
+            x
+        })
     }
 
     fn inverse_vjp(
@@ -151,6 +155,10 @@ impl<N: Conditioner> Invertible for Sequence<N> {
         dtheta: &mut ParameterGradients,
         tapes: &mut Tapes,
     ) -> (Field, Field) {
-        self.layers.iter().fold(x, |x, layer| layer.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes))
+        self.layers.iter().fold(x, |x, layer| {
+            let z = layer.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes);
+            dtheta.end_layer();
+            z
+        })
     }
 }

@@ -13,6 +13,8 @@ pub struct Plan {
     bytes: usize,
     /// What the values inside one network may take anyway while it is evaluated, where it is cut into tiles.
     tile: usize,
+    /// Whether no other gradient is computed at the same time.
+    alone: bool,
 }
 
 /// What is never worth cutting into pieces, in bytes.
@@ -26,18 +28,23 @@ impl Plan {
 
     /// Up to so many bytes for values that would be computed again.
     pub fn within(bytes: usize) -> Self {
-        Self { bytes, tile: LEAST_TILE }
+        Self { bytes, tile: LEAST_TILE, alone: true }
     }
 
     /// The least, in tiles of a few rows.
     #[cfg(test)]
     pub(super) fn tiny_tiles() -> Self {
-        Self { bytes: 0, tile: 1 }
+        Self { bytes: 0, tile: 1, alone: true }
     }
 
     /// The plan of each of so many gradients that are computed at once.
     pub fn shared(self, among: usize) -> Self {
-        Self::within(self.bytes / among.max(1))
+        Self { bytes: self.bytes / among.max(1), alone: self.alone && among <= 1, ..self }
+    }
+
+    /// Whether no other gradient is computed at the same time.
+    pub(super) fn is_alone(self) -> bool {
+        self.alone
     }
 }
 

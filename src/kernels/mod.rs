@@ -47,7 +47,7 @@ mod seam;
 mod transform;
 
 pub use fast::swept::{Buffers, Direction, Pulled, Swept, SweptTapes};
-pub use fast::{on_workers, peak_multiply_adds, spend_multiply_adds};
+pub use fast::{on_workers, peak_multiply_adds, runs_fast, spend_multiply_adds};
 pub use graph::join;
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};

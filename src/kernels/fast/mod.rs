@@ -51,6 +51,11 @@ const SMALL: usize = 1 << 23;
 /// Numbers beyond which a pass over them is shared among threads.
 const LARGE: usize = 1 << 16;
 
+/// Whether the fast versions work on x.
+pub fn runs_fast(x: &Field) -> bool {
+    view::is_fast(x)
+}
+
 /// `f` of x, on a thread of rayon's pool where the fast versions work on x: parallel pieces then start without waking anyone.
 pub fn on_workers<T: Send>(x: Field, f: impl FnOnce(Field) -> T + Send) -> T {
     if view::is_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }
