@@ -1,19 +1,21 @@
 use std::iter::Peekable;
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::lanes::{Lane, Lanes, Meeting, joined};
+use crate::flow::lanes::{LaneSums, Lanes};
 use crate::flow::parameters::home;
+use crate::flow::tiles::joined;
 use crate::flow::{
     ActNorm, ChannelMixing, Condition, Conditioner, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig,
     Coupling, Field, FlowError, GradientSlot, Invertible, Layer, ParameterGradients, PerSample, Plan, Sequence, Split,
     Squeeze, Squeezer, Tapes, Transform, differentiable_forward, differentiable_inverse, standard_normal,
     standard_normal_log_density,
 };
-use crate::kernels::{sample_distances, sample_dots};
+use crate::kernels::{Buffers, sample_distances, sample_dots};
 
 /// Settings of a [`Glow`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -329,46 +331,58 @@ impl<N: Conditioner> Glow<N> {
         plan: Plan,
     ) -> Result<LikelihoodGradient, FlowError> {
         self.check_fields(&x, c)?;
-        let lanes = if plan.is_alone() { Lanes::two(&x) } else { Lanes::one(&x) };
-        let plan = plan.shared(lanes.count());
-        let meeting = Meeting::of(lanes.count());
-        let parts = lanes.walk(x, c, |lane, x, c| self.lane_gradient(x, c, condition_wanted, plan, meeting.lane(lane)));
-        Ok(LikelihoodGradient::joined(parts, meeting.sums()))
+        let (lanes, plan) = match Lanes::of(&x) {
+            lanes @ Lanes::Two(_) if plan.is_alone() => (lanes, plan.shared(2)),
+            _ => (Lanes::One, plan),
+        };
+        let (sums, buffers) = (Arc::<LaneSums>::default(), Arc::<Buffers>::default());
+        let parts = lanes.each(x, c, |x, c| {
+            let parameters = match lanes {
+                Lanes::One => ParameterGradients::new(),
+                Lanes::Two(_) => ParameterGradients::of_lane(&sums),
+            };
+            self.lane_gradient(x, c, condition_wanted, Tapes::with(plan, buffers.clone()), parameters)
+        });
+        Ok(LikelihoodGradient::joined(parts, sums.take()))
     }
 
-    /// The part of a lane, but for the gradients of the parameters, which are collected.
-    fn lane_gradient(&self, x: Field, c: &Condition, condition_wanted: bool, plan: Plan, lane: Lane) -> LaneGradient {
-        let mut tapes = Tapes::new(plan);
+    fn lane_gradient(
+        &self,
+        x: Field,
+        c: &Condition,
+        condition_wanted: bool,
+        mut tapes: Tapes,
+        mut parameters: ParameterGradients,
+    ) -> LaneGradient {
         let (z, log_det) = self.layers.forward(x.clone(), c, &mut tapes);
         let nll = (standard_normal_log_density(z.clone()) + log_det).neg();
         let slot = if condition_wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc = vec![slot; c.len()];
-        let mut parameters = ParameterGradients::of(lane);
         let dlog_det = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
         let (again, dx) = self.layers.forward_vjp((z.clone(), z), &dlog_det, c, &mut dc, &mut parameters, &mut tapes);
         let error = sample_distances(&again, &x).sum().into_scalar::<f64>();
         let size = sample_dots(&x, &x).sum().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
-        LaneGradient { nll, x: dx, condition, error, size }
+        LaneGradient { nll, x: dx, parameters, condition, error, size }
     }
 }
 
-/// What [`Glow::forward`] or [`Glow::inverse`] makes of a batch. Who calls from a worker has brothers at work already; the
-/// result is the same.
+/// What a map makes of a batch.
 fn in_lanes(
     x: Field,
     c: &Condition,
     map: impl Fn(Field, &Condition) -> (Field, PerSample) + Sync,
 ) -> (Field, PerSample) {
-    let lanes = if rayon::current_thread_index().is_none() { Lanes::two(&x) } else { Lanes::one(&x) };
-    let (z, log_det) = lanes.walk(x, c, |_, x, c| map(x, c)).into_iter().unzip();
-    (joined(z), joined(log_det))
+    let (z, log_det) = Lanes::of(&x).each(x, c, map).into_iter().unzip();
+    (joined(z, 0), joined(log_det, 0))
 }
 
 /// A lane's part of a [`LikelihoodGradient`].
 struct LaneGradient {
     nll: PerSample,
     x: Field,
+    /// What did not leave for the sums over lanes.
+    parameters: ParameterGradients,
     condition: Vec<Option<Field>>,
     /// ‖x recomputed − x‖².
     error: f64,
@@ -377,17 +391,22 @@ struct LaneGradient {
 }
 
 impl LikelihoodGradient {
-    fn joined(mut lanes: Vec<LaneGradient>, parameters: ParameterGradients) -> Self {
-        let sum = |of: fn(&LaneGradient) -> f64| lanes.iter().map(of).sum::<f64>();
-        let (error, size) = (sum(|lane| lane.error), sum(|lane| lane.size));
-        let fields = lanes.first().map_or(0, |lane| lane.condition.len());
-        let mut condition =
-            |i: usize| -> Option<Vec<Field>> { lanes.iter_mut().map(|lane| lane.condition[i].take()).collect() };
-        let condition = (0..fields).map(|i| condition(i).map(joined)).collect();
-        let (nll, x) = lanes.into_iter().map(|lane| (lane.nll, lane.x)).unzip();
-        let x: Field = joined(x);
+    fn joined(lanes: Vec<LaneGradient>, mut parameters: ParameterGradients) -> Self {
+        let (mut error, mut size, mut nll, mut x, mut conditions) = (0.0, 0.0, Vec::new(), Vec::new(), Vec::new());
+        for lane in lanes {
+            error += lane.error;
+            size += lane.size;
+            nll.push(lane.nll);
+            x.push(lane.x);
+            parameters.add_all(lane.parameters);
+            conditions.resize_with(lane.condition.len(), Vec::new);
+            conditions.iter_mut().zip(lane.condition).for_each(|(parts, part)| parts.extend(part));
+        }
+        let condition = conditions.into_iter().map(|parts| (!parts.is_empty()).then(|| joined(parts, 0))).collect();
+        let x: Field = joined(x, 0);
         // Nothing is relative to nothing: of x = 0 the error is that of one value.
         let size = if size > 0.0 { size } else { x.dims().iter().product::<usize>() as f64 };
-        Self { nll: joined(nll), x, parameters, condition, reconstruction_error: (error / size).sqrt() }
+        let reconstruction_error = (error / size).sqrt();
+        Self { nll: joined(nll, 0), x, parameters, condition, reconstruction_error }
     }
 }

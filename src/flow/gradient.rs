@@ -1,12 +1,13 @@
 //! Where gradients are collected. They are always added, never overwritten.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::flow::Field;
-use crate::flow::lanes::Lane;
+use crate::flow::lanes::{Lane, LaneSums};
 
 /// Gradients of parameters, each flattened, by the parameter's identity.
 ///
@@ -14,7 +15,7 @@ use crate::flow::lanes::Lane;
 #[derive(Clone, Debug, Default)]
 pub struct ParameterGradients {
     by_id: HashMap<ParamId, Tensor<1>>,
-    /// The lane that they are of, where there are several.
+    /// Where they are one lane's of two.
     lane: Option<Lane>,
 }
 
@@ -24,15 +25,15 @@ impl ParameterGradients {
         Self::default()
     }
 
-    /// Those of a lane.
-    pub(super) fn of(lane: Lane) -> Self {
-        Self { by_id: HashMap::new(), lane: Some(lane) }
+    /// Those of a lane, which leave for the sums layer by layer.
+    pub(super) fn of_lane(sums: &Arc<LaneSums>) -> Self {
+        Self { by_id: HashMap::new(), lane: Some(Lane::of(sums)) }
     }
 
-    /// The gradients of one more layer are complete: in a lane they go to where all lanes' meet.
+    /// A layer was pulled back: its gradients are complete.
     pub(super) fn end_layer(&mut self) {
         if let Some(lane) = &mut self.lane {
-            self.by_id.drain().for_each(|(id, gradient)| lane.hand_over(id, gradient));
+            self.by_id.drain().for_each(|(id, gradient)| lane.bring(id, gradient));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a gradient may keep in memory instead of computing it again.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use crate::kernels::Buffers;
 
@@ -37,7 +38,8 @@ impl Plan {
         Self { bytes: 0, tile: 1, alone: true }
     }
 
-    /// The plan of each of so many gradients that are computed at once.
+    /// The plan of each of so many gradients that are computed at once. They keep the threads busy between them, so each
+    /// walks its batch in one lane: its sums over samples are rounded unlike those of a gradient alone.
     pub fn shared(self, among: usize) -> Self {
         Self { bytes: self.bytes / among.max(1), alone: self.alone && among <= 1, ..self }
     }
@@ -62,18 +64,23 @@ pub struct Tapes {
     /// One entry a coupling; nothing is recorded where nobody will pull.
     kept: Option<Vec<Option<Box<dyn Any + Send>>>>,
     /// Of passing values, handed on from layer to layer.
-    pub(super) buffers: Buffers,
+    pub(super) buffers: Arc<Buffers>,
 }
 
 impl Tapes {
     /// Of a map whose gradient is not asked for, or may compute everything again.
     pub fn none() -> Self {
-        Self { plan: Plan::least(), left: 0, kept: None, buffers: Buffers::default() }
+        Self { plan: Plan::least(), left: 0, kept: None, buffers: Arc::default() }
     }
 
     /// Of a map whose gradient follows.
     pub fn new(plan: Plan) -> Self {
-        Self { plan, left: plan.bytes, kept: Some(Vec::new()), buffers: Buffers::default() }
+        Self::with(plan, Arc::default())
+    }
+
+    /// The same, where buffers are shared with others that walk at the same time.
+    pub(super) fn with(plan: Plan, buffers: Arc<Buffers>) -> Self {
+        Self { plan, left: plan.bytes, kept: Some(Vec::new()), buffers }
     }
 
     /// Bytes that the values inside one network may take while it is evaluated.

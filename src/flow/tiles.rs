@@ -102,6 +102,6 @@ pub fn rows(field: &Field, axis: usize, run: &Range<usize>) -> Field {
 }
 
 /// Parts one after the other.
-pub fn joined(mut parts: Vec<Field>, axis: usize) -> Field {
+pub fn joined<const D: usize>(mut parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
     if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, axis) }
 }

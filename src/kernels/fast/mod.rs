@@ -58,7 +58,7 @@ pub fn runs_fast(x: &Field) -> bool {
 
 /// `f` of x, on a thread of rayon's pool where the fast versions work on x: parallel pieces then start without waking anyone.
 pub fn on_workers<T: Send>(x: Field, f: impl FnOnce(Field) -> T + Send) -> T {
-    if view::is_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }
+    if runs_fast(&x) { rayon::scope(|_| f(x)) } else { f(x) }
 }
 
 #[cfg(test)]
