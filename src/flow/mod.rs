@@ -8,7 +8,7 @@
 //! z has the shape of x. Nothing need be kept between a map and its gradient but the map's output: each layer
 //! recomputes its input by the inverse while it pulls the gradient back, so the memory of a gradient does not grow with
 //! depth. What a [`Plan`] has memory for is kept, and saves time. On a processor a [`Glow`] walks the halves of a batch at
-//! once, which keeps threads busy; how a batch is cut depends on shapes alone, and so does the result.
+//! once, which keeps threads busy; how a batch is cut depends on shapes and the plan alone, and so does the result.
 //!
 //! Sources: Dinh, Sohl-Dickstein and Bengio 2017 (arXiv:1605.08803), Kingma and Dhariwal 2018 (arXiv:1807.03039),
 //! Jacobsen, Smeulders and Oyallon 2018 (arXiv:1802.07088), Orozco et al. 2024 (JOSS 9(99), 6554).
