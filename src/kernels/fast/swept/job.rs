@@ -39,11 +39,15 @@ struct OrderedSum {
 }
 
 impl OrderedSum {
-    fn add(&mut self, index: usize, term: Gradients) {
+    /// What was added is spent.
+    fn add(&mut self, index: usize, term: Gradients, spent: impl Fn(Gradients)) {
         self.early.insert(index, term);
         while let Some(term) = self.early.remove(&self.added) {
             match &mut self.total {
-                Some(total) => total.add(&term),
+                Some(total) => {
+                    total.add(&term);
+                    spent(term);
+                }
                 None => self.total = Some(term),
             }
             self.added += 1;
@@ -201,12 +205,13 @@ impl Job<'_> {
         let tapes = tapes.into_iter().chain(std::iter::repeat_with(Vec::new));
         let groups = Mutex::new(units.chunks_mut(self.group).zip(tapes).enumerate());
         let sum = Mutex::new(OrderedSum::default());
+        let spent = |gradients| self.buffers.give_back_gradients(gradients);
         // A thread takes the next group as soon as it is done with one, and waits for none.
         let work = || {
             let next = || groups.lock().unwrap_or_else(PoisonError::into_inner).next();
             while let Some((index, (units, tapes))) = next() {
                 if let Some(gradients) = self.group(units, tapes, false).gradients {
-                    sum.lock().unwrap_or_else(PoisonError::into_inner).add(index, gradients);
+                    sum.lock().unwrap_or_else(PoisonError::into_inner).add(index, gradients, spent);
                 }
             }
         };
@@ -217,12 +222,13 @@ impl Job<'_> {
         }
         let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
         debug_assert!(sum.early.is_empty());
-        sum.total.unwrap_or_else(|| Gradients::zeros(&self.sweep.network.layers))
+        sum.total.unwrap_or_else(|| Gradients::default().cleared(&self.sweep.network.layers))
     }
 
     fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
-        let mut worker = self.buffers.take();
+        let mut worker = self.buffers.worker();
         self.sweep.fit(&mut worker);
+        worker.gradients = self.sweep.backward.then(|| self.buffers.gradients(&self.sweep.network.layers));
         let mut tapes = tapes.into_iter();
         let kept =
             units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
@@ -244,7 +250,7 @@ mod tests {
         let expected = terms.into_iter().reduce(|sum, term| sum + term);
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 0, 3, 2]] {
             let mut sum = OrderedSum::default();
-            order.into_iter().for_each(|index| sum.add(index, term(terms[index])));
+            order.into_iter().for_each(|index| sum.add(index, term(terms[index]), drop));
             assert!(sum.early.is_empty());
             let total = sum.total.map(|total| [total.weights[0][0], -total.biases[0][0]]);
             assert_eq!(total, expected.map(|expected| [expected; 2]), "{order:?}");

@@ -52,16 +52,31 @@ pub struct SweptTapes(Vec<Vec<Tape>>);
 
 /// What workers write their passing values into, from one sweep to the next.
 #[derive(Default)]
-pub struct Buffers(Mutex<Vec<Worker>>);
+pub struct Buffers {
+    workers: Mutex<Vec<Worker>>,
+    /// Gradients that were added to others or taken from.
+    spent: Mutex<Vec<Gradients>>,
+}
 
 impl Buffers {
-    fn take(&self) -> Worker {
-        self.0.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
+    fn worker(&self) -> Worker {
+        self.workers.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
     }
 
     fn give_back(&self, worker: Worker) {
-        if let Ok(mut idle) = self.0.lock() {
+        if let Ok(mut idle) = self.workers.lock() {
             idle.push(worker);
+        }
+    }
+
+    fn gradients(&self, layers: &[Layer]) -> Gradients {
+        let spent = self.spent.lock().ok().and_then(|mut spent| spent.pop());
+        spent.unwrap_or_default().cleared(layers)
+    }
+
+    fn give_back_gradients(&self, gradients: Gradients) {
+        if let Ok(mut spent) = self.spent.lock() {
+            spent.push(gradients);
         }
     }
 }
@@ -174,17 +189,17 @@ impl Swept {
         let mut units = job.units(x.get(), parts);
         units.iter_mut().for_each(|unit| unit.dlog_det = dlog_det.get()[unit.sample]);
         job.give_gradients(&mut units, dx.get(), &mut dc, &mut seams, parts);
-        let gradients = job.pull(&mut units, tapes);
+        let mut gradients = job.pull(&mut units, tapes);
         drop(units);
         seams.close(&job, dx.get(), &mut dc, parts);
         // What was arranged for the products is not needed beside the weights' gradients in their final order.
         let layers = job.sweep.network.into_layers();
-        let all = gradients.weights.into_iter().zip(gradients.biases).zip(&layers).zip(&parts.layers);
-        let layers = all.enumerate().map(|(l, (((weight, bias), layer), (_, _, shape)))| {
-            let outputs = bias.len();
-            (tensor(Gradients::into_weight(weight, layer, l == 0), *shape), tensor(bias, [outputs]))
+        let layers = layers.iter().zip(&parts.layers).enumerate().map(|(l, (layer, (_, _, shape)))| {
+            let (weight, bias) = gradients.take(l, layer);
+            (tensor(weight, *shape), tensor(bias, [layer.outputs]))
         });
         let layers = layers.collect();
+        buffers.give_back_gradients(gradients);
         let [d, h, w] = parts.extent;
         let condition = (condition > 0).then(|| tensor(dc, [parts.batch, condition, d, h, w]));
         Ok(Pulled { x: x.into_tensor(), dx: dx.into_tensor(), condition, layers })

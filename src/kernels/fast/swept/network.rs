@@ -13,8 +13,6 @@
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
-
 use crate::kernels::Activation;
 use crate::kernels::fast::activation::{Pass, Pointwise, Silu, SiluPull};
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
@@ -95,10 +93,8 @@ fn arranged(weight: &[f32], [outer, middle, inner]: [(usize, usize); 3]) -> Vec<
     arranged
 }
 
-/// Numbers of a weight's gradient that a thread puts in order at a time.
-const SHARE: usize = 1 << 14;
-
 /// The gradients of all weights and biases.
+#[derive(Default)]
 pub struct Gradients {
     /// Of the first layer `[(input, tap)][output]`, of the others `[(output, tap)][input]`.
     pub weights: Vec<Vec<f32>>,
@@ -106,11 +102,18 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    pub fn zeros(layers: &[Layer]) -> Self {
-        Self {
-            weights: layers.iter().map(|layer| vec![0.0; layer.weight.len()]).collect(),
-            biases: layers.iter().map(|layer| vec![0.0; layer.outputs]).collect(),
-        }
+    /// Zeros for these layers, in what the vectors hold.
+    pub fn cleared(mut self, layers: &[Layer]) -> Self {
+        let clear = |vectors: &mut Vec<Vec<f32>>, length: &dyn Fn(&Layer) -> usize| {
+            vectors.resize(layers.len(), Vec::new());
+            for (vector, layer) in vectors.iter_mut().zip(layers) {
+                vector.clear();
+                vector.resize(length(layer), 0.0);
+            }
+        };
+        clear(&mut self.weights, &|layer| layer.weight.len());
+        clear(&mut self.biases, &|layer| layer.outputs);
+        self
     }
 
     /// On one thread: it is called under a lock, where a worker must not take other work.
@@ -121,26 +124,23 @@ impl Gradients {
         }
     }
 
-    /// The gradient of a weight as `[output][input][tap]`.
-    pub fn into_weight(sums: Vec<f32>, layer: &Layer, first: bool) -> Vec<f32> {
-        let taps = layer.taps.len();
-        if !first && taps == 1 {
-            return sums;
-        }
-        let mut weight = vec![0.0; sums.len()];
-        let row = layer.inputs * taps;
-        weight.par_chunks_mut(row).with_min_len(SHARE / row).enumerate().for_each(|(o, weight)| {
-            for (i, weight) in weight.chunks_mut(taps).enumerate() {
-                for (t, weight) in weight.iter_mut().enumerate() {
-                    *weight = match first {
-                        true => sums[(i * taps + t) * layer.outputs + o],
-                        false => sums[(o * taps + t) * layer.inputs + i],
-                    };
-                }
-            }
-        });
-        weight
+    /// Takes the gradients of a layer: that of its weight as `[output][input][tap]`, and that of its bias.
+    pub fn take(&mut self, l: usize, layer: &Layer) -> (Vec<f32>, Vec<f32>) {
+        let (outputs, inputs, taps) = (layer.outputs, layer.inputs, layer.taps.len());
+        let weight = match (l, taps) {
+            (0, _) => arranged(&self.weights[0], [(outputs, 1), (inputs, taps * outputs), (taps, outputs)]),
+            (_, 1) => taken(&mut self.weights[l]),
+            _ => arranged(&self.weights[l], [(outputs, taps * inputs), (inputs, 1), (taps, inputs)]),
+        };
+        (weight, taken(&mut self.biases[l]))
     }
+}
+
+/// What a vector holds, without the room for more.
+fn taken(vector: &mut Vec<f32>) -> Vec<f32> {
+    let mut vector = std::mem::take(vector);
+    vector.shrink_to_fit();
+    vector
 }
 
 /// Floats from pixel to pixel of a transposed buffer of so many channels.

@@ -64,7 +64,6 @@ impl Sweep<'_> {
     /// Makes the buffers of a worker large enough.
     pub fn fit(&self, worker: &mut Worker) {
         self.network.fit(&mut worker.scratch, self.backward);
-        worker.gradients = self.backward.then(|| Gradients::zeros(&self.network.layers));
     }
 
     fn outputs(&self) -> usize {

@@ -37,19 +37,20 @@ proptest! {
         let activation = if smooth { Activation::Silu } else { Activation::LeakyRelu };
         let direction = if forward { Direction::Forward } else { Direction::Inverse };
         let border = if periodic { Border::Periodic } else { Border::Zeros };
-        let widths = [channels / 2, channels - channels / 2, hidden];
-        let network = network(widths, condition, [2 * first + 1, 1, 2 * last + 1], activation, border);
+        let of_width = |hidden| {
+            let widths = [channels / 2, channels - channels / 2, hidden];
+            network(widths, condition, [2 * first + 1, 1, 2 * last + 1], activation, border)
+        };
         let shape = [batch, channels, 1, h, w];
         let (x, dx): (Field, Field) = (random(shape, 0), random(shape, 1));
         let c: Option<Field> = (condition > 0).then(|| random([batch, condition, 1, h, w], 2));
         let dlog_det: Tensor<1> = random([batch], 3);
-        let results = |set, wanted: bool| {
-            let swept = Swept::with(set, &x, &network, Transform::default(), c.as_ref()).expect("a swept coupling");
-            let buffers = Buffers::default();
-            let (z, log_det, tapes) = swept.evaluate(direction, x.clone(), keep, &buffers).expect("floats");
+        let pulled = |set, network: &Convolutions, wanted: bool, buffers: &Buffers| {
+            let swept = Swept::with(set, &x, network, Transform::default(), c.as_ref()).expect("a swept coupling");
+            let (z, log_det, tapes) = swept.evaluate(direction, x.clone(), keep, buffers).expect("floats");
             assert_eq!(tapes.is_some(), keep);
             let state = (z.clone(), dx.clone());
-            let Ok(pulled) = swept.pull(direction, state, &dlog_det, wanted, tapes, &buffers) else {
+            let Ok(pulled) = swept.pull(direction, state, &dlog_det, wanted, tapes, buffers) else {
                 panic!("floats");
             };
             let fields = [z, pulled.x, pulled.dx].map(|f| f.reshape([-1]));
@@ -57,7 +58,12 @@ proptest! {
             let condition = pulled.condition.map(|f| f.reshape([-1]));
             fields.into_iter().chain([log_det]).chain(layers).chain(condition).collect::<Vec<Tensor<1>>>()
         };
-        let best = results(InstructionSet::best(), condition > 0);
+        let network = of_width(hidden);
+        let best = pulled(InstructionSet::best(), &network, condition > 0, &Buffers::default());
+        // The others find buffers that a wider coupling has left.
+        let used = Buffers::default();
+        pulled(InstructionSet::best(), &of_width(hidden + 5), condition > 0, &used);
+        let results = |set, wanted| pulled(set, &network, wanted, &used);
         let unwanted = results(InstructionSet::best(), false);
         prop_assert_eq!(unwanted.len() + usize::from(condition > 0), best.len());
         for (found, expected) in unwanted.iter().zip(&best) {
