@@ -5,7 +5,7 @@ use anyhow::bail;
 use crate::arguments::{Arguments, Point};
 use crate::contender::{Contender, Library};
 use crate::fresh::measure;
-use crate::table::{Row, table};
+use crate::table::{Pair, Row, table};
 
 /// Measures the peers in turn, each followed by this project, so that what else the machine does falls on both.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -16,15 +16,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if contenders.is_empty() {
         bail!("--lib: name at least one peer, or none for all of them");
     }
-    let mut rows = Vec::new();
-    for contender in contenders {
-        let peer = measure(contender, arguments, &arguments.point)?;
-        println!("{peer}");
-        // The precision of ours needs no repetition.
-        let point = Point { cosine: arguments.point.cosine && rows.is_empty(), ..arguments.point.clone() };
-        let ours = measure(Contender::OURS, arguments, &point)?;
-        println!("{ours}");
-        rows.push(Row { contender, peer, ours });
+    let mut rows: Vec<Row> = contenders.into_iter().map(Row::new).collect();
+    for round in 0..arguments.rounds {
+        for (i, row) in rows.iter_mut().enumerate() {
+            let peer = measure(row.contender, arguments, &arguments.point)?;
+            println!("{peer}");
+            // The precision of ours needs no repetition.
+            let point = Point { cosine: arguments.point.cosine && round + i == 0, ..arguments.point.clone() };
+            let ours = measure(Contender::OURS, arguments, &point)?;
+            println!("{ours}");
+            row.pairs.push(Pair { peer, ours });
+        }
     }
     print!("\n{}", table(&rows));
     Ok(())

@@ -13,11 +13,56 @@ const QUANTITIES: [(&str, &str); 4] = [
     ("inverse_ms", "inverse ms"),
 ];
 
-/// A peer, and the run of ours that followed.
-pub struct Row {
-    pub contender: Contender,
+/// A run of a peer, and the run of ours that followed.
+pub struct Pair {
     pub peer: Value,
     pub ours: Value,
+}
+
+impl Pair {
+    /// A number of both lines, where both measurements came to an end.
+    fn numbers(&self, key: &str) -> Option<(f64, f64)> {
+        Some((number(&self.peer, key)?, number(&self.ours, key)?))
+    }
+}
+
+/// A peer, measured once a round.
+pub struct Row {
+    pub contender: Contender,
+    pub pairs: Vec<Pair>,
+}
+
+impl Row {
+    pub fn new(contender: Contender) -> Self {
+        Self { contender, pairs: Vec::new() }
+    }
+
+    /// Why the first measurement failed, where all did.
+    fn failure(&self) -> Option<&str> {
+        let reasons: Option<Vec<&str>> = self.pairs.iter().map(|pair| pair.peer.get("failed")?.as_str()).collect();
+        reasons?.first().copied()
+    }
+
+    /// Medians of what was measured of the peer, and of ours as a multiple of it in each pair.
+    fn cell(&self, key: &str) -> String {
+        let peer = median(self.pairs.iter().filter_map(|pair| number(&pair.peer, key)).collect());
+        let ratios = self.pairs.iter().filter_map(|pair| pair.numbers(key)).map(|(peer, ours)| ours / peer);
+        match (peer, median(ratios.collect())) {
+            (Some(peer), Some(ratio)) => format!("{peer:.1} ({ratio:.3})"),
+            (Some(peer), None) => format!("{peer:.1} (–)"),
+            (None, _) => "–".into(),
+        }
+    }
+
+    /// The greatest shares of the machine that were busy with other things.
+    fn busy(&self) -> String {
+        let greatest = |lines: Vec<&Value>| {
+            let shares = lines.into_iter().filter_map(|line| number(line, "busy_elsewhere"));
+            shares.reduce(f64::max).map_or("–".into(), |share| format!("{:.0} %", 100.0 * share))
+        };
+        let (peer, ours) = self.pairs.iter().map(|pair| (&pair.peer, &pair.ours)).unzip();
+        format!("{}, ours {}", greatest(peer), greatest(ours))
+    }
 }
 
 /// A number of a line; none where the measurement failed.
@@ -34,35 +79,23 @@ pub fn table(rows: &[Row]) -> String {
     let mut cells = vec![heading];
     for row in rows {
         let mut line = vec![row.contender.library.title().to_string(), row.contender.setup.name().to_string()];
-        match row.peer.get("failed").and_then(Value::as_str) {
+        match row.failure() {
             Some(reason) => line.push(format!("failed: {reason}")),
             None => {
-                line.extend(QUANTITIES.iter().map(|(key, _)| cell(number(&row.peer, key), number(&row.ours, key))));
-                line.push(format!("{}, ours {}", busy(&row.peer), busy(&row.ours)));
+                line.extend(QUANTITIES.iter().map(|(key, _)| row.cell(key)));
+                line.push(row.busy());
             }
         }
         cells.push(line);
     }
     let mut ours = vec!["Posteria".to_string(), "median of all runs".to_string()];
     ours.extend(QUANTITIES.iter().map(|(key, _)| {
-        let values = rows.iter().filter_map(|row| number(&row.ours, key)).collect();
+        let values = rows.iter().flat_map(|row| &row.pairs).filter_map(|pair| number(&pair.ours, key)).collect();
         median(values).map_or("–".into(), |value| format!("{value:.1}"))
     }));
     ours.push(String::new());
     cells.push(ours);
     aligned(&cells)
-}
-
-fn cell(peer: Option<f64>, ours: Option<f64>) -> String {
-    match (peer, ours) {
-        (Some(peer), Some(ours)) => format!("{peer:.1} ({:.3})", ours / peer),
-        (Some(peer), None) => format!("{peer:.1} (–)"),
-        (None, _) => "–".into(),
-    }
-}
-
-fn busy(line: &Value) -> String {
-    number(line, "busy_elsewhere").map_or("–".into(), |share| format!("{:.0} %", 100.0 * share))
 }
 
 /// Columns as wide as their widest cell; a failure may be longer than its column.

@@ -5,6 +5,7 @@ use core::ops::Range;
 use crate::kernels::fast::axis::{Axis, runs};
 use crate::kernels::fast::convolution::add_shifted;
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
+use crate::kernels::fast::swept::network::grow;
 use crate::kernels::fast::tile::shift;
 
 /// A convolution that keeps the extents of an image: its three axes, and the one that a sweep goes along.
@@ -35,13 +36,12 @@ impl View {
 
     /// The taps of the kernel in the order of a weight tensor.
     pub fn taps(&self) -> Vec<[usize; 3]> {
-        let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
-        (0..kd).flat_map(|z| (0..kh).flat_map(move |y| (0..kw).map(move |x| [z, y, x]))).collect()
+        self.each_tap().collect()
     }
 
-    /// What the adjoint sees where the map sees `tap`.
-    fn reversed(&self, tap: [usize; 3]) -> [usize; 3] {
-        core::array::from_fn(|axis| self.axes[axis].kernel - 1 - tap[axis])
+    fn each_tap(&self) -> impl Iterator<Item = [usize; 3]> + use<> {
+        let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
+        (0..kd).flat_map(move |z| (0..kh).flat_map(move |y| (0..kw).map(move |x| [z, y, x])))
     }
 
     /// The rows that see row `row`, one for each tap along the sweep.
@@ -50,52 +50,89 @@ impl View {
         (0..axis.kernel).filter_map(move |k| axis.seen(row, k))
     }
 
-    /// `into[s] = plane[s + tap − before]` for the pixels s of `rows`; the plane holds the rows of `window` alone,
-    /// and is zero elsewhere.
-    pub fn gather(&self, rows: Range<usize>, tap: [usize; 3], plane: &[f32], window: &Range<usize>, into: &mut [f32]) {
-        let (wide, kx) = (&self.axes[2], tap[2]);
-        let width = wide.output;
-        self.each_run(rows, tap, window, |first, from, count| {
-            let into = &mut into[first * width..][..count * width];
-            match from {
-                Some(from) => shift(wide, kx, &plane[from * width..][..count * width], into),
-                None => into.fill(0.0),
+    /// `column[s] = plane[s + tap − before]` for the pixels s of `rows` and every tap, each into the next of `columns`; the
+    /// plane holds the rows of `window` alone, and is zero elsewhere. `buffer` is for passing values.
+    pub fn gather<'a>(
+        &self,
+        rows: &Range<usize>,
+        plane: &[f32],
+        window: &Range<usize>,
+        buffer: &mut Vec<f32>,
+        columns: impl Iterator<Item = &'a mut [f32]>,
+    ) {
+        let (wide, around) = (&self.axes[2], Around::new(self, rows));
+        let (width, size) = (wide.output, around.size());
+        grow(buffer, (1 + wide.kernel) * size);
+        let (lines, shifted) = buffer.split_at_mut(size);
+        let lines = match self.within(&around, window) {
+            Some(first) => &plane[first * width..][..size],
+            None => {
+                self.each_run(&around, window, |first, from, count| {
+                    let into = &mut lines[first * width..][..count * width];
+                    match from {
+                        Some(from) => into.copy_from_slice(&plane[from * width..][..count * width]),
+                        None => into.fill(0.0),
+                    }
+                });
+                lines
             }
-        });
+        };
+        // Once for each horizontal tap: what any tap sees of a slice is one run then.
+        shifted
+            .chunks_mut(size)
+            .take(wide.kernel)
+            .enumerate()
+            .for_each(|(kx, shifted)| shift(wide, kx, lines, shifted));
+        for ([kz, ky, kx], column) in self.each_tap().zip(columns) {
+            let shifted = &shifted[kx * size..][..size];
+            for (run, column) in around.runs([kz, ky]).zip(column.chunks_mut(around.slice())) {
+                column.copy_from_slice(&shifted[run]);
+            }
+        }
     }
 
     /// [`gather`](Self::gather) as the adjoint sees it.
-    pub fn gather_adjoint(
+    pub fn gather_adjoint<'a>(
         &self,
-        rows: Range<usize>,
-        tap: [usize; 3],
+        rows: &Range<usize>,
         plane: &[f32],
         window: &Range<usize>,
-        into: &mut [f32],
+        buffer: &mut Vec<f32>,
+        columns: impl DoubleEndedIterator<Item = &'a mut [f32]>,
     ) {
-        self.gather(rows, self.reversed(tap), plane, window, into);
+        self.gather(rows, plane, window, buffer, columns.rev());
     }
 
-    /// `plane[q] += Σ_tap shares(tap)[q + tap − before]` for all q of `window` that see a pixel of `rows`.
+    /// `plane[q] += Σ_tap shares(tap)[q + tap − before]` for all q of `window` that see a pixel of `rows`. `buffer` and `kept`
+    /// are for passing values.
     pub fn scatter<'a>(
         &self,
         rows: &Range<usize>,
         shares: impl Fn(usize) -> &'a [f32],
         window: &Range<usize>,
         plane: &mut [f32],
+        buffer: &mut Vec<f32>,
         kept: &mut Vec<f32>,
     ) {
         let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
-        let wide = &self.axes[2];
-        let width = wide.output;
+        let (wide, around) = (&self.axes[2], Around::new(self, rows));
+        let (width, slice) = (wide.output, around.slice());
+        let within = self.within(&around, window);
+        let lines = match within {
+            Some(first) => &mut plane[first * width..][..around.size()],
+            None => {
+                grow(buffer, around.size());
+                let lines = &mut buffer[..around.size()];
+                lines.fill(0.0);
+                lines
+            }
+        };
         for (kz, ky) in (0..kd).flat_map(|kz| (0..kh).map(move |ky| (kz, ky))) {
             let share = |kx: usize| shares((kz * kh + ky) * kw + kx);
-            self.each_run(rows.clone(), self.reversed([kz, ky, 0]), window, |first, to, count| {
-                let Some(to) = to else {
-                    return;
-                };
-                let rows = &mut plane[to * width..][..count * width];
-                let part = |kx| &share(kx)[first * width..][..count * width];
+            // A pixel is seen through a tap by the place that it sees itself through the reversed one.
+            for (z, run) in around.runs([kd - 1 - kz, kh - 1 - ky]).enumerate() {
+                let rows = &mut lines[run];
+                let part = |kx| &share(kx)[z * slice..][..slice];
                 if kw == 3 {
                     self.set.run(AddThree { axis: wide, shares: [part(0), part(1), part(2)], rows, kept });
                 } else {
@@ -103,8 +140,17 @@ impl View {
                         self.set.run(AddShifted { axis: wide, tap, shares: part(tap), rows, kept });
                     }
                 }
-            });
+            }
         }
+        if within.is_some() {
+            return;
+        }
+        self.each_run(&around, window, |first, to, count| {
+            if let Some(to) = to {
+                let sums = &mut plane[to * width..][..count * width];
+                sums.iter_mut().zip(&buffer[first * width..]).for_each(|(sum, line)| *sum += line);
+            }
+        });
     }
 
     /// [`scatter`](Self::scatter) as the adjoint sees it.
@@ -114,51 +160,103 @@ impl View {
         shares: impl Fn(usize) -> &'a [f32],
         window: &Range<usize>,
         plane: &mut [f32],
+        buffer: &mut Vec<f32>,
         kept: &mut Vec<f32>,
     ) {
         let last = self.axes.iter().map(|axis| axis.kernel).product::<usize>() - 1;
-        self.scatter(rows, |tap| shares(last - tap), window, plane, kept);
+        self.scatter(rows, |tap| shares(last - tap), window, plane, buffer, kept);
     }
 
-    /// Calls `f(first line, its line in the plane, lines)` for runs of lines (of one width) that see consecutive lines.
-    fn each_run(
-        &self,
-        rows: Range<usize>,
-        [kz, ky, _]: [usize; 3],
-        window: &Range<usize>,
-        mut f: impl FnMut(usize, Option<usize>, usize),
-    ) {
+    /// Slices of `rows`, and lines of each.
+    fn lines(&self, rows: &Range<usize>) -> [Range<usize>; 2] {
         let [deep, high, _] = &self.axes;
-        if self.along == 0 {
-            let height = high.output;
-            for (i, z) in rows.enumerate() {
-                let slice = deep.seen(z, kz).filter(|z| window.contains(z)).map(|z| (z - window.start) * height);
-                runs(high, 0..height, ky, |first, from, count| {
-                    f(i * height + first, slice.zip(from).map(|(slice, from)| slice + from), count);
-                });
-            }
-            return;
-        }
-        let seen = deep.seen(0, kz).is_some();
-        let begin = rows.start;
-        runs(high, rows, ky, |first, from, count| {
-            let first = first - begin;
-            let Some(from) = from.filter(|_| seen) else {
-                return f(first, None, count);
-            };
-            let inside = from.clamp(window.start, window.end)..(from + count).clamp(window.start, window.end);
-            if inside.is_empty() {
-                return f(first, None, count);
-            }
-            let (before, after) = (inside.start - from, from + count - inside.end);
-            if before > 0 {
-                f(first, None, before);
-            }
-            f(first + before, Some(inside.start - window.start), inside.len());
-            if after > 0 {
-                f(first + count - after, None, after);
+        if self.along == 0 { [rows.clone(), 0..high.output] } else { [0..deep.output, rows.clone()] }
+    }
+
+    /// Where in the plane the lines around the rows begin, where it has all of them, one after the other.
+    fn within(&self, around: &Around, window: &Range<usize>) -> Option<usize> {
+        let mut begin = None;
+        self.each_run(around, window, |_, from, count| {
+            if count == around.deep * around.high {
+                begin = from;
             }
         });
+        begin
+    }
+
+    /// Calls `f(first line around the rows, its line in the plane, lines)` for runs of lines that follow each other in a
+    /// plane that holds the rows of `window`, and for those that it does not hold.
+    fn each_run(&self, around: &Around, window: &Range<usize>, mut f: impl FnMut(usize, Option<usize>, usize)) {
+        let [deep, high, _] = &self.axes;
+        let [deep_window, high_window] = self.lines(window);
+        for z in 0..around.deep {
+            let slice = deep.seen(around.first[0] + z, 0).filter(|z| deep_window.contains(z));
+            let slice = slice.map(|z| (z - deep_window.start) * high_window.len());
+            let begin = around.first[1];
+            runs(high, begin..begin + around.high, 0, |first, from, count| {
+                let first = z * around.high + first - begin;
+                let (Some(slice), Some(from)) = (slice, from) else {
+                    return f(first, None, count);
+                };
+                let [start, end] = [from, from + count].map(|line| line.clamp(high_window.start, high_window.end));
+                if start == end {
+                    return f(first, None, count);
+                }
+                let (before, after) = (start - from, from + count - end);
+                if before > 0 {
+                    f(first, None, before);
+                }
+                f(first + before, Some(slice + start - high_window.start), end - start);
+                if after > 0 {
+                    f(first + count - after, None, after);
+                }
+            });
+        }
+    }
+}
+
+/// All lines that some rows see, slice after slice: what they see of a slice through a tap is one run.
+struct Around {
+    /// The first slice and the first line of the rows. What they see through the first tap is the first that is seen.
+    first: [usize; 2],
+    /// Slices and lines of the rows.
+    own: [usize; 2],
+    /// Slices that are seen, and lines of each.
+    deep: usize,
+    high: usize,
+    width: usize,
+}
+
+impl Around {
+    fn new(view: &View, rows: &Range<usize>) -> Self {
+        let [deep, high, wide] = &view.axes;
+        let own = view.lines(rows);
+        let [slices, lines] = own.clone().map(|range| range.len());
+        Self {
+            first: own.map(|range| range.start),
+            own: [slices, lines],
+            deep: slices + deep.kernel - 1,
+            high: lines + high.kernel - 1,
+            width: wide.output,
+        }
+    }
+
+    /// Pixels around the rows.
+    fn size(&self) -> usize {
+        self.deep * self.high * self.width
+    }
+
+    /// Pixels of a slice of the rows.
+    fn slice(&self) -> usize {
+        self.own[1] * self.width
+    }
+
+    /// What each slice sees through a tap.
+    fn runs(&self, [kz, ky]: [usize; 2]) -> impl Iterator<Item = Range<usize>> + '_ {
+        (0..self.own[0]).map(move |z| {
+            let first = ((z + kz) * self.high + ky) * self.width;
+            first..first + self.slice()
+        })
     }
 }
 

@@ -173,6 +173,8 @@ pub struct Network<'a> {
 /// The buffers of one worker.
 #[derive(Default)]
 pub struct Scratch {
+    /// Lines around a chunk.
+    pub lines: Vec<f32>,
     /// Inputs, or gradients of outputs, with a row for each tap.
     pub columns: Vec<f32>,
     /// Shares of outputs, or of gradients of inputs.

@@ -150,13 +150,12 @@ impl Sweep<'_> {
     }
 
     fn gather_inputs(&self, units: &[Unit], scratch: &mut Scratch, chunk: &Range<usize>) {
-        let (layer, each) = (self.network.first(), chunk.len() * self.row);
-        let taps = layer.taps.len();
-        let rows = scratch.columns.chunks_mut(self.network.pitch()).take(layer.inputs * taps);
-        for (row, columns) in rows.enumerate() {
-            let (input, tap) = (row / taps, layer.taps[row % taps]);
-            for (unit, columns) in units.iter().zip(columns.chunks_mut(each)) {
-                layer.view.gather(chunk.clone(), tap, unit.inputs[input], &(0..self.rows), columns);
+        let (layer, each, pitch) = (self.network.first(), chunk.len() * self.row, self.network.pitch());
+        let Scratch { columns, lines, .. } = scratch;
+        for (input, columns) in columns.chunks_mut(layer.taps.len() * pitch).take(layer.inputs).enumerate() {
+            for (u, unit) in units.iter().enumerate() {
+                let columns = columns.chunks_mut(pitch).map(|column| &mut column[u * each..]);
+                layer.view.gather(chunk, unit.inputs[input], &(0..self.rows), lines, columns);
             }
         }
     }
@@ -174,13 +173,13 @@ impl Sweep<'_> {
         self.gather_inputs(units, scratch, &chunk);
         self.network.forward(self.pixels(units, &chunk), slot, scratch);
         let (layer, each, plane) = (self.network.last(), chunk.len() * self.row, own.len() * self.row);
-        let Scratch { shares, kept, .. } = scratch;
+        let Scratch { shares, lines, kept, .. } = scratch;
         let taps = layer.taps.len();
         let pitch = self.network.pitch();
         for (u, planes) in parameters.chunks_mut(layer.outputs * plane).take(units.len()).enumerate() {
             for (output, plane) in planes.chunks_mut(plane).enumerate() {
                 let share = |tap| &shares[(output * taps + tap) * pitch + u * each..][..each];
-                layer.view.scatter(&chunk, share, own, plane, kept);
+                layer.view.scatter(&chunk, share, own, plane, lines, kept);
             }
         }
     }
@@ -240,12 +239,11 @@ impl Sweep<'_> {
         let pixels = self.pixels(units, &chunk);
         let layer = self.network.last();
         let taps = layer.taps.len();
-        for (row, columns) in scratch.columns.chunks_mut(pitch).take(layer.outputs * taps).enumerate() {
-            let (output, tap) = (row / taps, layer.taps[row % taps]);
-            let planes = parameters.chunks(layer.outputs * plane).zip(columns.chunks_mut(each));
-            for (planes, columns) in planes.take(units.len()) {
-                let plane = &planes[output * plane..][..plane];
-                layer.view.gather_adjoint(chunk.clone(), tap, plane, own, columns);
+        let Scratch { columns, lines, .. } = &mut *scratch;
+        for (output, columns) in columns.chunks_mut(taps * pitch).take(layer.outputs).enumerate() {
+            for (u, planes) in parameters.chunks(layer.outputs * plane).take(units.len()).enumerate() {
+                let columns = columns.chunks_mut(pitch).map(|column| &mut column[u * each..]);
+                layer.view.gather_adjoint(&chunk, &planes[output * plane..][..plane], own, lines, columns);
             }
         }
         self.network.pull(pixels, slot, scratch, gradients);
@@ -253,11 +251,11 @@ impl Sweep<'_> {
         self.network.pull_first(pixels, scratch, gradients);
         let layer = self.network.first();
         let taps = layer.taps.len();
-        let Scratch { shares, kept, .. } = scratch;
+        let Scratch { shares, lines, kept, .. } = scratch;
         for (u, unit) in units.iter_mut().enumerate() {
             for (input, plane) in unit.dinputs.iter_mut().enumerate() {
                 let share = |tap| &shares[(input * taps + tap) * pitch + u * each..][..each];
-                layer.view.scatter_adjoint(&chunk, share, &unit.window, plane, kept);
+                layer.view.scatter_adjoint(&chunk, share, &unit.window, plane, lines, kept);
             }
         }
     }
