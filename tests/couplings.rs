@@ -21,6 +21,8 @@ struct Case {
     condition: (usize, bool),
     config: ConvolutionalConfig,
     transform: Transform,
+    /// Whether kernels reach along axes of extent 1 too.
+    flat: bool,
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -42,20 +44,22 @@ fn case() -> impl Strategy<Value = Case> {
     let border = prop_oneof![Just(Border::Zeros), Just(Border::Periodic)];
     let transform = prop_oneof![Just(Transform::Affine { bound: 1.5 }), Just(Transform::Additive)];
     let condition = (0usize..4, any::<bool>());
+    let transform = (transform, any::<bool>());
     let hidden = prop_oneof![1usize..20, 1usize..90];
     (1usize..5, 2usize..9, extent, kernels, activation, border, transform, condition, hidden).prop_map(
-        |(batch, channels, [d, h, w], kernels, activation, border, transform, condition, hidden)| Case {
+        |(batch, channels, [d, h, w], kernels, activation, border, (transform, flat), condition, hidden)| Case {
             shape: [batch, channels, d, h, w],
             condition,
             config: ConvolutionalConfig { hidden, kernels, activation, border },
             transform,
+            flat,
         },
     )
 }
 
 fn coupling(case: &Case) -> Layer {
     let [_, channels, d, h, w] = case.shape;
-    let axes = [d > 1, h > 1, w > 1];
+    let axes = [d, h, w].map(|extent| case.flat || extent > 1);
     let shape = Layer::conditioner_shape(channels, case.condition.0, case.transform, axes);
     let conditioner = case.config.init(shape, &mut stream(17, Purpose::Weights, 0), &Device::flex());
     let mut index = 100;
@@ -183,6 +187,7 @@ fn a_number_on_the_other_side_of_a_kink_is_no_fault() {
             border: Border::Zeros,
         },
         transform: Transform::Additive,
+        flat: false,
     };
     check(&case).unwrap_or_else(|error| panic!("{error}"));
 }
@@ -190,14 +195,17 @@ fn a_number_on_the_other_side_of_a_kink_is_no_fault() {
 /// Work for several threads: groups of samples, bands of one sample, volumes, and all of them periodic too.
 fn large() -> Vec<Case> {
     let shapes = [[8, 12, 1, 32, 32], [2, 6, 1, 96, 40], [1, 4, 24, 16, 16], [1, 8, 1, 160, 17], [16, 24, 1, 8, 8]];
-    let case = |(shape, border)| Case {
+    let case = |(shape, border, kernels)| Case {
         shape,
         condition: (2, false),
-        config: ConvolutionalConfig { hidden: 96, kernels: vec![3, 1, 3], activation: Activation::Silu, border },
+        config: ConvolutionalConfig { hidden: 96, kernels, activation: Activation::Silu, border },
         transform: Transform::Affine { bound: 2.0 },
+        flat: false,
     };
     let borders = [Border::Zeros, Border::Periodic];
-    shapes.into_iter().flat_map(|shape| borders.map(|border| (shape, border))).map(case).collect()
+    let common = shapes.into_iter().flat_map(|shape| borders.map(|border| (shape, border, vec![3, 1, 3])));
+    let wide = borders.map(|border| ([2, 6, 1, 160, 17], border, vec![5, 1, 3]));
+    common.chain(wide).chain(borders.map(|border| ([1, 4, 32, 12, 10], border, vec![3, 5]))).map(case).collect()
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub struct Arguments {
     /// A Python with the packages of benches/peers/requirements.txt: measures them at the same point.
     #[arg(long, value_name = "PYTHON")]
     pub peers: Option<PathBuf>,
-    /// How often every peer is measured; the table has medians.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = positive)]
+    /// How often every peer is measured with --peers; the table has medians.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive, requires = "peers", conflicts_with = "figure")]
     pub rounds: usize,
     /// Where to draw memory against image size and against depth, with the raw lines in figures.json.
     #[arg(long, value_name = "FOLDER")]

@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let peer = measure(row.contender, arguments, &arguments.point)?;
             println!("{peer}");
             // The precision of ours needs no repetition.
-            let point = Point { cosine: arguments.point.cosine && round + i == 0, ..arguments.point.clone() };
+            let point = Point { cosine: arguments.point.cosine && (round, i) == (0, 0), ..arguments.point.clone() };
             let ours = measure(Contender::OURS, arguments, &point)?;
             println!("{ours}");
             row.pairs.push(Pair { peer, ours });

@@ -2,7 +2,8 @@
 //!
 //! - `-- --size 64 --depth 16 --hidden 256 --batch 8` measures one point in this process and prints one line of JSON.
 //! - `-- --peers PYTHON` measures the same point with the libraries of `benches/peers`, every one of their runs followed
-//!   by a fresh one of ours, so that whatever else the machine does falls on both; a table of ratios ends it.
+//!   by a fresh one of ours, so that whatever else the machine does falls on both; a table of ratios ends it, of medians
+//!   with `--rounds`.
 //! - `-- --figure FOLDER` draws memory against image size and against depth.
 //!
 //! Images are RGB, conditioners three convolutions of 3×3, 1×1 and 3×3 pixels with rectifiers between them: the network

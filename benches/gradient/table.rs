@@ -70,8 +70,8 @@ pub fn number(line: &Value, key: &str) -> Option<f64> {
     line.get(key)?.as_f64()
 }
 
-/// Each cell: what was measured, and ours as a multiple of it. The last row is the median of ours. Times are worth what
-/// the last column says.
+/// Each cell: the median of what was measured, and of ours as a multiple of it. The last row is the median of ours. Times
+/// are worth what the last column says, which has the greatest of all rounds.
 pub fn table(rows: &[Row]) -> String {
     let mut heading = vec!["library".to_string(), "setup".to_string()];
     heading.extend(QUANTITIES.iter().map(|(_, heading)| format!("{heading} (ours/peer)")));

@@ -1,12 +1,13 @@
-//! Rows of an image as a convolution sees them through one tap of its kernel, and the way back.
+//! Rows of an image as a convolution sees them through the taps of its kernel, and the way back.
 
 use core::ops::Range;
 
 use crate::kernels::fast::axis::{Axis, runs};
 use crate::kernels::fast::convolution::add_shifted;
 use crate::kernels::fast::instruction_set::{InstructionSet, Kernel, Simd};
-use crate::kernels::fast::swept::network::grow;
 use crate::kernels::fast::tile::shift;
+
+use super::grow;
 
 /// A convolution that keeps the extents of an image: its three axes, and the one that a sweep goes along.
 ///
@@ -34,11 +35,12 @@ impl View {
         self.axes[self.along].kernel / 2
     }
 
-    /// The taps of the kernel in the order of a weight tensor.
-    pub fn taps(&self) -> Vec<[usize; 3]> {
-        self.each_tap().collect()
+    /// How many taps the kernel has.
+    pub fn taps(&self) -> usize {
+        self.axes.iter().map(|axis| axis.kernel).product()
     }
 
+    /// The taps in the order of a weight tensor.
     fn each_tap(&self) -> impl Iterator<Item = [usize; 3]> + use<> {
         let [kd, kh, kw] = self.axes.map(|axis| axis.kernel);
         (0..kd).flat_map(move |z| (0..kh).flat_map(move |y| (0..kw).map(move |x| [z, y, x])))
@@ -50,16 +52,18 @@ impl View {
         (0..axis.kernel).filter_map(move |k| axis.seen(row, k))
     }
 
-    /// `column[s] = plane[s + tap − before]` for the pixels s of `rows` and every tap, each into the next of `columns`; the
-    /// plane holds the rows of `window` alone, and is zero elsewhere. `buffer` is for passing values.
+    /// `column[s] = plane[s + tap − before]` for the pixels s of `rows` and every tap; the plane holds the rows of `window`
+    /// alone, and is zero elsewhere. There is a column for each tap, which may be longer than the pixels. `buffer` is for
+    /// passing values.
     pub fn gather<'a>(
         &self,
         rows: &Range<usize>,
         plane: &[f32],
         window: &Range<usize>,
         buffer: &mut Vec<f32>,
-        columns: impl Iterator<Item = &'a mut [f32]>,
+        columns: impl ExactSizeIterator<Item = &'a mut [f32]>,
     ) {
+        debug_assert_eq!(columns.len(), self.taps());
         let (wide, around) = (&self.axes[2], Around::new(self, rows));
         let (width, size) = (wide.output, around.size());
         grow(buffer, (1 + wide.kernel) * size);
@@ -84,9 +88,9 @@ impl View {
             .enumerate()
             .for_each(|(kx, shifted)| shift(wide, kx, lines, shifted));
         for ([kz, ky, kx], column) in self.each_tap().zip(columns) {
-            let shifted = &shifted[kx * size..][..size];
+            let seen = &shifted[kx * size..][..size];
             for (run, column) in around.runs([kz, ky]).zip(column.chunks_mut(around.slice())) {
-                column.copy_from_slice(&shifted[run]);
+                column.copy_from_slice(&seen[run]);
             }
         }
     }
@@ -98,7 +102,7 @@ impl View {
         plane: &[f32],
         window: &Range<usize>,
         buffer: &mut Vec<f32>,
-        columns: impl DoubleEndedIterator<Item = &'a mut [f32]>,
+        columns: impl DoubleEndedIterator<Item = &'a mut [f32]> + ExactSizeIterator,
     ) {
         self.gather(rows, plane, window, buffer, columns.rev());
     }
@@ -129,15 +133,15 @@ impl View {
         };
         for (kz, ky) in (0..kd).flat_map(|kz| (0..kh).map(move |ky| (kz, ky))) {
             let share = |kx: usize| shares((kz * kh + ky) * kw + kx);
-            // A pixel is seen through a tap by the place that it sees itself through the reversed one.
+            // What sees a pixel through a tap is what the pixel sees through the reversed one.
             for (z, run) in around.runs([kd - 1 - kz, kh - 1 - ky]).enumerate() {
-                let rows = &mut lines[run];
+                let sums = &mut lines[run];
                 let part = |kx| &share(kx)[z * slice..][..slice];
                 if kw == 3 {
-                    self.set.run(AddThree { axis: wide, shares: [part(0), part(1), part(2)], rows, kept });
+                    self.set.run(AddThree { axis: wide, shares: [part(0), part(1), part(2)], rows: sums, kept });
                 } else {
                     for tap in 0..kw {
-                        self.set.run(AddShifted { axis: wide, tap, shares: part(tap), rows, kept });
+                        self.set.run(AddShifted { axis: wide, tap, shares: part(tap), rows: sums, kept });
                     }
                 }
             }
@@ -163,17 +167,17 @@ impl View {
         buffer: &mut Vec<f32>,
         kept: &mut Vec<f32>,
     ) {
-        let last = self.axes.iter().map(|axis| axis.kernel).product::<usize>() - 1;
+        let last = self.taps() - 1;
         self.scatter(rows, |tap| shares(last - tap), window, plane, buffer, kept);
     }
 
     /// Slices of `rows`, and lines of each.
-    fn lines(&self, rows: &Range<usize>) -> [Range<usize>; 2] {
+    fn extent(&self, rows: &Range<usize>) -> [Range<usize>; 2] {
         let [deep, high, _] = &self.axes;
         if self.along == 0 { [rows.clone(), 0..high.output] } else { [0..deep.output, rows.clone()] }
     }
 
-    /// Where in the plane the lines around the rows begin, where it has all of them, one after the other.
+    /// Where in the plane the lines around the rows begin, where they are of one slice and it holds all of them.
     fn within(&self, around: &Around, window: &Range<usize>) -> Option<usize> {
         let mut begin = None;
         self.each_run(around, window, |_, from, count| {
@@ -188,7 +192,7 @@ impl View {
     /// plane that holds the rows of `window`, and for those that it does not hold.
     fn each_run(&self, around: &Around, window: &Range<usize>, mut f: impl FnMut(usize, Option<usize>, usize)) {
         let [deep, high, _] = &self.axes;
-        let [deep_window, high_window] = self.lines(window);
+        let [deep_window, high_window] = self.extent(window);
         for z in 0..around.deep {
             let slice = deep.seen(around.first[0] + z, 0).filter(|z| deep_window.contains(z));
             let slice = slice.map(|z| (z - deep_window.start) * high_window.len());
@@ -217,7 +221,7 @@ impl View {
 
 /// All lines that some rows see, slice after slice: what they see of a slice through a tap is one run.
 struct Around {
-    /// The first slice and the first line of the rows. What they see through the first tap is the first that is seen.
+    /// Where the rows begin: slice and line. What stands there sees the first of all lines through the first tap.
     first: [usize; 2],
     /// Slices and lines of the rows.
     own: [usize; 2],
@@ -230,7 +234,7 @@ struct Around {
 impl Around {
     fn new(view: &View, rows: &Range<usize>) -> Self {
         let [deep, high, wide] = &view.axes;
-        let own = view.lines(rows);
+        let own = view.extent(rows);
         let [slices, lines] = own.clone().map(|range| range.len());
         Self {
             first: own.map(|range| range.start),
@@ -319,6 +323,78 @@ impl Kernel for AddThree<'_> {
         for &column in ends {
             for (row, &kept) in rows.chunks_mut(width).zip(&mut kept) {
                 row[column] = kept;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::Pad;
+
+    /// Extents, halves of kernels, whether the borders are periodic; two fractions each of rows and window.
+    type Case = ([usize; 3], [usize; 3], bool, [usize; 4]);
+
+    fn case() -> impl Strategy<Value = Case> {
+        let extent = (prop_oneof![Just(1usize), 1usize..6], 1usize..7, 1usize..6).prop_map(|(d, h, w)| [d, h, w]);
+        (extent, [0usize..3, 0usize..3, 0usize..3], any::<bool>(), [0usize..100, 0usize..100, 0usize..100, 0usize..100])
+    }
+
+    /// A place of an image, and its number in a plane that holds some of the rows.
+    fn places(extent: [usize; 3], along: usize, held: &Range<usize>) -> Vec<[usize; 3]> {
+        let [d, h, w] = extent;
+        let all = (0..d).flat_map(|z| (0..h).flat_map(move |y| (0..w).map(move |x| [z, y, x])));
+        all.filter(|place| held.contains(&place[along])).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn columns_are_what_every_pixel_sees_and_scattering_is_the_adjoint((extent, reach, periodic, ends) in case()) {
+            let axes: [Axis; 3] = core::array::from_fn(|axis| {
+                let pad = if periodic { Pad::Periodic(reach[axis]) } else { Pad::Zeros([reach[axis]; 2]) };
+                Axis::same(extent[axis], 2 * reach[axis] + 1, pad)
+            });
+            let view = View::new(InstructionSet::best(), axes);
+            let count = extent[view.along];
+            let range = |[a, b]: [usize; 2]| {
+                let first = a * count / 100;
+                first..first + 1 + b * (count - first - 1) / 99
+            };
+            let (rows, window) = (range([ends[0], ends[1]]), range([ends[2], ends[3]]));
+            let (pixels, plane) = (places(extent, view.along, &rows), places(extent, view.along, &window));
+            let taps: Vec<[usize; 3]> = view.each_tap().collect();
+            // What a place sees through a tap.
+            let seen = |place: [usize; 3], tap: [usize; 3]| -> Option<[usize; 3]> {
+                let [z, y, x] = [0, 1, 2].map(|axis| axes[axis].seen(place[axis], tap[axis]));
+                Some([z?, y?, x?])
+            };
+            let at = |places: &[[usize; 3]], place: Option<[usize; 3]>| places.iter().position(|p| Some(*p) == place);
+
+            let values: Vec<f32> = (0..plane.len()).map(|i| (i + 1) as f32).collect();
+            let pitch = pixels.len() + 3;
+            let mut columns = vec![f32::NAN; taps.len() * pitch];
+            let mut buffer = vec![f32::NAN; 10_000];
+            view.gather(&rows, &values, &window, &mut buffer, columns.chunks_mut(pitch));
+            for (tap, column) in taps.iter().zip(columns.chunks(pitch)) {
+                for (&pixel, &found) in pixels.iter().zip(column) {
+                    let expected = at(&plane, seen(pixel, *tap)).map_or(0.0, |i| values[i]);
+                    prop_assert_eq!(found, expected, "{:?} through {:?}", pixel, tap);
+                }
+            }
+
+            let shares: Vec<f32> = (0..taps.len() * pixels.len()).map(|i| (i % 13) as f32 - 6.0).collect();
+            let share = |tap: usize| &shares[tap * pixels.len()..][..pixels.len()];
+            let mut sums = values.clone();
+            buffer.fill(f32::NAN);
+            view.scatter(&rows, share, &window, &mut sums, &mut buffer, &mut Vec::new());
+            for ((&place, &before), &found) in plane.iter().zip(&values).zip(&sums) {
+                let terms = taps.iter().enumerate().filter_map(|(t, tap)| Some(share(t)[at(&pixels, seen(place, *tap))?]));
+                prop_assert_eq!(found, before + terms.sum::<f32>(), "{:?}", place);
             }
         }
     }

@@ -39,7 +39,7 @@ struct OrderedSum {
 }
 
 impl OrderedSum {
-    /// What was added is spent.
+    /// Hands every term but the first to `spent` once it is added.
     fn add(&mut self, index: usize, term: Gradients, spent: impl Fn(Gradients)) {
         self.early.insert(index, term);
         while let Some(term) = self.early.remove(&self.added) {
@@ -226,15 +226,15 @@ impl Job<'_> {
     }
 
     fn group(&self, units: &mut [Unit], tapes: Vec<Tape>, keep: bool) -> Done {
-        let mut worker = self.buffers.worker();
+        let mut worker = self.buffers.take_worker();
         self.sweep.fit(&mut worker);
-        worker.gradients = self.sweep.backward.then(|| self.buffers.gradients(&self.sweep.network.layers));
+        worker.gradients = self.sweep.backward.then(|| self.buffers.take_gradients(&self.sweep.network.layers));
         let mut tapes = tapes.into_iter();
         let kept =
             units.chunks_mut(self.together).filter_map(|units| self.sweep.run(units, &mut worker, tapes.next(), keep));
         let tapes = kept.collect();
         let gradients = worker.gradients.take();
-        self.buffers.give_back(worker);
+        self.buffers.give_back_worker(worker);
         Done { gradients, tapes }
     }
 }

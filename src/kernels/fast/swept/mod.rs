@@ -40,8 +40,8 @@ const ROW: usize = 1 << 24;
 /// Samples below which an image is cut into bands.
 const FEW: usize = 4;
 
-/// Groups, at most: each has weight gradients of its own, which cost a pass to clear and one to add up. Mostly one more of
-/// them exists than there are threads, and never more than there are groups.
+/// Groups, at most: each has weight gradients of its own, which cost a pass to clear and one to add up. A sweep mostly holds
+/// one more of them than there are threads, and never more than it has groups; the next sweep finds their memory.
 const GROUPS: usize = 16;
 
 /// Pixels of a group: a quarter of all, within these limits.
@@ -54,22 +54,22 @@ pub struct SweptTapes(Vec<Vec<Tape>>);
 #[derive(Default)]
 pub struct Buffers {
     workers: Mutex<Vec<Worker>>,
-    /// Gradients that were added to others or taken from.
+    /// Gradients that were added to others, or whose layers were taken.
     spent: Mutex<Vec<Gradients>>,
 }
 
 impl Buffers {
-    fn worker(&self) -> Worker {
+    fn take_worker(&self) -> Worker {
         self.workers.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
     }
 
-    fn give_back(&self, worker: Worker) {
+    fn give_back_worker(&self, worker: Worker) {
         if let Ok(mut idle) = self.workers.lock() {
             idle.push(worker);
         }
     }
 
-    fn gradients(&self, layers: &[Layer]) -> Gradients {
+    fn take_gradients(&self, layers: &[Layer]) -> Gradients {
         let spent = self.spent.lock().ok().and_then(|mut spent| spent.pop());
         spent.unwrap_or_default().cleared(layers)
     }
@@ -78,6 +78,13 @@ impl Buffers {
         if let Ok(mut spent) = self.spent.lock() {
             spent.push(gradients);
         }
+    }
+}
+
+/// Makes a buffer at least so long.
+fn grow(buffer: &mut Vec<f32>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
     }
 }
 

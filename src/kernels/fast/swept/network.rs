@@ -22,6 +22,7 @@ use crate::kernels::fast::transpose::Transpose;
 use crate::kernels::network::LEAK;
 
 use super::columns::View;
+use super::grow;
 
 /// One convolution: its values and the products it takes part in.
 pub struct Layer<'a> {
@@ -30,7 +31,8 @@ pub struct Layer<'a> {
     pub inputs: usize,
     pub outputs: usize,
     pub view: View,
-    pub taps: Vec<[usize; 3]>,
+    /// Of its kernel.
+    pub taps: usize,
 }
 
 /// A weight as the rows of a product, and the offsets of the product into these and into a planar buffer.
@@ -51,39 +53,38 @@ impl<'a> Product<'a> {
 impl<'a> Layer<'a> {
     /// Outputs from inputs gathered as columns.
     fn gathered(&self, pitch: usize) -> Product<'a> {
-        Product::new(Cow::Borrowed(self.weight), self.outputs, self.inputs * self.taps.len(), pitch)
+        Product::new(Cow::Borrowed(self.weight), self.outputs, self.inputs * self.taps, pitch)
     }
 
     /// Shares of outputs and taps from inputs.
     fn scattered(&self, pitch: usize) -> Product<'a> {
         let [outputs, inputs, taps] = self.axes();
         let weight = arranged(self.weight, [outputs, taps, inputs]);
-        Product::new(Cow::Owned(weight), self.outputs * self.taps.len(), self.inputs, pitch)
+        Product::new(Cow::Owned(weight), self.outputs * self.taps, self.inputs, pitch)
     }
 
     /// Gradients of inputs from gradients of outputs gathered as columns.
     fn pulled_gathered(&self, pitch: usize) -> Product<'a> {
         let [outputs, inputs, taps] = self.axes();
         let weight = arranged(self.weight, [inputs, outputs, taps]);
-        Product::new(Cow::Owned(weight), self.inputs, self.outputs * self.taps.len(), pitch)
+        Product::new(Cow::Owned(weight), self.inputs, self.outputs * self.taps, pitch)
     }
 
     /// Shares of the gradients of the first inputs and taps from gradients of outputs.
     fn pulled_scattered(&self, pitch: usize, pulled: usize) -> Product<'a> {
         let [outputs, (_, input), taps] = self.axes();
         let weight = arranged(self.weight, [(pulled, input), taps, outputs]);
-        Product::new(Cow::Owned(weight), pulled * self.taps.len(), self.outputs, pitch)
+        Product::new(Cow::Owned(weight), pulled * self.taps, self.outputs, pitch)
     }
 
     /// Counts and strides of outputs, inputs and taps of the weight.
     fn axes(&self) -> [(usize, usize); 3] {
-        let taps = self.taps.len();
+        let taps = self.taps;
         [(self.outputs, self.inputs * taps), (self.inputs, taps), (taps, 1)]
     }
 }
 
-/// A weight's numbers in the order in which a product wants its factors: with these counts and strides, the last axis
-/// fastest.
+/// Numbers in another order: with these counts and strides, the last axis fastest.
 fn arranged(weight: &[f32], [outer, middle, inner]: [(usize, usize); 3]) -> Vec<f32> {
     let mut arranged = Vec::with_capacity(outer.0 * middle.0 * inner.0);
     for (i, j) in (0..outer.0).flat_map(|i| (0..middle.0).map(move |j| (i, j))) {
@@ -102,17 +103,16 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// Zeros for these layers, in what the vectors hold.
+    /// Zeros for these layers, in the memory that the vectors have.
     pub fn cleared(mut self, layers: &[Layer]) -> Self {
-        let clear = |vectors: &mut Vec<Vec<f32>>, length: &dyn Fn(&Layer) -> usize| {
-            vectors.resize(layers.len(), Vec::new());
-            for (vector, layer) in vectors.iter_mut().zip(layers) {
+        self.weights.resize(layers.len(), Vec::new());
+        self.biases.resize(layers.len(), Vec::new());
+        for ((weight, bias), layer) in self.weights.iter_mut().zip(&mut self.biases).zip(layers) {
+            for (vector, length) in [(weight, layer.weight.len()), (bias, layer.outputs)] {
                 vector.clear();
-                vector.resize(length(layer), 0.0);
+                vector.resize(length, 0.0);
             }
-        };
-        clear(&mut self.weights, &|layer| layer.weight.len());
-        clear(&mut self.biases, &|layer| layer.outputs);
+        }
         self
     }
 
@@ -124,9 +124,10 @@ impl Gradients {
         }
     }
 
-    /// Takes the gradients of a layer: that of its weight as `[output][input][tap]`, and that of its bias.
+    /// Takes the gradients of a layer: that of its weight as `[output][input][tap]`, and that of its bias. What had to be put
+    /// in another order leaves its memory here.
     pub fn take(&mut self, l: usize, layer: &Layer) -> (Vec<f32>, Vec<f32>) {
-        let (outputs, inputs, taps) = (layer.outputs, layer.inputs, layer.taps.len());
+        let (outputs, inputs, taps) = (layer.outputs, layer.inputs, layer.taps);
         let weight = match (l, taps) {
             (0, _) => arranged(&self.weights[0], [(outputs, 1), (inputs, taps * outputs), (taps, outputs)]),
             (_, 1) => taken(&mut self.weights[l]),
@@ -148,13 +149,6 @@ fn transposed_pitch(wide: usize) -> usize {
     wide + SLACK
 }
 
-/// Makes a buffer at least so long.
-pub fn grow(buffer: &mut Vec<f32>, length: usize) {
-    if buffer.len() < length {
-        buffer.resize(length, 0.0);
-    }
-}
-
 /// The whole network for chunks of up to so many pixels.
 pub struct Network<'a> {
     pub set: InstructionSet,
@@ -173,7 +167,7 @@ pub struct Network<'a> {
 /// The buffers of one worker.
 #[derive(Default)]
 pub struct Scratch {
-    /// Lines around a chunk.
+    /// Lines around a chunk, as they are and once for each horizontal tap.
     pub lines: Vec<f32>,
     /// Inputs, or gradients of outputs, with a row for each tap.
     pub columns: Vec<f32>,
@@ -237,7 +231,7 @@ impl<'a> Network<'a> {
     /// Makes the buffers as large as this network needs. What they hold does not matter: of values that were not
     /// written, none is stored.
     pub fn fit(&self, scratch: &mut Scratch, backward: bool) {
-        let rows = |layer: &Layer, channels: usize| channels * layer.taps.len() * self.pitch + SLACK;
+        let rows = |layer: &Layer, channels: usize| channels * layer.taps * self.pitch + SLACK;
         let (first, last) = (self.first(), self.last());
         let hidden = self.wide * self.pitch + SLACK;
         let (inputs, outputs) = (rows(first, first.inputs), rows(last, last.outputs));
@@ -295,7 +289,7 @@ impl<'a> Network<'a> {
             };
             self.transpose(h, layer.inputs, pixels, transposed);
             let dy = if l == last { &*columns } else { &*gradient };
-            let rows = layer.outputs * layer.taps.len();
+            let rows = layer.outputs * layer.taps;
             self.correlate(dy, rows, pixels, transposed, layer.inputs, &mut gradients.weights[l]);
             let gate = |factor| Finish::Gate { values, pitch: self.pitch, factor };
             let finish = self.slope().map_or(Finish::Nothing, gate);
@@ -314,7 +308,7 @@ impl<'a> Network<'a> {
         let layer = self.first();
         let Scratch { columns, shares, gradient, transposed, .. } = scratch;
         self.transpose(gradient, layer.outputs, pixels, transposed);
-        let rows = layer.inputs * layer.taps.len();
+        let rows = layer.inputs * layer.taps;
         self.correlate(columns, rows, pixels, transposed, layer.outputs, &mut gradients.weights[0]);
         let plain = (Start::Zero, Finish::Nothing);
         self.product(&self.backward[0], plain, gradient, shares, pixels);

@@ -7,7 +7,8 @@
 use core::ops::Range;
 
 use super::columns::View;
-use super::network::{Gradients, Network, Scratch, grow};
+use super::grow;
+use super::network::{Gradients, Network, Scratch};
 use super::transform::{Direction, Run, transform};
 use crate::kernels::Transform;
 
@@ -152,7 +153,7 @@ impl Sweep<'_> {
     fn gather_inputs(&self, units: &[Unit], scratch: &mut Scratch, chunk: &Range<usize>) {
         let (layer, each, pitch) = (self.network.first(), chunk.len() * self.row, self.network.pitch());
         let Scratch { columns, lines, .. } = scratch;
-        for (input, columns) in columns.chunks_mut(layer.taps.len() * pitch).take(layer.inputs).enumerate() {
+        for (input, columns) in columns.chunks_mut(layer.taps * pitch).take(layer.inputs).enumerate() {
             for (u, unit) in units.iter().enumerate() {
                 let columns = columns.chunks_mut(pitch).map(|column| &mut column[u * each..]);
                 layer.view.gather(chunk, unit.inputs[input], &(0..self.rows), lines, columns);
@@ -174,7 +175,7 @@ impl Sweep<'_> {
         self.network.forward(self.pixels(units, &chunk), slot, scratch);
         let (layer, each, plane) = (self.network.last(), chunk.len() * self.row, own.len() * self.row);
         let Scratch { shares, lines, kept, .. } = scratch;
-        let taps = layer.taps.len();
+        let taps = layer.taps;
         let pitch = self.network.pitch();
         for (u, planes) in parameters.chunks_mut(layer.outputs * plane).take(units.len()).enumerate() {
             for (output, plane) in planes.chunks_mut(plane).enumerate() {
@@ -238,7 +239,7 @@ impl Sweep<'_> {
         let (each, plane, pitch) = (chunk.len() * self.row, own.len() * self.row, self.network.pitch());
         let pixels = self.pixels(units, &chunk);
         let layer = self.network.last();
-        let taps = layer.taps.len();
+        let taps = layer.taps;
         let Scratch { columns, lines, .. } = &mut *scratch;
         for (output, columns) in columns.chunks_mut(taps * pitch).take(layer.outputs).enumerate() {
             for (u, planes) in parameters.chunks(layer.outputs * plane).take(units.len()).enumerate() {
@@ -250,7 +251,7 @@ impl Sweep<'_> {
         self.gather_inputs(units, scratch, &chunk);
         self.network.pull_first(pixels, scratch, gradients);
         let layer = self.network.first();
-        let taps = layer.taps.len();
+        let taps = layer.taps;
         let Scratch { shares, lines, kept, .. } = scratch;
         for (u, unit) in units.iter_mut().enumerate() {
             for (input, plane) in unit.dinputs.iter_mut().enumerate() {
