@@ -149,7 +149,9 @@ impl<N: Conditioner> Coupling<N> {
         let (x, dx) = state;
         let ((active, passive), (dactive, dpassive)) = (self.split(x), self.split(dx));
         let inputs = inputs(passive.clone(), condition);
-        let tiling = Tiling::new(&self.conditioner, inputs.dims(), tapes.tile_bytes());
+        // What is kept is of the whole network, however little memory is left.
+        let bytes = if whole.is_some() { usize::MAX } else { tapes.tile_bytes() };
+        let tiling = Tiling::new(&self.conditioner, inputs.dims(), bytes);
         let channels = passive.dims()[1];
         let wanted = channels + if slot.is_some() { self.condition } else { 0 };
         let (mut parts, mut gradients) = (Vec::new(), Vec::new());
@@ -343,7 +345,10 @@ mod tests {
             let tiling = Tiling::new(&coupling.conditioner, shape, 1);
             assert!(tiling.rows().count() > 1, "{shape:?}");
             let (whole, whole_gradients) = everything(&coupling, &x, &c, Plan::least());
-            for plan in [Plan::tiny_tiles(), Plan::within(1 << 30)] {
+            // Enough for a map in one tile, and after it has kept its tape no more for a gradient in one.
+            let each = coupling.conditioner.tape_bytes().expect("a convolutional network");
+            let scarce = 3 * each * x.dims().iter().product::<usize>() / shape[1];
+            for plan in [Plan::tiny_tiles(0), Plan::tiny_tiles(scarce), Plan::within(1 << 30)] {
                 let (values, gradients) = everything(&coupling, &x, &c, plan);
                 for (value, expected) in values.iter().chain(&gradients).zip(whole.iter().chain(&whole_gradients)) {
                     assert!(distance(value, expected) < 1e-12, "{shape:?} {plan:?}");

@@ -32,10 +32,10 @@ impl Plan {
         Self { bytes, tile: LEAST_TILE, alone: true }
     }
 
-    /// The least, in tiles of a few rows.
+    /// Up to so many bytes, and tiles of a few rows where they are spent.
     #[cfg(test)]
-    pub(super) fn tiny_tiles() -> Self {
-        Self { bytes: 0, tile: 1, alone: true }
+    pub(super) fn tiny_tiles(bytes: usize) -> Self {
+        Self { bytes, tile: 1, alone: true }
     }
 
     /// The plan of each of so many gradients that are computed at once. They keep the threads busy between them, so each
