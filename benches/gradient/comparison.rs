@@ -29,6 +29,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     print!("\n{}", table(&rows));
+    if rows.iter().all(|row| row.failure().is_some()) {
+        bail!("no peer was measured: the table says why");
+    }
     Ok(())
 }
 

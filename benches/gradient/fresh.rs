@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::arguments::{Arguments, Point};
 use crate::contender::Contender;
@@ -49,7 +49,8 @@ fn output(mut command: Command, limit: Duration) -> anyhow::Result<Result<Value,
         let last = complaints.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         return Ok(Err(format!("{status}: {last}")));
     }
-    Ok(serde_json::from_str(printed.trim()).map_err(|error| format!("printed no JSON: {error}")))
+    let line = serde_json::from_str::<Map<String, Value>>(printed.trim());
+    Ok(line.map(Value::Object).map_err(|error| format!("printed no JSON object: {error}")))
 }
 
 /// How it ended; none where it was stopped at the limit.

@@ -38,7 +38,7 @@ impl Row {
     }
 
     /// Why the first measurement failed, where all did.
-    fn failure(&self) -> Option<&str> {
+    pub fn failure(&self) -> Option<&str> {
         let reasons: Option<Vec<&str>> = self.pairs.iter().map(|pair| pair.peer.get("failed")?.as_str()).collect();
         reasons?.first().copied()
     }
