@@ -82,11 +82,9 @@ impl View {
             }
         };
         // Once for each horizontal tap: what any tap sees of a slice is one run then.
-        shifted
-            .chunks_mut(size)
-            .take(wide.kernel)
-            .enumerate()
-            .for_each(|(kx, shifted)| shift(wide, kx, lines, shifted));
+        for (kx, seen) in shifted.chunks_mut(size).take(wide.kernel).enumerate() {
+            shift(wide, kx, lines, seen);
+        }
         for ([kz, ky, kx], column) in self.each_tap().zip(columns) {
             let seen = &shifted[kx * size..][..size];
             for (run, column) in around.runs([kz, ky]).zip(column.chunks_mut(around.slice())) {
@@ -343,7 +341,7 @@ mod tests {
         (extent, [0usize..3, 0usize..3, 0usize..3], any::<bool>(), [0usize..100, 0usize..100, 0usize..100, 0usize..100])
     }
 
-    /// A place of an image, and its number in a plane that holds some of the rows.
+    /// The places of some rows, in the order of a plane that holds these alone.
     fn places(extent: [usize; 3], along: usize, held: &Range<usize>) -> Vec<[usize; 3]> {
         let [d, h, w] = extent;
         let all = (0..d).flat_map(|z| (0..h).flat_map(move |y| (0..w).map(move |x| [z, y, x])));
