@@ -9,13 +9,13 @@ use hdf5::{Attribute, Container, Dataset, Dataspace, Datatype, H5Type, Location}
 use hdf5_sys::h5::{H5free_memory, hsize_t};
 use hdf5_sys::h5a::H5Aread;
 use hdf5_sys::h5d::H5Dread;
-use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5i::{H5Iget_name, hid_t};
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_ALL, H5S_seloper_t, H5Sselect_hyperslab};
 use hdf5_sys::h5t::{
     H5T_class_t, H5T_order_t, H5T_sign_t, H5Tget_class, H5Tget_order, H5Tget_sign, H5Tis_variable_str,
 };
-use std::ffi::{CStr, CString, c_char, c_int, c_uint};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 
 /// No attribute of ours is longer; a longer one is taken as absent.
 const ATTRIBUTE_LIMIT: usize = 1 << 24;
@@ -24,6 +24,13 @@ unsafe extern "C" {
     fn H5DSset_scale(scale: hid_t, name: *const c_char) -> c_int;
     fn H5DSattach_scale(data: hid_t, scale: hid_t, axis: c_uint) -> c_int;
     fn H5DSset_label(data: hid_t, axis: c_uint, label: *const c_char) -> c_int;
+    fn H5DSiterate_scales(
+        data: hid_t,
+        axis: c_uint,
+        start: *mut c_int,
+        visit: unsafe extern "C" fn(hid_t, c_uint, hid_t, *mut c_void) -> c_int,
+        found: *mut c_void,
+    ) -> c_int;
 }
 
 /// The class of a datatype: all that decides how its values may be read.
@@ -191,6 +198,33 @@ pub fn make_scale(scale: &Dataset, name: &str) -> hdf5::Result<()> {
 /// Attaches a dimension scale to an axis of a dataset.
 pub fn attach_scale(data: &Dataset, axis: usize, scale: &Dataset) -> hdf5::Result<()> {
     call(|| unsafe { H5DSattach_scale(data.id(), scale.id(), axis as c_uint) })
+}
+
+/// The path of the first dimension scale that is attached to an axis, such as `/time`.
+pub fn attached_scale(data: &Dataset, axis: usize) -> Option<String> {
+    /// Keeps the path of the scale in the `Option<String>` behind `found`, and ends the walk over scales.
+    unsafe extern "C" fn keep(_data: hid_t, _axis: c_uint, scale: hid_t, found: *mut c_void) -> c_int {
+        // SAFETY: `found` is the pointer that is given to `H5DSiterate_scales` below; a buffer of one byte more than the
+        // length that libhdf5 states holds the name with its final zero.
+        unsafe {
+            let length = H5Iget_name(scale, std::ptr::null_mut(), 0);
+            if let Ok(length @ 1..) = usize::try_from(length) {
+                let mut name = vec![0u8; length + 1];
+                H5Iget_name(scale, name.as_mut_ptr().cast(), name.len());
+                name.truncate(length);
+                *found.cast::<Option<String>>() = String::from_utf8(name).ok();
+            }
+        }
+        1
+    }
+    let mut found: Option<String> = None;
+    // SAFETY: `found` outlives the call, during which nothing else touches it.
+    call(|| unsafe {
+        let axis = axis as c_uint;
+        H5DSiterate_scales(data.id(), axis, std::ptr::null_mut(), keep, std::ptr::from_mut(&mut found).cast())
+    })
+    .ok()?;
+    found
 }
 
 /// Names an axis of a dataset (`DIMENSION_LABELS`).

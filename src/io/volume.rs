@@ -137,11 +137,26 @@ impl Rows {
         }
     }
 
-    /// The names of the axes (`DIMENSION_LABELS`), "" where an axis has none.
+    /// The names of the axes: their labels (`DIMENSION_LABELS`), else those of the dimension scales attached to them, ""
+    /// where an axis has neither.
     pub fn axis_labels(&self) -> Vec<String> {
-        self.texts("DIMENSION_LABELS")
-            .filter(|labels| labels.len() == self.shape.len())
-            .unwrap_or_else(|| vec![String::new(); self.shape.len()])
+        let labels = self.texts("DIMENSION_LABELS").filter(|labels| labels.len() == self.shape.len());
+        let mut labels = labels.unwrap_or_else(|| vec![String::new(); self.shape.len()]);
+        for (axis, label) in labels.iter_mut().enumerate().filter(|(_, label)| label.is_empty()) {
+            *label = self.scale_name(axis).unwrap_or_default();
+        }
+        labels
+    }
+
+    /// The name of the dimension scale of an axis. Where two datasets of a file have axes of one name and different
+    /// coordinates, the later one's scale has the name of its dataset in front: `x_row` is the axis `row` of the dataset `x`.
+    fn scale_name(&self, axis: usize) -> Option<String> {
+        let Store::Hdf5(data) = &self.store else { return None };
+        let path = hdf::attached_scale(data, axis)?;
+        let name = path.rsplit('/').next()?;
+        let dataset = self.place.rsplit('/').next().unwrap_or_default();
+        let own = name.strip_prefix(dataset).and_then(|rest| rest.strip_prefix('_')).filter(|rest| !rest.is_empty());
+        Some(own.unwrap_or(name).to_owned())
     }
 
     /// The axis of this name: "draw" in the samples of a posterior.

@@ -10,7 +10,7 @@ use crate::model::field::{four, from_field, host, to_field};
 use crate::model::fillers::Fillers;
 use crate::model::unknown::Unknown;
 use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source, Unlike, Variation};
-use crate::operator::{LinearOperator, OperatorConfig};
+use crate::operator::{LinearOperator, Noise, OperatorConfig};
 use crate::random::{Purpose, stream};
 
 /// An amortized posterior q(x | y): one network that gives, for any observation, a density and draws in file units.
@@ -33,6 +33,9 @@ pub struct Description {
     pub config: ModelConfig,
     /// What y is of x, where it is known: its adjoint makes condition images.
     pub operator: Option<OperatorConfig>,
+    /// What is added to y, where it is known: the misfit of images is measured by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// Channel and axes of one x.
     pub x_shape: Vec<usize>,
     /// Channel and axes of one y.
@@ -97,6 +100,7 @@ impl Model {
             observations: Vec::new(),
             config,
             operator,
+            noise: None,
             x_shape: x_shape.into(),
             y_shape: y_shape.into(),
             x: Quantity::default(),
@@ -132,6 +136,12 @@ impl Model {
     /// The model knowing what x and y are and where it comes from, which it hands on to every file made with it.
     pub fn describe(mut self, x: Quantity, y: Quantity, provenance: Provenance) -> Self {
         (self.description.x, self.description.y, self.description.provenance) = (x, y, provenance);
+        self
+    }
+
+    /// The model knowing what is added to y.
+    pub fn with_noise(mut self, noise: Option<Noise>) -> Self {
+        self.description.noise = noise;
         self
     }
 
@@ -193,6 +203,11 @@ impl Model {
     /// The problem it was trained for.
     pub fn provenance(&self) -> &Provenance {
         &self.description.provenance
+    }
+
+    /// What is added to y, where it is known.
+    pub fn noise(&self) -> Option<&Noise> {
+        self.description.noise.as_ref()
     }
 
     /// What y is of x, where it is known.

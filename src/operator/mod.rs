@@ -13,6 +13,7 @@ mod config;
 mod error;
 pub mod fourier;
 pub mod identity;
+mod noise;
 pub mod photoacoustic;
 mod real;
 pub mod symbol;
@@ -20,6 +21,7 @@ pub mod symbol;
 pub use batch::map_samples;
 pub use config::OperatorConfig;
 pub use error::OperatorError;
+pub use noise::{Noise, squared_residuals};
 pub use real::Real;
 
 use ndarray::{ArrayD, ArrayViewD};

@@ -111,9 +111,10 @@ impl Experiment {
     /// # Errors
     /// Settings that do not go together; a file of fixed cells that cannot be read.
     pub fn model(&self, device: &Device) -> Result<Model, ProblemError> {
-        let Problem { operator, seed, unknown, .. } = &self.problem;
+        let Problem { operator, noise, seed, unknown, .. } = &self.problem;
         let config = self.problem.model_config();
         let model = Model::new(config, operator.clone(), self.x_shape(), self.y_shape(), *seed, device)?;
+        let model = model.with_noise(noise.clone());
         match &unknown.fixed {
             Some(path) => Ok(model.with_fixed(io::volume::read(&path.to_string_lossy())?)?),
             None => Ok(model),

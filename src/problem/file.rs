@@ -6,7 +6,7 @@ use toml::Table;
 
 use crate::io::{Axis, Channel, Grid, Provenance, Quantity};
 use crate::model::ModelConfig;
-use crate::operator::OperatorConfig;
+use crate::operator::{Noise, OperatorConfig};
 use crate::prior::PriorConfig;
 use crate::problem::ProblemError;
 use crate::problem::checks::{Checks, line_where};
@@ -61,14 +61,6 @@ pub struct Problem {
     /// How it is judged.
     #[serde(default)]
     pub evaluation: Evaluation,
-}
-
-/// White Gaussian noise of y.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-pub struct Noise {
-    /// Standard deviation, in the unit of y.
-    pub sigma: f64,
 }
 
 /// Name, unit and axes of x or of y.

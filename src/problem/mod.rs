@@ -18,10 +18,11 @@ mod simulator;
 pub mod survey;
 pub mod template;
 
+pub use crate::operator::Noise;
 pub use batches::ExperimentBatches;
 pub use error::ProblemError;
 pub use experiment::{Experiment, Set};
-pub use file::{AxisConfig, Evaluation, Interval, Noise, PairFiles, Problem, QuantityConfig, Simulation};
+pub use file::{AxisConfig, Evaluation, Interval, PairFiles, Problem, QuantityConfig, Simulation};
 pub use folder::{Claim, RunFolder};
 pub use named_files::NamedFiles;
 pub use origin::Origin;

@@ -9,10 +9,11 @@ use super::classical::Classical;
 use super::coverage::Coverage;
 use super::error_by_uncertainty::Bin;
 use super::latent::norm_test;
-use super::quantities::{Quantities, misfit};
+use super::quantities::Quantities;
 use super::scale::Scale;
 use super::seen::{Image, Seen};
 use crate::model::Model;
+use crate::operator::squared_residuals;
 use crate::posterior::amortized::{Observation, Observations};
 use crate::posterior::exact::ExactPosterior;
 use crate::random::{Purpose, stream};
@@ -168,7 +169,8 @@ pub fn diagnose_model(
         let mut values = quantities.of(scaled);
         values.push(("log_density".into(), log_prob.to_vec()));
         if let Some(operator) = &operator {
-            values.push(("misfit".into(), misfit(operator.as_ref(), images, y.view())?));
+            let squares = squared_residuals(operator.as_ref(), images, y.view())?;
+            values.push(("misfit".into(), squares.into_iter().map(f64::sqrt).collect()));
         }
         Ok::<_, UqError>(values)
     };

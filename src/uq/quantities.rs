@@ -1,8 +1,6 @@
 //! Scalars of an image that its truth and its draws are ranked by (Modrák et al. 2025): some see what pixels do not.
 
-use super::UqError;
 use super::cells::Cells;
-use crate::operator::LinearOperator;
 use ndarray::{ArrayViewD, Axis};
 
 /// Pixels whose ranks are looked at one by one.
@@ -61,20 +59,10 @@ impl<'a> Quantities<'a> {
     }
 }
 
-/// ‖A x − y‖ of each image x and one observation y, `[1, channel, axes…]`.
-pub fn misfit(
-    operator: &dyn LinearOperator<f32>,
-    images: ArrayViewD<f32>,
-    y: ArrayViewD<f32>,
-) -> Result<Vec<f64>, UqError> {
-    let (predicted, y) = (operator.apply(images)?, y.index_axis_move(Axis(0), 0));
-    let distance = |p: ArrayViewD<f32>| p.iter().zip(&y).map(|(p, y)| f64::from(p - y).powi(2)).sum::<f64>().sqrt();
-    Ok(predicted.axis_iter(Axis(0)).map(distance).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uq::UqError;
     use ndarray::{ArrayD, IxDyn};
 
     /// Probes stand on the diagonal, or on the next cell that is not known; none of the known ones has a say.

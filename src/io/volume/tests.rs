@@ -35,6 +35,24 @@ fn every_type_and_storage_reads_alike() {
     }
 }
 
+/// As netCDF writes them: the scale's own name is that of the axis; of two axes of one name the later has its dataset's in front.
+#[test]
+fn axes_are_called_as_their_scales() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("netcdf.h5");
+    let file = hdf5::File::create(&path).unwrap();
+    let data = file.new_dataset_builder().with_data(&values()).create("y").unwrap();
+    for (axis, (name, size)) in [("draw", 6), ("y_row", 2), ("group/time", 3)].into_iter().enumerate() {
+        let scale = file.new_dataset::<f64>().shape(size).create(name).unwrap();
+        hdf::make_scale(&scale, "another name").unwrap();
+        hdf::attach_scale(&data, axis, &scale).unwrap();
+    }
+    drop((data, file));
+    let rows = Rows::open(&format!("{}:/y", path.display())).unwrap();
+    assert_eq!(rows.axis_labels(), ["draw", "row", "time", ""]);
+    assert_eq!(rows.axis("draw"), Some(0));
+}
+
 #[test]
 fn slabs_of_every_axis_make_up_the_whole() {
     let (_folder, path) = foreign();
