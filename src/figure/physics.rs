@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn the_operator_adds_the_adjoint_and_the_data() {
         let folder = tempfile::tempdir().unwrap();
-        const IMAGE: &[&str] = &["observation", "channel"];
+        const IMAGE: &[&str] = &["record", "channel"];
         let datasets: &[(&str, &[&str], &[usize])] = &[
             ("mean", IMAGE, &[1, 1, 8, 6]),
             ("observation", IMAGE, &[1, 1, 8, 6]),
-            ("samples", &["observation", "draw", "channel"], &[1, 5, 1, 8, 6]),
+            ("samples", &["record", "draw", "channel"], &[1, 5, 1, 8, 6]),
         ];
         let path = written(folder.path(), Kind::Posterior, datasets);
         let operator = Identity::new(&[1, 8, 6]).unwrap();

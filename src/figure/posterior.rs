@@ -4,7 +4,7 @@ use super::fields::{Dataset, Field};
 use super::maps::{Content, Figure, Panel};
 use super::physics::Physics;
 use super::{Drawn, FigureError, Palette, extent, lines, profiles, symmetric_extent};
-use crate::io::{Rows, Source};
+use crate::io::Source;
 use crate::operator::LinearOperator;
 use std::path::Path;
 
@@ -266,7 +266,9 @@ fn interval(
     mean: &Field,
 ) -> Result<Option<[(f64, Field); 2]>, FigureError> {
     let Some(dataset) = Dataset::optional(source, "quantiles", 2)? else { return Ok(None) };
-    let levels = if source.has("levels") { Rows::read(&source.rows("levels")?)? } else { return Ok(None) };
+    // Version 0.1.0 called them "levels".
+    let Some(name) = ["level", "levels"].into_iter().find(|name| source.has(name)) else { return Ok(None) };
+    let levels = source.rows(name)?.read()?;
     let levels: Vec<f64> = levels.iter().map(|&level| f64::from(level)).collect();
     if levels.len() != dataset.leading(1) || levels.len() < 2 {
         return Ok(None);

@@ -8,14 +8,16 @@ use crate::io::Source;
 use std::path::Path;
 
 /// Draws `PREFIX.png` from a file of maps such as statistics of draws: `mean` and `standard_deviation`, whichever is
-/// there, `[observation?, channel?, axes…]`; the names of several observations and channels end in their numbers.
+/// there, `[record?, channel?, axes…]`; the names of several records and channels end in their numbers.
 pub fn maps_figures(path: &Path, folder: &Path, prefix: &str) -> Result<Vec<Drawn>, FigureError> {
     const SHOWN: [(&str, &str, Palette); 2] =
         [("mean", "Mean", Palette::Value), ("standard_deviation", "Standard deviation", Palette::Deviation)];
     let source = Source::open(path)?;
     let mut datasets = Vec::new();
     for (name, title, palette) in SHOWN.into_iter().filter(|(name, ..)| source.has(name)) {
-        let leading = usize::from(source.rows(name)?.axis("observation") == Some(0));
+        let rows = source.rows(name)?;
+        // Version 0.1.0 called the axis of records "observation".
+        let leading = usize::from(["record", "observation"].iter().any(|label| rows.axis(label) == Some(0)));
         datasets.push((Dataset::open(&source, name, leading)?, leading, title, palette));
     }
     let Some((first, leading, ..)) = datasets.first() else {
@@ -68,7 +70,7 @@ mod tests {
     fn maps_need_no_observation() {
         let folder = tempfile::tempdir().unwrap();
         for (labels, shape) in
-            [(&["channel"][..], &[1, 8, 6][..]), (&["row"], &[8, 6]), (&["observation", "channel"], &[1, 1, 4, 8, 6])]
+            [(&["channel"][..], &[1, 8, 6][..]), (&["row"], &[8, 6]), (&["record", "channel"], &[1, 1, 4, 8, 6])]
         {
             let path =
                 written(folder.path(), Kind::Maps, &[("mean", labels, shape), ("standard_deviation", labels, shape)]);

@@ -2,10 +2,11 @@
 
 use super::atomic::{partial_name, publish};
 use super::error::{IoError, Result};
-use super::grid::{Axis, Grid};
+use super::quantity::Quantity;
+use super::scales::{Coordinates, Dimension, Scales};
 use super::{hdf, seal};
 use hdf5::file::FileCloseDegree;
-use hdf5::{Dataset, Extent, File};
+use hdf5::{Dataset, Extent, File, H5Type};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -48,22 +49,56 @@ pub struct Provenance {
     pub version: String,
 }
 
-/// How a dataset is stored.
+/// How a dataset is stored, always with checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// Fixed shape, checksums, no compression: fast random reading.
+    /// Fixed shape, no compression: fast random reading.
     Plain,
-    /// Grows along its first axis; shuffle, deflate and checksums.
+    /// Fixed shape, shuffle and deflate.
+    Packed,
+    /// Grows along its first axis; shuffle and deflate.
     Growing,
+}
+
+/// The floating-point type of a dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Single,
+    /// 64 bits: squares of what 32 bits can hold.
+    Double,
+}
+
+/// What the axes and values of a dataset are.
+#[derive(Clone, Debug, Default)]
+pub struct Layout<'a> {
+    /// Names of the axes in front of the grid, the first axis included: `["record", "draw", "channel"]`.
+    pub labels: &'a [&'a str],
+    /// What the values are; its grid are the last axes.
+    pub quantity: Quantity,
+    /// How exact they are.
+    pub precision: Precision,
 }
 
 /// An HDF5 file being written. Dropped without [`Create::finish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Create {
+    // Datasets are closed before the file.
+    datasets: Vec<Written>,
     file: Option<File>,
     path: PathBuf,
     partial: PathBuf,
-    axes: Vec<(Axis, Dataset)>,
+    coordinates: Vec<(String, Coordinates)>,
+}
+
+/// A dataset of the file, and its axes.
+#[derive(Debug)]
+struct Written {
+    name: String,
+    data: Dataset,
+    axes: Vec<Dimension>,
+    grows: bool,
 }
 
 impl Create {
@@ -73,10 +108,16 @@ impl Create {
         // The operating system's own words are clearer than libhdf5's.
         std::fs::File::create(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
         let file = File::with_options()
-            .with_fcpl(|plist| plist.userblock(seal::BLOCK as u64).obj_track_times(false))
+            .with_fcpl(|plist| plist.obj_track_times(false))
             .with_fapl(|plist| plist.fclose_degree(FileCloseDegree::Strong))
             .create(&partial);
-        let create = Self { file: file.as_ref().ok().cloned(), path: path.into(), partial, axes: Vec::new() };
+        let create = Self {
+            datasets: Vec::new(),
+            file: file.as_ref().ok().cloned(),
+            path: path.into(),
+            partial,
+            coordinates: Vec::new(),
+        };
         let file = file.map_err(|e| create.failed(&e))?;
         let attributes = || {
             hdf::put_text(&file, "posteria", kind.name())?;
@@ -93,18 +134,17 @@ impl Create {
         &self.path
     }
 
-    /// A new f32 dataset `[first axis, shape of one…]`: chunks of whole rows, Fletcher-32.
+    /// Says where the entries of the axes called `label` of later datasets are: the probabilities of quantiles, say.
+    pub fn coordinates(&mut self, label: &str, values: &[f64], unit: &str) {
+        self.coordinates.push((label.into(), Coordinates::Measured { values: values.to_vec(), unit: unit.into() }));
+    }
+
+    /// A new dataset `[first axis, shape of one…]`: chunks of whole rows, Fletcher-32.
     ///
-    /// `labels` name the leading axes, `grid` describes the last ones; together they cover the shape. The grid becomes
-    /// dimension scales in the group `axes`, and the attributes `spacing` and `spacing_units`.
-    pub fn dataset(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        labels: &[&str],
-        grid: &Grid,
-        storage: Storage,
-    ) -> Result<Dataset> {
+    /// The labels of the layout name the leading axes, its grid describes the last ones; together they cover the shape. Each
+    /// axis becomes a dimension scale in the root of the file; the grid also the attributes `spacing` and `spacing_units`.
+    pub fn dataset(&mut self, name: &str, shape: &[usize], layout: &Layout<'_>, storage: Storage) -> Result<Dataset> {
+        let (labels, grid) = (layout.labels, &layout.quantity.grid);
         if self.file().is_ok_and(|file| file.link_exists(name)) {
             return Err(IoError::content(
                 format!("{}:/{name}", self.path.display()),
@@ -127,28 +167,20 @@ impl Create {
                 "give every axis a label or a place in the grid",
             ));
         }
-        let scales: Vec<Dataset> = grid.axes.iter().map(|axis| self.axis(axis)).collect::<Result<_>>()?;
         let make = || {
             let file = self.file()?;
             let first = match storage {
-                Storage::Plain => Extent::fixed(shape[0]),
+                Storage::Plain | Storage::Packed => Extent::fixed(shape[0]),
                 Storage::Growing => Extent::resizable(shape[0]),
             };
             let extents: Vec<Extent> = std::iter::once(first).chain(shape[1..].iter().map(Extent::from)).collect();
             let image = (grid.axes.len() + 1).min(shape.len().saturating_sub(1));
-            let builder = file.new_dataset::<f32>().obj_track_times(false).chunk(chunk_shape(shape, image, storage));
-            let builder = match storage {
-                Storage::Plain => builder.fletcher32(),
-                Storage::Growing => builder.shuffle().deflate(4).fletcher32(),
+            let chunk = chunk_shape(shape, image, storage, layout.precision);
+            let data = match layout.precision {
+                Precision::Single => new_dataset::<f32>(file, name, extents, chunk, storage)?,
+                Precision::Double => new_dataset::<f64>(file, name, extents, chunk, storage)?,
             };
-            let data = builder.shape(extents).create(name)?;
-            let names = labels.iter().copied().chain(grid.axes.iter().map(|axis| axis.name.as_str()));
-            for (axis, label) in names.enumerate() {
-                hdf::label_axis(&data, axis, label)?;
-            }
-            for (axis, scale) in scales.iter().enumerate() {
-                hdf::attach_scale(&data, labels.len() + axis, scale)?;
-            }
+            layout.quantity.describe(&data)?;
             if !grid.axes.is_empty() {
                 let spacing: Vec<f64> = grid.axes.iter().map(|axis| axis.spacing).collect();
                 let units: Vec<String> = grid.axes.iter().map(|axis| axis.unit.clone()).collect();
@@ -157,24 +189,16 @@ impl Create {
             }
             Ok(data)
         };
-        make().map_err(|e| self.failed(&e))
+        let data = make().map_err(|e| self.failed(&e))?;
+        let (axes, grows) = (self.axes(shape, layout), storage == Storage::Growing);
+        self.datasets.push(Written { name: name.into(), data: data.clone(), axes, grows });
+        Ok(data)
     }
 
-    /// A one-dimensional dataset of coordinates, made a dimension scale called `label`.
-    pub fn scale(&mut self, name: &str, label: &str, values: &[f64], unit: &str) -> Result<Dataset> {
-        let make = || {
-            let data = self.file()?.new_dataset::<f64>().obj_track_times(false).shape(values.len()).create(name)?;
-            data.write_raw(values)?;
-            hdf::make_scale(&data, label)?;
-            hdf::put_text(&data, "units", unit)?;
-            Ok(data)
-        };
-        make().map_err(|e: hdf5::Error| self.failed(&e))
-    }
-
-    /// Closes, seals, syncs and renames: from here on the file is there.
+    /// Gives every axis its scale, closes, seals, syncs and renames: from here on the file is there.
     pub fn finish(mut self) -> Result<()> {
-        self.axes.clear();
+        self.attach_scales().map_err(|e| self.failed(&e))?;
+        self.datasets.clear();
         if let Some(file) = self.file.take() {
             file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
         }
@@ -182,18 +206,53 @@ impl Create {
         publish(&self.partial, &self.path)
     }
 
-    /// The dimension scale of an axis, shared by all datasets that have the same axis.
-    fn axis(&mut self, axis: &Axis) -> Result<Dataset> {
-        if let Some((_, scale)) = self.axes.iter().find(|(known, _)| known == axis) {
-            return Ok(scale.clone());
+    /// The axes of a dataset, as far as they are known before all of it is written.
+    fn axes(&self, shape: &[usize], layout: &Layout<'_>) -> Vec<Dimension> {
+        let channels = &layout.quantity.channels;
+        let are_named = !channels.is_empty() && channels.iter().all(|channel| !channel.name.is_empty());
+        let leading = layout.labels.iter().zip(shape).map(|(&label, &size)| {
+            let said = self.coordinates.iter().find(|(known, _)| known == label);
+            let coordinates = match said {
+                Some((_, coordinates)) => coordinates.clone(),
+                None if are_named && ["channel", "parameter"].contains(&label) && channels.len() == size => {
+                    Coordinates::Named(channels.iter().map(|channel| channel.name.clone()).collect())
+                }
+                None => Coordinates::Counted,
+            };
+            Dimension { name: label.into(), size, coordinates }
+        });
+        let spatial = layout.quantity.grid.axes.iter().map(|axis| Dimension {
+            name: axis.name.clone(),
+            size: axis.size,
+            coordinates: Coordinates::Measured { values: axis.coordinates(), unit: axis.unit.clone() },
+        });
+        leading.chain(spatial).collect()
+    }
+
+    /// Writes the scales of all axes, whose sizes are final now, and attaches them.
+    fn attach_scales(&mut self) -> hdf5::Result<()> {
+        for Written { data, axes, .. } in &mut self.datasets {
+            axes.iter_mut().zip(data.shape()).for_each(|(axis, size)| axis.size = size);
         }
-        let namesakes = self.axes.iter().filter(|(known, _)| known.name == axis.name).count();
-        let suffix = if namesakes == 0 { String::new() } else { format!("_{}", namesakes + 1) };
-        let plain = if axis.name.is_empty() { "axis".into() } else { axis.name.replace(['/', '.'], "_") };
-        let name = format!("axes/{plain}{suffix}");
-        let scale = self.scale(&name, &axis.name, &axis.coordinates(), &axis.unit)?;
-        self.axes.push((axis.clone(), scale.clone()));
-        Ok(scale)
+        let datasets: Vec<(&str, &[Dimension])> =
+            self.datasets.iter().map(|written| (written.name.as_str(), written.axes.as_slice())).collect();
+        let Scales { scales, attached } = Scales::of(&datasets);
+        let growing: Vec<usize> = self
+            .datasets
+            .iter()
+            .zip(&attached)
+            .filter(|(w, _)| w.grows)
+            .filter_map(|(_, s)| s.first().copied())
+            .collect();
+        let write =
+            |(k, (name, axis)): (usize, &(String, Dimension))| axis.write(self.file()?, name, growing.contains(&k));
+        let scales: Vec<Dataset> = scales.iter().enumerate().map(write).collect::<hdf5::Result<_>>()?;
+        for (Written { data, .. }, attached) in self.datasets.iter().zip(&attached) {
+            for (axis, &scale) in attached.iter().enumerate() {
+                hdf::attach_scale(data, axis, &scales[scale])?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn file(&self) -> hdf5::Result<&File> {
@@ -207,17 +266,35 @@ impl Create {
 
 impl Drop for Create {
     fn drop(&mut self) {
-        self.axes.clear();
+        self.datasets.clear();
         drop(self.file.take());
         // After `finish` there is none; elsewhere an error has been reported already.
         let _ = std::fs::remove_file(&self.partial);
     }
 }
 
+fn new_dataset<T: H5Type>(
+    file: &File,
+    name: &str,
+    extents: Vec<Extent>,
+    chunk: Vec<usize>,
+    storage: Storage,
+) -> hdf5::Result<Dataset> {
+    let builder = file.new_dataset::<T>().obj_track_times(false).chunk(chunk);
+    let builder = match storage {
+        Storage::Plain => builder.fletcher32(),
+        Storage::Packed | Storage::Growing => builder.shuffle().deflate(4).fletcher32(),
+    };
+    builder.shape(extents).create(name)
+}
+
 /// Chunks of one image (the last `image` axes), several where images are small, part of one where it is very large.
-fn chunk_shape(shape: &[usize], image: usize, storage: Storage) -> Vec<usize> {
+fn chunk_shape(shape: &[usize], image: usize, storage: Storage, precision: Precision) -> Vec<usize> {
     let mut chunk = vec![1; shape.len()];
-    let mut bytes = size_of::<f32>();
+    let mut bytes = match precision {
+        Precision::Single => size_of::<f32>(),
+        Precision::Double => size_of::<f64>(),
+    };
     for axis in (0..shape.len()).rev() {
         let limit = if axis + image >= shape.len() { LARGE_CHUNK } else { SMALL_CHUNK };
         let most = if axis == 0 && storage == Storage::Growing { usize::MAX } else { shape[axis] };
@@ -230,23 +307,33 @@ fn chunk_shape(shape: &[usize], image: usize, storage: Storage) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::{Axis, Channel, Grid, Rows};
     use ndarray::{ArrayD, IxDyn};
 
-    fn grid() -> Grid {
-        Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")])
+    fn layout<'a>(labels: &'a [&'a str], axes: Vec<Axis>) -> Layout<'a> {
+        let quantity = Quantity { grid: Grid::new(axes), ..Quantity::default() };
+        Layout { labels, quantity, ..Layout::default() }
+    }
+
+    /// Samples of images of 3 × 4 pixels.
+    fn images() -> Layout<'static> {
+        let axes = vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")];
+        layout(&["sample", "channel"], axes)
     }
 
     #[test]
     fn chunks_hold_one_image_or_several_small_ones() {
-        let plain = |shape: &[usize], image| chunk_shape(shape, image, Storage::Plain);
+        let plain = |shape: &[usize], image| chunk_shape(shape, image, Storage::Plain, Precision::Single);
         assert_eq!(plain(&[1000, 1, 64, 64], 3), [1, 1, 64, 64]);
         assert_eq!(plain(&[1000, 3, 512, 512], 3), [1, 3, 512, 512]);
         assert_eq!(plain(&[1000, 8], 1), [512, 8]);
         assert_eq!(plain(&[10, 8], 1), [10, 8]);
         assert_eq!(plain(&[2, 1, 1024, 1024, 1024], 4), [1, 1, 16, 1024, 1024]);
-        assert_eq!(chunk_shape(&[0, 100, 1, 64, 64], 3, Storage::Growing), [1, 1, 1, 64, 64]);
-        assert_eq!(chunk_shape(&[0, 100, 1, 32, 32], 3, Storage::Growing), [1, 4, 1, 32, 32]);
-        assert_eq!(chunk_shape(&[0, 8], 1, Storage::Growing), [512, 8]);
+        let growing = |shape: &[usize], image| chunk_shape(shape, image, Storage::Growing, Precision::Single);
+        assert_eq!(growing(&[0, 100, 1, 64, 64], 3), [1, 1, 1, 64, 64]);
+        assert_eq!(growing(&[0, 100, 1, 32, 32], 3), [1, 4, 1, 32, 32]);
+        assert_eq!(growing(&[0, 8], 1), [512, 8]);
+        assert_eq!(chunk_shape(&[1000, 8], 1, Storage::Plain, Precision::Double), [256, 8]);
     }
 
     #[test]
@@ -256,7 +343,7 @@ mod tests {
         let partial = folder.path().join("a.h5.partial");
         for finished in [false, true] {
             let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
-            let data = create.dataset("m", &[2, 1, 3, 4], &["sample", "channel"], &grid(), Storage::Plain).unwrap();
+            let data = create.dataset("m", &[2, 1, 3, 4], &images(), Storage::Plain).unwrap();
             data.write(&ArrayD::<f32>::ones(IxDyn(&[2, 1, 3, 4]))).unwrap();
             assert!(partial.exists() && !path.exists());
             match finished {
@@ -274,7 +361,7 @@ mod tests {
         let write = |name: &str| {
             let path = folder.path().join(name);
             let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
-            let data = create.dataset("m", &[1, 1, 3, 4], &["sample", "channel"], &grid(), Storage::Plain).unwrap();
+            let data = create.dataset("m", &[1, 1, 3, 4], &images(), Storage::Plain).unwrap();
             data.write(&ArrayD::<f32>::ones(IxDyn(&[1, 1, 3, 4]))).unwrap();
             drop(data);
             create.finish().unwrap();
@@ -286,17 +373,44 @@ mod tests {
     }
 
     #[test]
-    fn axes_of_one_name_and_different_size_get_scales_of_their_own() {
+    fn every_axis_has_a_scale_in_the_root_with_its_coordinates() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.h5");
         let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
-        let line = |size, spacing| Grid::new(vec![Axis::new("time", size, spacing, "s")]);
-        for (name, size, spacing) in [("a", 3, 0.1), ("b", 3, 0.1), ("c", 3, 0.2), ("d", 5, 0.1)] {
-            let labels = ["sample", "channel"];
-            create.dataset(name, &[1, 1, size], &labels, &line(size, spacing), Storage::Plain).unwrap();
+        create.coordinates("level", &[0.1, 0.9], "1");
+        for (name, size, spacing) in [("a", 3, 0.1), ("b", 3, 0.1), ("c", 3, 0.2)] {
+            let layout = layout(&["record", "level"], vec![Axis::new("time", size, spacing, "s")]);
+            create.dataset(name, &[0, 2, size], &layout, Storage::Growing).unwrap().resize([5, 2, size]).unwrap();
         }
-        let group = create.file().unwrap().group("axes").unwrap();
-        assert_eq!(group.member_names().unwrap(), ["time", "time_2", "time_3"]);
+        create.finish().unwrap();
+        let file = File::open(&path).unwrap();
+        assert_eq!(file.member_names().unwrap(), ["a", "b", "c", "record", "level", "time", "c_time"]);
+        let numbers = |name: &str| file.dataset(name).unwrap().read_raw::<f64>().unwrap();
+        assert_eq!(numbers("record"), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!((numbers("level"), numbers("c_time")), (vec![0.1, 0.9], vec![0.0, 0.2, 0.4]));
+        assert!(file.dataset("record").unwrap().is_resizable() && !file.dataset("time").unwrap().is_resizable());
+        drop(file);
+        let rows = Rows::open(&format!("{}:/c", path.display())).unwrap();
+        assert_eq!(
+            (rows.axis_labels(), rows.grid(2).axes[0].spacing),
+            (["record", "level", "time"].map(str::to_owned).into(), 0.2)
+        );
+    }
+
+    #[test]
+    fn channels_that_have_names_are_coordinates_by_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
+        let channels = ["velocity", "density"].map(|name| Channel { name: name.into(), unit: "1".into() }).into();
+        let quantity = Quantity { channels, ..Quantity::default() };
+        let layout = Layout { labels: &["record", "parameter"], quantity, precision: Precision::Double };
+        create.dataset("m", &[3, 2], &layout, Storage::Packed).unwrap();
+        create.finish().unwrap();
+        let file = File::open(&path).unwrap();
+        let names = file.dataset("parameter").unwrap().read_raw::<hdf5::types::VarLenUnicode>().unwrap();
+        assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["velocity", "density"]);
+        assert_eq!(hdf::type_name(&file.dataset("m").unwrap()), "<f8");
     }
 
     #[test]
@@ -314,17 +428,17 @@ mod tests {
     fn impossible_shapes_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut create = Create::new(&folder.path().join("a.h5"), Kind::Maps, &Provenance::default()).unwrap();
-        for (shape, labels) in [
-            (&[2, 1, 3, 5][..], &["sample", "channel"][..]),
-            (&[2, 1, 3, 4], &["sample"]),
-            (&[0, 1, 3, 4], &["sample", "channel"]),
-            (&[], &[]),
+        let one_label = layout(&["sample"], images().quantity.grid.axes);
+        for (shape, layout) in [
+            (&[2, 1, 3, 5][..], images()),
+            (&[2, 1, 3, 4], one_label),
+            (&[0, 1, 3, 4], images()),
+            (&[], Layout::default()),
         ] {
-            assert!(create.dataset("m", shape, labels, &grid(), Storage::Plain).is_err(), "{shape:?}");
+            assert!(create.dataset("m", shape, &layout, Storage::Plain).is_err(), "{shape:?}");
         }
-        let labels = ["sample", "channel"];
-        create.dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain).unwrap();
-        let twice = create.dataset("m", &[2, 1, 3, 4], &labels, &grid(), Storage::Plain).unwrap_err().to_string();
+        create.dataset("m", &[2, 1, 3, 4], &images(), Storage::Plain).unwrap();
+        let twice = create.dataset("m", &[2, 1, 3, 4], &images(), Storage::Plain).unwrap_err().to_string();
         assert!(twice.contains("a.h5:/m: is there already"), "{twice}");
     }
 }

@@ -14,8 +14,8 @@ const BLOCKS: u64 = 64;
 
 /// A digest of these files: their names without the folder, their lengths, and what is in them.
 ///
-/// Of a file of up to 4 MiB every byte counts. Of a larger one 64 blocks of 64 KiB do, evenly spread from its beginning,
-/// where the seal of one of ours stands, to its end: a file of any size takes some milliseconds. One that was written anew
+/// Of a file of up to 4 MiB every byte counts. Of a larger one 64 blocks of 64 KiB do, evenly spread from its beginning
+/// to its end, where the seal of one of ours stands: a file of any size takes some milliseconds. One that was written anew
 /// differs in them; a change of a few bytes between two blocks goes unseen, and so does where and when a file was written,
 /// so that a copy on another disk is the same.
 ///

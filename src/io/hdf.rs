@@ -23,7 +23,6 @@ const ATTRIBUTE_LIMIT: usize = 1 << 24;
 unsafe extern "C" {
     fn H5DSset_scale(scale: hid_t, name: *const c_char) -> c_int;
     fn H5DSattach_scale(data: hid_t, scale: hid_t, axis: c_uint) -> c_int;
-    fn H5DSset_label(data: hid_t, axis: c_uint, label: *const c_char) -> c_int;
     fn H5DSiterate_scales(
         data: hid_t,
         axis: c_uint,
@@ -121,7 +120,7 @@ pub fn put_texts(at: &Location, name: &str, values: &[String]) -> hdf5::Result<(
     at.new_attr_builder().with_data(&values).create(name).map(drop)
 }
 
-fn text_value(value: &str) -> hdf5::Result<VarLenUnicode> {
+pub fn text_value(value: &str) -> hdf5::Result<VarLenUnicode> {
     value.parse().map_err(|_| format!("text with a zero byte: {value:?}").into())
 }
 
@@ -225,12 +224,6 @@ pub fn attached_scale(data: &Dataset, axis: usize) -> Option<String> {
     })
     .ok()?;
     found
-}
-
-/// Names an axis of a dataset (`DIMENSION_LABELS`).
-pub fn label_axis(data: &Dataset, axis: usize, label: &str) -> hdf5::Result<()> {
-    let label = c_text(label)?;
-    call(|| unsafe { H5DSset_label(data.id(), axis as c_uint, label.as_ptr()) })
 }
 
 fn c_text(text: &str) -> hdf5::Result<CString> {

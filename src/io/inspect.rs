@@ -102,9 +102,13 @@ fn dataset(out: &mut String, source: &Source, name: &str) -> Result<()> {
         text += &format!(", {}", format!("{filter:?}").to_lowercase());
     }
     line(out, text);
+    let axes = source.rows(name).map(|rows| rows.axis_labels()).unwrap_or_default();
+    if axes.iter().any(|axis| !axis.is_empty()) {
+        line(out, format!("  axes: {}", axes.join(", ")));
+    }
     for attribute in data.attr_names().unwrap_or_default() {
-        // The links between datasets and their scales are said by the labels of the axes.
-        if ["DIMENSION_LIST", "REFERENCE_LIST"].contains(&attribute.as_str()) {
+        // The links between datasets and their scales are said by the names of the axes.
+        if ["DIMENSION_LIST", "DIMENSION_LABELS", "REFERENCE_LIST"].contains(&attribute.as_str()) {
             continue;
         }
         let value = match hdf::texts(&data, &attribute) {
@@ -288,13 +292,13 @@ mod tests {
         let provenance = Provenance { problem: "a\nb\n".into(), seed: 9, version: "1.2.3".into() };
         let mut writer = ResultWriter::create(&path, Kind::Posterior, &provenance).unwrap();
         let quantity = Quantity { unit: "m/s".into(), ..Quantity::default() };
-        let layout = Layout { labels: &["observation", "parameter"], quantity };
+        let layout = Layout { labels: &["record", "parameter"], quantity, ..Layout::default() };
         writer.dataset("mean", &[3], &layout).unwrap();
         writer.append("mean", ArrayD::from_shape_fn(IxDyn(&[2, 3]), |i| (i[0] + i[1]) as f32).view()).unwrap();
         writer.finish().unwrap();
         let text = inspect(&path).unwrap();
         has(&text, &["posterior; seal: valid", "posteria 1.2.3, seed 9, problem file of 2 lines", "mean [2, 3] <f4"]);
-        has(&text, &["units: m/s", "deflate(4)", "fletcher32", "from 0 to 3, mean 1.5", "observation, parameter"]);
+        has(&text, &["units: m/s", "deflate(4)", "fletcher32", "from 0 to 3, mean 1.5", "record, parameter"]);
     }
 
     #[test]

@@ -123,7 +123,9 @@ mod tests {
         };
         let mut writer = ResultWriter::create(&path, Kind::Maps, &Provenance::default()).unwrap();
         for (name, quantity) in [("mean", quantity.clone()), ("variance", quantity.squared())] {
-            writer.dataset(name, &[3, 4, 5], &Layout { labels: &["observation", "channel"], quantity }).unwrap();
+            writer
+                .dataset(name, &[3, 4, 5], &Layout { labels: &["record", "channel"], quantity, ..Layout::default() })
+                .unwrap();
         }
         writer.finish().unwrap();
         let source = Source::open(&path).unwrap();

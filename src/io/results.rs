@@ -1,70 +1,50 @@
 //! Writing results, such as `posterior.h5`: datasets that grow along their first axis, one row an observation.
 
-use super::create::{Create, Kind, Provenance, Storage};
+use super::create::{Create, Kind, Layout, Provenance, Storage};
 use super::error::{IoError, Result};
 use super::hdf;
-use super::quantity::Quantity;
-use hdf5::{Dataset, Hyperslab, SliceOrIndex};
+use hdf5::{Dataset, H5Type, Hyperslab, SliceOrIndex};
 use ndarray::ArrayViewD;
 use std::path::Path;
-
-/// What the axes and values of a dataset are.
-#[derive(Clone, Debug, Default)]
-pub struct Layout<'a> {
-    /// Names of the axes in front of the grid, the first axis included: `["observation", "draw", "channel"]`.
-    pub labels: &'a [&'a str],
-    /// What the values are; its grid are the last axes.
-    pub quantity: Quantity,
-}
 
 /// A file of results being written; there when [`ResultWriter::finish`] returns, and not before.
 #[derive(Debug)]
 pub struct ResultWriter {
     // Datasets are closed before the file.
     datasets: Vec<(String, Dataset)>,
-    scales: Vec<(String, Dataset)>,
     create: Create,
 }
 
 impl ResultWriter {
     /// Starts a file. The folder must exist.
     pub fn create(path: &Path, kind: Kind, provenance: &Provenance) -> Result<Self> {
-        Ok(Self { datasets: Vec::new(), scales: Vec::new(), create: Create::new(path, kind, provenance)? })
+        Ok(Self { datasets: Vec::new(), create: Create::new(path, kind, provenance)? })
     }
 
-    /// Gives the axes called `label` of later datasets their coordinates, stored as the dataset `name`: the probabilities
-    /// of quantiles, say.
-    pub fn scale(&mut self, name: &str, label: &str, values: &[f64], unit: &str) -> Result<()> {
-        let scale = self.create.scale(name, label, values, unit)?;
-        self.scales.push((label.into(), scale));
-        Ok(())
+    /// Says where the entries of the axes called `label` of later datasets are: the probabilities of quantiles, say.
+    pub fn coordinates(&mut self, label: &str, values: &[f64], unit: &str) {
+        self.create.coordinates(label, values, unit);
     }
 
     /// A dataset without rows yet; `shape_of_one` is that of a row. Shuffle, deflate, Fletcher-32.
     pub fn dataset(&mut self, name: &str, shape_of_one: &[usize], layout: &Layout<'_>) -> Result<()> {
         let shape: Vec<usize> = std::iter::once(0).chain(shape_of_one.iter().copied()).collect();
-        self.maps(name, &shape, layout)
+        self.add(name, &shape, layout, Storage::Growing)
     }
 
     /// A dataset of this shape from the start, to be filled by [`ResultWriter::write`]; its first axis need not count rows.
     pub fn maps(&mut self, name: &str, shape: &[usize], layout: &Layout<'_>) -> Result<()> {
-        let data = self.create.dataset(name, shape, layout.labels, &layout.quantity.grid, Storage::Growing)?;
-        let describe = || {
-            layout.quantity.describe(&data)?;
-            for (axis, label) in layout.labels.iter().enumerate() {
-                if let Some((_, scale)) = self.scales.iter().find(|(known, _)| known == label) {
-                    hdf::attach_scale(&data, axis, scale)?;
-                }
-            }
-            Ok(())
-        };
-        describe().map_err(|e| self.create.failed(&e))?;
+        self.add(name, shape, layout, Storage::Packed)
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], layout: &Layout<'_>, storage: Storage) -> Result<()> {
+        let data = self.create.dataset(name, shape, layout, storage)?;
         self.datasets.push((name.into(), data));
         Ok(())
     }
 
     /// Appends rows, `[rows, shape of one…]`.
-    pub fn append(&mut self, name: &str, rows: ArrayViewD<'_, f32>) -> Result<()> {
+    pub fn append<T: H5Type + Clone>(&mut self, name: &str, rows: ArrayViewD<'_, T>) -> Result<()> {
         let mut start = vec![0; rows.ndim()];
         if let Some(first) = start.first_mut() {
             *first = self.rows(name)?;
@@ -74,7 +54,7 @@ impl ResultWriter {
 
     /// Writes a box whose corner is `start`; the first axis grows as far as it must. For rows that are too large to be held
     /// at once, such as all draws of a volume.
-    pub fn write(&mut self, name: &str, start: &[usize], values: ArrayViewD<'_, f32>) -> Result<()> {
+    pub fn write<T: H5Type + Clone>(&mut self, name: &str, start: &[usize], values: ArrayViewD<'_, T>) -> Result<()> {
         let data = self.find(name)?;
         let shape = data.shape();
         let ends: Vec<usize> = start.iter().zip(values.shape()).map(|(s, n)| s.saturating_add(*n)).collect();
@@ -120,7 +100,6 @@ impl ResultWriter {
     /// Closes, seals and renames.
     pub fn finish(mut self) -> Result<()> {
         self.datasets.clear();
-        self.scales.clear();
         self.create.finish()
     }
 
@@ -137,7 +116,7 @@ impl ResultWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::{Axis, Grid, Rows, Source};
+    use crate::io::{Axis, Grid, Quantity, Rows, Source};
     use ndarray::{ArrayD, IxDyn, s};
 
     fn numbers(shape: &[usize]) -> ArrayD<f32> {
@@ -147,7 +126,7 @@ mod tests {
     fn layout<'a>(labels: &'a [&'a str]) -> Layout<'a> {
         let grid = Grid::new(vec![Axis::new("depth", 3, 12.5, "m"), Axis::new("distance", 4, 25.0, "m")]);
         let quantity = Quantity { name: "velocity".into(), unit: "m/s".into(), channels: vec![], grid };
-        Layout { labels, quantity }
+        Layout { labels, quantity, ..Layout::default() }
     }
 
     #[test]
@@ -155,10 +134,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("posterior.h5");
         let mut writer = ResultWriter::create(&path, Kind::Posterior, &Provenance::default()).unwrap();
-        writer.scale("levels", "level", &[0.05, 0.5, 0.95], "").unwrap();
-        writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
-        writer.dataset("quantiles", &[3, 1, 3, 4], &layout(&["observation", "level", "channel"])).unwrap();
-        writer.dataset("samples", &[5, 1, 3, 4], &layout(&["observation", "draw", "channel"])).unwrap();
+        writer.coordinates("level", &[0.05, 0.5, 0.95], "");
+        writer.dataset("mean", &[1, 3, 4], &layout(&["record", "channel"])).unwrap();
+        writer.dataset("quantiles", &[3, 1, 3, 4], &layout(&["record", "level", "channel"])).unwrap();
+        writer.dataset("samples", &[5, 1, 3, 4], &layout(&["record", "draw", "channel"])).unwrap();
         writer.describe("mean", "estimate", "64 draws").unwrap();
         let (mean, quantiles, samples) = (numbers(&[2, 1, 3, 4]), numbers(&[2, 3, 1, 3, 4]), numbers(&[2, 5, 1, 3, 4]));
         for i in 0..2 {
@@ -181,14 +160,14 @@ mod tests {
         );
         let rows = source.rows("samples").unwrap();
         assert_eq!(rows.read().unwrap(), samples);
-        assert_eq!(rows.axis_labels(), ["observation", "draw", "channel", "depth", "distance"]);
+        assert_eq!(rows.axis_labels(), ["record", "draw", "channel", "depth", "distance"]);
         assert_eq!((rows.axis("draw"), rows.axis("time")), (Some(1), None));
         assert_eq!(rows.grid(2), layout(&[]).quantity.grid);
         let mean_rows = source.rows("mean").unwrap();
         assert_eq!((mean_rows.read().unwrap(), mean_rows.text("units")), (mean, Some("m/s".into())));
         assert_eq!(mean_rows.text("estimate").as_deref(), Some("64 draws"));
         assert_eq!(source.rows("quantiles").unwrap().read().unwrap(), quantiles);
-        assert_eq!(source.rows("levels").unwrap().read().unwrap(), ndarray::array![0.05f32, 0.5, 0.95].into_dyn());
+        assert_eq!(source.rows("level").unwrap().read().unwrap(), ndarray::array![0.05f32, 0.5, 0.95].into_dyn());
         let draws: Vec<_> = rows.slabs(1, 0).map(|slab| slab.unwrap().1).collect();
         assert_eq!((draws.len(), draws[4].shape()), (5, &[2, 1, 1, 3, 4][..]));
         let preferred = Rows::open_preferring(&path.display().to_string(), &["absent", "samples", "mean"]).unwrap();
@@ -200,7 +179,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("maps.h5");
         let mut writer = ResultWriter::create(&path, Kind::Maps, &Provenance::default()).unwrap();
-        writer.dataset("mean", &[1, 3, 4], &layout(&["observation", "channel"])).unwrap();
+        writer.dataset("mean", &[1, 3, 4], &layout(&["record", "channel"])).unwrap();
         for shape in [&[1, 1, 3, 5][..], &[1, 3, 4], &[1, 2, 3, 4], &[]] {
             let message = writer.append("mean", numbers(shape).view()).unwrap_err().to_string();
             assert!(message.contains("maps.h5:/mean"), "{message}");

@@ -1,13 +1,14 @@
-//! The seal of our HDF5 files: a SHA-256 digest of everything behind the 512-byte user block, kept in that block.
+//! The seal of our HDF5 files: a SHA-256 digest of the whole file, behind its end.
 //!
 //! ```text
-//! POSTERIA SEAL 1
+//! POSTERIA SEAL 2
 //! sha256 <64 hexadecimal digits>
-//! length <bytes behind the user block>
+//! length <bytes in front of the seal, 20 digits>
 //! ```
 //!
-//! followed by zeros. HDF5 leaves the user block alone, so h5py and the like read sealed files as any other. A truncation
-//! or a flipped bit anywhere that matters is an error when the file is opened, not a wrong number later.
+//! HDF5 knows where its content ends and leaves alone what is behind, so h5py, xarray and the like read sealed files as any
+//! other. A truncation or a flipped bit anywhere is an error when the file is opened, not a wrong number later. Version 0.1.0
+//! kept the seal of what follows in a user block of 512 bytes in front; such files are still read.
 
 use super::error::{IoError, Result};
 use sha2::{Digest, Sha256};
@@ -15,9 +16,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Bytes of the user block.
-pub const BLOCK: usize = 512;
-const MAGIC: &str = "POSTERIA SEAL 1\n";
+const MAGIC: &str = "POSTERIA SEAL 2\n";
+/// Bytes of a seal.
+const SEAL: usize = MAGIC.len() + "sha256 \n".len() + 64 + "length \n".len() + 20;
+/// Of files of version 0.1.0, in front of them.
+const OLD_MAGIC: &str = "POSTERIA SEAL 1\n";
+/// The user block that held it; the HDF5 signature may follow one of this size.
+const BLOCK: usize = 512;
 const HDF5_SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const STREAM: usize = 1 << 20;
 
@@ -30,41 +35,48 @@ pub enum Seal {
     Absent,
 }
 
-/// Puts the seal on a closed HDF5 file that was created with a user block of [`BLOCK`] bytes, and syncs it to disk.
+/// Puts the seal on a closed HDF5 file, and syncs it to disk.
 pub fn apply(path: &Path) -> Result<()> {
     let fail = |e| IoError::system(path, "seal", e);
-    let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(fail)?;
-    file.seek(SeekFrom::Start(BLOCK as u64)).map_err(fail)?;
-    let (digest, length) = digest(&mut file).map_err(fail)?;
-    let mut block = format!("{MAGIC}sha256 {digest}\nlength {length}\n").into_bytes();
-    block.resize(BLOCK, 0);
-    file.seek(SeekFrom::Start(0)).map_err(fail)?;
-    file.write_all(&block).map_err(fail)?;
+    let mut file = OpenOptions::new().read(true).append(true).open(path).map_err(fail)?;
+    let (digest, length) = digest(&mut file, u64::MAX).map_err(fail)?;
+    file.write_all(format!("{MAGIC}sha256 {digest}\nlength {length:020}\n").as_bytes()).map_err(fail)?;
     file.sync_all().map_err(fail)
 }
 
 /// Reads a file once, streamed, and holds it against its seal.
 ///
-/// A file that does not begin with the magic is `Absent` here; whether it should have had a seal is for the caller to say,
-/// who sees its attributes ([`missing`]).
+/// A file that has no seal at its end, nor in front, is `Absent` here; whether it should have had one is for the caller to
+/// say, who sees its attributes ([`missing`]).
 pub fn verify(path: &Path) -> Result<Seal> {
     let fail = |e| IoError::system(path, "read", e);
     let mut file = File::open(path).map_err(|e| IoError::system(path, "open", e))?;
-    let mut block = [0; BLOCK];
-    let got = fill(&mut file, &mut block).map_err(fail)?;
-    if !block[..got].starts_with(MAGIC.as_bytes()) {
+    let whole = file.metadata().map_err(fail)?.len();
+    let text = |file: &mut File, from: u64, bytes: usize| {
+        let mut text = vec![0; bytes];
+        file.seek(SeekFrom::Start(from)).map_err(fail)?;
+        let got = fill(file, &mut text).map_err(fail)?;
+        text.truncate(got);
+        Ok(text)
+    };
+    let seal = text(&mut file, whole.saturating_sub(SEAL as u64), SEAL)?;
+    let front = text(&mut file, 0, BLOCK)?;
+    let (magic, seal, start, length) = if seal.starts_with(MAGIC.as_bytes()) {
+        (MAGIC, seal, 0, whole - SEAL as u64)
+    } else if front.starts_with(OLD_MAGIC.as_bytes()) {
+        (OLD_MAGIC, front, BLOCK as u64, whole.saturating_sub(BLOCK as u64))
+    } else {
         return Ok(Seal::Absent);
-    }
-    let (expected, length) =
-        parse(&block[..got]).ok_or_else(|| IoError::damaged(path, "its seal cannot be read (user block)"))?;
-    let actual = file.metadata().map_err(fail)?.len().saturating_sub(BLOCK as u64);
-    if actual != length {
+    };
+    let (expected, sealed) = parse(magic, &seal).ok_or_else(|| IoError::damaged(path, "its seal cannot be read"))?;
+    if length != sealed {
         return Err(IoError::damaged(
             path,
-            format!("it has {actual} bytes behind its seal, it was written with {length}"),
+            format!("it has {length} bytes beside its seal, it was written with {sealed}"),
         ));
     }
-    let (digest, _) = digest(&mut file).map_err(fail)?;
+    file.seek(SeekFrom::Start(start)).map_err(fail)?;
+    let (digest, _) = digest(&mut file, length).map_err(fail)?;
     if digest != expected {
         return Err(IoError::damaged(
             path,
@@ -100,21 +112,22 @@ pub fn is_hdf5(path: &Path) -> Result<bool> {
     Ok(false)
 }
 
-fn parse(block: &[u8]) -> Option<(String, u64)> {
-    let text = block.split(|&b| b == 0).next()?;
-    let mut lines = std::str::from_utf8(text).ok()?.strip_prefix(MAGIC)?.lines();
+fn parse(magic: &str, seal: &[u8]) -> Option<(String, u64)> {
+    let text = seal.split(|&b| b == 0).next()?;
+    let mut lines = std::str::from_utf8(text).ok()?.strip_prefix(magic)?.lines();
     let digest = lines.next()?.strip_prefix("sha256 ")?;
     let length = lines.next()?.strip_prefix("length ")?.parse().ok()?;
-    (digest.len() == 64 && lines.next().is_none()).then(|| (digest.to_owned(), length))
+    (digest.len() == 64 && text.ends_with(b"\n") && lines.next().is_none()).then(|| (digest.to_owned(), length))
 }
 
-/// Digest and number of the bytes from the file's position to its end.
-fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
+/// Digest and number of the bytes from the file's position on, at most `most`.
+fn digest(file: &mut File, most: u64) -> std::io::Result<(String, u64)> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; STREAM];
+    let mut part = file.take(most);
     let mut length = 0;
     loop {
-        let got = fill(file, &mut buffer)?;
+        let got = fill(&mut part, &mut buffer)?;
         if got == 0 {
             let text = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
             return Ok((text, length));
@@ -125,7 +138,7 @@ fn digest(file: &mut File) -> std::io::Result<(String, u64)> {
 }
 
 /// Reads until the buffer is full or the file ends; returns the bytes read.
-fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+fn fill(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut got = 0;
     while got < buffer.len() {
         match file.read(&mut buffer[got..]) {
@@ -144,33 +157,44 @@ mod tests {
 
     fn sealed(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(&[0; BLOCK]).unwrap();
         file.write_all(bytes).unwrap();
         apply(file.path()).unwrap();
         file
     }
 
+    const DIGEST: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
     #[test]
     fn the_digest_is_that_of_sha256sum() {
         let file = sealed(b"abc");
-        let block = std::fs::read(file.path()).unwrap();
-        let text = "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\nlength 3\n";
-        assert!(block.starts_with(format!("{MAGIC}{text}").as_bytes()));
-        assert_eq!(verify(file.path()).unwrap(), Seal::Valid);
+        let seal = format!("abc{MAGIC}sha256 {DIGEST}\nlength 00000000000000000003\n");
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), seal);
+        assert_eq!((verify(file.path()).unwrap(), seal.len()), (Seal::Valid, 3 + SEAL));
     }
 
     #[test]
-    fn every_flipped_bit_of_text_and_content_is_seen() {
+    fn a_seal_in_front_is_still_known() {
+        let mut block = format!("{OLD_MAGIC}sha256 {DIGEST}\nlength 3\n").into_bytes();
+        block.resize(BLOCK, 0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (content, found) in [(b"abc", Some(Seal::Valid)), (b"abd", None)] {
+            std::fs::write(file.path(), [&block[..], content].concat()).unwrap();
+            assert_eq!(verify(file.path()).ok(), found);
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_seen() {
         let content: Vec<u8> = (0..100).collect();
         let file = sealed(&content);
         let whole = std::fs::read(file.path()).unwrap();
-        let text = whole.iter().position(|&b| b == 0).unwrap();
-        for at in (0..text).chain(BLOCK..whole.len()) {
+        for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
-            std::fs::write(file.path(), &bytes).unwrap();
-            let seal = verify(file.path());
-            assert_ne!(seal.ok(), Some(Seal::Valid), "byte {at}");
+            for damaged in [&bytes[..], &whole[..at]] {
+                std::fs::write(file.path(), damaged).unwrap();
+                assert_ne!(verify(file.path()).ok(), Some(Seal::Valid), "byte {at}");
+            }
         }
     }
 

@@ -149,14 +149,15 @@ impl Rows {
     }
 
     /// The name of the dimension scale of an axis. Where two datasets of a file have axes of one name and different
-    /// coordinates, the later one's scale has the name of its dataset in front: `x_row` is the axis `row` of the dataset `x`.
+    /// coordinates, ours has the name of its dataset in front: `y_row`, whose `long_name` is "row".
     fn scale_name(&self, axis: usize) -> Option<String> {
         let Store::Hdf5(data) = &self.store else { return None };
         let path = hdf::attached_scale(data, axis)?;
         let name = path.rsplit('/').next()?;
-        let dataset = self.place.rsplit('/').next().unwrap_or_default();
-        let own = name.strip_prefix(dataset).and_then(|rest| rest.strip_prefix('_')).filter(|rest| !rest.is_empty());
-        Some(own.unwrap_or(name).to_owned())
+        let long =
+            data.file().and_then(|file| file.dataset(&path)).ok().and_then(|scale| hdf::text(&scale, "long_name"));
+        let is_behind = |long: &String| name.strip_suffix(long.as_str()).is_some_and(|front| front.ends_with('_'));
+        Some(long.filter(is_behind).unwrap_or_else(|| name.to_owned()))
     }
 
     /// The axis of this name: "draw" in the samples of a posterior.

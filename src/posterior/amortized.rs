@@ -7,7 +7,7 @@ use super::PosteriorError;
 use super::exact::ExactPosterior;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
-use crate::io::{Kind, Layout, Pairs, Provenance, Quantity, ResultWriter, Rows};
+use crate::io::{Kind, Layout, Pairs, Precision, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
 use crate::operator::classical::Fitted;
 use crate::random::{Purpose, stream};
@@ -236,14 +236,11 @@ impl PosteriorFile {
         let (x, y) = (model.x(), model.y());
         let mut writer = ResultWriter::create(path, Kind::Posterior, &provenance)?;
         let [of_x, of_y] = [&x, &y].map(parts);
-        writer.dataset("observation", model.y_shape(), &layout(&["observation", of_y], &y))?;
-        let mut map =
-            |name: &str, of: &Quantity| writer.dataset(name, model.x_shape(), &layout(&["observation", of_x], of));
+        let mut map = |name: &str, of: &Quantity| writer.dataset(name, model.x_shape(), &layout(&["record", of_x], of));
         if truth {
             map("truth", &x)?;
         }
         map("mean", &x)?;
-        map("variance", &x.squared())?;
         map("standard_deviation", &x)?;
         match reference {
             Some(Reference::Exact(_)) => {
@@ -256,19 +253,24 @@ impl PosteriorFile {
             }
             None => {}
         }
+        let labels = ["record", of_x];
+        let squared = Layout { precision: Precision::Double, ..layout(&labels, &x.squared()) };
+        writer.dataset("variance", model.x_shape(), &squared)?;
+        // Behind the maps: where axes of x and y have a name in common, those of x keep it.
+        writer.dataset("observation", model.y_shape(), &layout(&["record", of_y], &y))?;
         if truth {
             let name = "log q(truth | observation)".into();
             let density = Quantity { name, unit: "nat".into(), ..Quantity::default() };
-            writer.dataset("log_density", &[], &layout(&["observation"], &density))?;
+            writer.dataset("log_density", &[], &layout(&["record"], &density))?;
         }
         if !sampling.quantiles.is_empty() {
-            writer.scale("levels", "level", &sampling.quantiles, "1")?;
+            writer.coordinates("level", &sampling.quantiles, "1");
             let shape = [&[sampling.quantiles.len()], model.x_shape()].concat();
-            writer.dataset("quantiles", &shape, &layout(&["observation", "level", of_x], &x))?;
+            writer.dataset("quantiles", &shape, &layout(&["record", "level", of_x], &x))?;
         }
         if kept_draws > 0 {
             let shape = [&[kept_draws], model.x_shape()].concat();
-            writer.dataset("samples", &shape, &layout(&["observation", "draw", of_x], &x))?;
+            writer.dataset("samples", &shape, &layout(&["record", "draw", of_x], &x))?;
         }
         if let Some(fixed) = model.fixed() {
             writer.maps(FIXED, model.x_shape(), &layout(&[of_x], &x))?;
@@ -289,7 +291,6 @@ impl PosteriorFile {
         let writer = &mut self.writer;
         let mut one = |name: &str, map: &ArrayD<f32>| writer.append(name, map.view().insert_axis(Axis(0)));
         one("mean", &summary.mean)?;
-        one("variance", &summary.variance)?;
         one("standard_deviation", &summary.standard_deviation)?;
         if !summary.levels.is_empty() {
             one("quantiles", &summary.quantiles)?;
@@ -298,6 +299,7 @@ impl PosteriorFile {
         if let Ok(draws) = concatenate(Axis(0), &views) {
             one("samples", &draws)?;
         }
+        writer.append("variance", summary.variance.view().insert_axis(Axis(0)))?;
         match reference {
             Some(Reference::Exact(exact)) => {
                 let mean = exact.mean(observation.y.mapv(f64::from).view())?.mapv(|v| v as f32);
@@ -326,5 +328,5 @@ fn parts(quantity: &Quantity) -> &'static str {
 }
 
 fn layout<'a>(labels: &'a [&'a str], quantity: &Quantity) -> Layout<'a> {
-    Layout { labels, quantity: quantity.clone() }
+    Layout { labels, quantity: quantity.clone(), ..Layout::default() }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::PosteriorError;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
-use crate::io::{Axis, Grid, Kind, Layout, Provenance, Quantity, ResultWriter, Rows};
+use crate::io::{Axis, Grid, Kind, Layout, Precision, Provenance, Quantity, ResultWriter, Rows};
 use ndarray::{ArrayD, Axis as Dimension};
 
 /// Draws of which quantiles are exact; beyond, they are off by a rank error that the file states.
@@ -112,17 +112,15 @@ impl Maps {
         let quantity = Quantity { grid: self.grid.clone(), ..Quantity::of(draws, 0)? };
         let labels: Vec<&str> = self.labels.iter().map(String::as_str).collect();
         let squared = quantity.squared();
-        for (map, quantity) in [("mean", &quantity), ("variance", &squared), ("standard_deviation", &quantity)] {
-            writer.maps(map, &self.shape, &Layout { labels: &labels, quantity: quantity.clone() })?;
-        }
+        let layout = |quantity: &Quantity, precision| Layout { labels: &labels, quantity: quantity.clone(), precision };
+        writer.maps("mean", &self.shape, &layout(&quantity, Precision::Single))?;
+        writer.maps("variance", &self.shape, &layout(&squared, Precision::Double))?;
+        writer.maps("standard_deviation", &self.shape, &layout(&quantity, Precision::Single))?;
         if !levels.is_empty() {
-            writer.scale("levels", "level", levels, "1")?;
+            writer.coordinates("level", levels, "1");
             let labels: Vec<&str> = std::iter::once("level").chain(labels.iter().copied()).collect();
-            writer.maps(
-                "quantiles",
-                &[&[levels.len()], &self.shape[..]].concat(),
-                &Layout { labels: &labels, quantity },
-            )?;
+            let shape = [&[levels.len()], &self.shape[..]].concat();
+            writer.maps("quantiles", &shape, &Layout { labels: &labels, quantity, ..Layout::default() })?;
         }
         writer.describe("mean", "draws_of", draws.place())?;
         Ok(writer)
@@ -142,11 +140,9 @@ impl Maps {
 
     fn write(&self, writer: &mut ResultWriter, block: &[Range<usize>], of: &Summary) -> Result<(), PosteriorError> {
         let mut start: Vec<usize> = block.iter().map(|range| range.start).collect();
-        for (map, values) in
-            [("mean", &of.mean), ("variance", &of.variance), ("standard_deviation", &of.standard_deviation)]
-        {
-            writer.write(map, &start, values.view())?;
-        }
+        writer.write("mean", &start, of.mean.view())?;
+        writer.write("variance", &start, of.variance.view())?;
+        writer.write("standard_deviation", &start, of.standard_deviation.view())?;
         if !of.levels.is_empty() {
             start.insert(0, 0);
             writer.write("quantiles", &start, of.quantiles.view())?;

@@ -20,7 +20,7 @@ pub struct Summary {
     /// Their mean.
     pub mean: ArrayD<f32>,
     /// Their variance, divided by draws − 1: NaN for a single draw.
-    pub variance: ArrayD<f32>,
+    pub variance: ArrayD<f64>,
     /// Its root.
     pub standard_deviation: ArrayD<f32>,
     /// The levels of the quantiles, between 0 and 1.
@@ -65,7 +65,7 @@ impl Reduction {
         Ok(Summary {
             draws: self.moments.count(),
             mean: single(self.moments.mean()),
-            variance: single(self.moments.variance()),
+            variance: self.moments.variance(),
             standard_deviation: single(self.moments.standard_deviation()),
             levels: self.levels.clone(),
             quantiles,

@@ -62,7 +62,7 @@ fn a_vector_of_parameters_is_one_curve() {
     let run = dir.path().join("run");
     succeed(&["run", text(&own_pairs::problem(dir.path(), &[])), "--out", text(&run)]);
     let source = Source::open(&run.join("posterior.h5")).unwrap();
-    assert_eq!(source.rows("samples").unwrap().axis_labels(), ["observation", "draw", "parameter"]);
+    assert_eq!(source.rows("samples").unwrap().axis_labels(), ["record", "draw", "parameter"]);
     assert!(run.join("figures/posterior-0.png").is_file());
     assert!(!run.join("figures/posterior-0-channel-0.png").exists());
 }

@@ -105,7 +105,7 @@ fn twenty_lines_of_python_train_sample_and_plot() {
     succeed(&["plot", text(&run)]);
     let rows = posteria::io::Rows::open(&format!("{}:/mean", run.join("posterior.h5").display())).unwrap();
     assert_eq!(rows.shape(), [2, 1, 16, 16]);
-    assert_eq!(rows.axis_labels(), ["observation", "channel", "depth", "distance"]);
+    assert_eq!(rows.axis_labels(), ["record", "channel", "depth", "distance"]);
     assert_eq!((rows.text("units").unwrap(), rows.numbers("spacing").unwrap()), ("m/s".into(), vec![10.0, 10.0]));
     let report = std::fs::read_to_string(run.join("report.html")).unwrap();
     assert!(report.contains("velocity (16 × 16)") && report.contains("signal (16 × 16)"));

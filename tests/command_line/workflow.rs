@@ -46,7 +46,7 @@ fn a_run_leaves_everything_and_a_second_one_changes_nothing() {
     let exact = read(&posterior, "exact_standard_deviation");
     assert!(exact.iter().all(|&s| s > 0.0 && s < 1.0));
     let rows = posteria::io::Rows::open(&format!("{}:/mean", posterior.display())).unwrap();
-    assert_eq!(rows.axis_labels(), ["observation", "channel", "depth", "distance"]);
+    assert_eq!(rows.axis_labels(), ["record", "channel", "depth", "distance"]);
     assert_eq!((rows.text("units").unwrap(), rows.numbers("spacing").unwrap()), ("m/s".into(), vec![12.5, 25.0]));
     let report = std::fs::read_to_string(run.join("report.html")).unwrap();
     assert!(report.contains("A small problem") && report.contains("kl_gap_nats") && !report.contains("http://"));
@@ -235,7 +235,7 @@ fn observations_of_a_user_are_answered_whatever_their_form() {
     succeed(&["stats", &format!("{}:/samples", out.display()), "-o", text(&maps), "--memory", "1"]);
     assert!(close(&read(&maps, "mean")));
     let rows = posteria::io::Rows::open(&format!("{}:/mean", maps.display())).unwrap();
-    assert_eq!(rows.axis_labels(), ["observation", "channel", "depth", "distance"]);
+    assert_eq!(rows.axis_labels(), ["record", "channel", "depth", "distance"]);
     succeed(&["plot", text(&maps), "-o", text(&dir.path().join("figures"))]);
 
     // Densities of given images, and the judgement of draws in a file.

@@ -6,22 +6,23 @@ import h5py
 import numpy as np
 
 
-def check_axes(data, labels, coordinates):
-    assert [dim.label for dim in data.dims] == labels, [dim.label for dim in data.dims]
-    for dim, expected in zip(data.dims, coordinates):
-        if expected is None:
-            assert len(dim) == 0
-        else:
-            values, unit = expected
-            assert len(dim) == 1
-            np.testing.assert_allclose(dim[0][:], values)
-            assert dim[0].attrs["units"] == unit
+def check_axes(data, expected):
+    """Each axis has one dimension scale, in the root, with these coordinates and this unit."""
+    assert len(data.dims) == len(expected)
+    for dim, (name, values, unit) in zip(data.dims, expected):
+        assert len(dim) == 1 and dim[0].name == "/" + name, (dim[0].name, name)
+        np.testing.assert_allclose(dim[0][:], values)
+        assert dim[0].attrs["units"] == unit
+
+
+def counted(name, size):
+    return name, range(size), "1"
 
 
 shard, posterior = sys.argv[1:]
 
 with h5py.File(shard) as file:
-    assert file.userblock_size == 512
+    assert file.userblock_size == 0
     assert file.attrs["posteria"] == "pairs"
     assert file.attrs["problem"] == "seed = 5\n# π\n"
     assert file.attrs["seed"] == 2**63 + 5
@@ -35,9 +36,9 @@ with h5py.File(shard) as file:
     assert y.attrs["noise"] == "none"
     np.testing.assert_array_equal(x.attrs["spacing"], [12.5, 25.0])
     assert list(x.attrs["spacing_units"]) == ["m", "m"]
-    depth, distance = (12.5 * np.arange(3), "m"), (25.0 * np.arange(4), "m")
-    check_axes(x, ["sample", "channel", "depth", "distance"], [None, None, depth, distance])
-    check_axes(y, ["sample", "parameter"], [None, None])
+    depth, distance = ("depth", 12.5 * np.arange(3), "m"), ("distance", 25.0 * np.arange(4), "m")
+    check_axes(x, [counted("sample", 4), counted("channel", 1), depth, distance])
+    check_axes(y, [counted("sample", 4), counted("parameter", 12)])
 
 with h5py.File(posterior) as file:
     assert file.attrs["posteria"] == "posterior"
@@ -45,14 +46,9 @@ with h5py.File(posterior) as file:
     assert mean.shape == (2, 1, 3, 4) and mean.maxshape[0] is None
     assert mean.compression == "gzip" and mean.compression_opts == 4 and mean.shuffle and mean.fletcher32
     np.testing.assert_array_equal(mean[:], np.arange(24, dtype=np.float32).reshape(2, 1, 3, 4))
-    np.testing.assert_array_equal(file["levels"][:], [0.05, 0.5, 0.95])
-    levels = ([0.05, 0.5, 0.95], "1")
-    check_axes(
-        quantiles,
-        ["observation", "level", "channel", "depth", "distance"],
-        [None, levels, None, depth, distance],
-    )
+    levels = ("level", [0.05, 0.5, 0.95], "1")
+    check_axes(quantiles, [counted("record", 2), levels, counted("channel", 1), depth, distance])
     opened = []
     file.visititems(lambda name, item: opened.append(name) if isinstance(item, h5py.Dataset) else None)
-    assert sorted(opened) == ["axes/depth", "axes/distance", "levels", "mean", "quantiles"], opened
+    assert sorted(opened) == ["channel", "depth", "distance", "level", "mean", "quantiles", "record"], opened
     assert all(file[name][()] is not None for name in opened)

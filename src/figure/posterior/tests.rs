@@ -8,22 +8,23 @@ use std::path::PathBuf;
 pub fn written(folder: &Path, kind: Kind, datasets: &[(&str, &[&str], &[usize])]) -> PathBuf {
     let path = folder.join("results.h5");
     let mut writer = ResultWriter::create(&path, kind, &Provenance::default()).unwrap();
-    writer.scale("levels", "level", &[0.95, 0.05], "").unwrap();
+    writer.coordinates("level", &[0.95, 0.05], "");
     for (name, labels, shape) in datasets {
         let axes = shape[labels.len()..].iter().enumerate();
         let grid = Grid::new(axes.map(|(i, &n)| Axis::new(["depth", "distance", "time"][i], n, 12.5, "m")).collect());
-        let layout = Layout { labels, quantity: Quantity { unit: "m/s".into(), grid, ..Quantity::default() } };
+        let quantity = Quantity { unit: "m/s".into(), grid, ..Quantity::default() };
+        let layout = Layout { labels, quantity, ..Layout::default() };
         writer.dataset(name, &shape[1..], &layout).unwrap();
-        let values = ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).map(|k| i[k] as f32).sum());
+        let values = ArrayD::from_shape_fn(IxDyn(shape), |i| (0..shape.len()).map(|k| i[k] as f32).sum::<f32>());
         writer.append(name, values.view()).unwrap();
     }
     writer.finish().unwrap();
     path
 }
 
-const IMAGE: &[&str] = &["observation", "channel"];
-const DRAW: &[&str] = &["observation", "draw", "channel"];
-const LEVEL: &[&str] = &["observation", "level", "channel"];
+const IMAGE: &[&str] = &["record", "channel"];
+const DRAW: &[&str] = &["record", "draw", "channel"];
+const LEVEL: &[&str] = &["record", "level", "channel"];
 
 pub fn names(drawn: &[Drawn]) -> Vec<String> {
     drawn.iter().map(|d| d.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
@@ -63,11 +64,11 @@ fn channels_vectors_and_traces_are_told_apart() {
         names(&drawn),
         ["p-0-channel-0.png", "p-0-channel-0-profiles.png", "p-0-channel-1.png", "p-0-channel-1-profiles.png"]
     );
-    let vector: &[&str] = &["observation", "parameter"];
+    let vector: &[&str] = &["record", "parameter"];
     let path = written(
         folder.path(),
         Kind::Posterior,
-        &[("mean", vector, &[1, 12]), ("quantiles", &["observation", "level", "parameter"], &[1, 2, 12])],
+        &[("mean", vector, &[1, 12]), ("quantiles", &["record", "level", "parameter"], &[1, 2, 12])],
     );
     assert_eq!(names(&posterior_figures(&path, folder.path(), "v", 9, None).unwrap()), ["v-0.png"]);
     let source = Source::open(&path).unwrap();
@@ -131,7 +132,7 @@ fn what_is_missing_or_does_not_fit_is_named() {
         written(folder.path(), Kind::Posterior, &[("mean", IMAGE, &[1, 1, 8, 6]), ("truth", IMAGE, &[1, 1, 6, 8])]);
     let message = posterior_figures(&path, folder.path(), "p", 9, None).unwrap_err().to_string();
     assert!(message.contains("truth") && message.contains("[6, 8]") && message.contains("[8, 6]"), "{message}");
-    let path = written(folder.path(), Kind::Posterior, &[("mean", &["observation"], &[1, 2, 2, 2])]);
+    let path = written(folder.path(), Kind::Posterior, &[("mean", &["record"], &[1, 2, 2, 2])]);
     assert!(posterior_figures(&path, folder.path(), "p", 9, None).is_ok());
     assert!(posterior_figures(&folder.path().join("absent.h5"), folder.path(), "p", 9, None).is_err());
 }

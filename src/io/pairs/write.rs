@@ -2,7 +2,7 @@
 
 use super::PairsInfo;
 use super::shards::shard_name;
-use crate::io::create::{Create, Kind, Storage};
+use crate::io::create::{Create, Kind, Layout, Storage};
 use crate::io::error::{IoError, Result};
 use crate::io::grid::Grid;
 use crate::io::hdf;
@@ -88,9 +88,9 @@ impl PairsWriter {
             _ => quantity.grid.clone(),
         };
         let labels = if grid.axes.is_empty() { ["sample", "parameter"] } else { ["sample", "channel"] };
-        let data = create.dataset(name, values.shape(), &labels, &grid, Storage::Plain)?;
-        let standard = values.as_standard_layout();
-        data.write(&standard).and_then(|()| quantity.describe(&data)).map_err(|e| create.failed(&e))?;
+        let layout = Layout { labels: &labels, quantity: Quantity { grid, ..quantity.clone() }, ..Layout::default() };
+        let data = create.dataset(name, values.shape(), &layout, Storage::Plain)?;
+        data.write(&values.as_standard_layout()).map_err(|e| create.failed(&e))?;
         Ok(data)
     }
 }

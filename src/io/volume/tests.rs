@@ -35,7 +35,7 @@ fn every_type_and_storage_reads_alike() {
     }
 }
 
-/// As netCDF writes them: the scale's own name is that of the axis; of two axes of one name the later has its dataset's in front.
+/// As netCDF writes them: the scale's own name is that of the axis; of two axes of one name one has its dataset's in front.
 #[test]
 fn axes_are_called_as_their_scales() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,6 +45,7 @@ fn axes_are_called_as_their_scales() {
     for (axis, (name, size)) in [("draw", 6), ("y_row", 2), ("group/time", 3)].into_iter().enumerate() {
         let scale = file.new_dataset::<f64>().shape(size).create(name).unwrap();
         hdf::make_scale(&scale, "another name").unwrap();
+        hdf::put_text(&scale, "long_name", if name == "y_row" { "row" } else { "Time of day" }).unwrap();
         hdf::attach_scale(&data, axis, &scale).unwrap();
     }
     drop((data, file));
