@@ -119,6 +119,11 @@ fn a_sealed_file_rewritten_without_its_seal_is_refused() {
     std::fs::write(&path, &whole[..whole.len() - SEAL]).unwrap();
     let message = read_all(&path).unwrap_err().to_string();
     assert!(message.contains("no seal") && message.contains("attribute `posteria`"), "{message}");
+    // The attribute by which netCDF's programs tell their files.
+    let file = hdf5::File::open_rw(&path).unwrap();
+    file.new_attr::<i32>().shape(()).create("_NCProperties").unwrap().write_scalar(&1).unwrap();
+    file.close().unwrap();
+    assert!(read_all(&path).is_ok());
 }
 
 /// Files of version 0.1.0: the seal in front, labels beside scales, the axis of records called as the dataset.

@@ -38,7 +38,9 @@ impl Source {
             ));
         }
         let file = File::open(path).map_err(|e| IoError::reading(path, &e))?;
-        if seal == Seal::Absent && file.attr("posteria").is_ok() {
+        // What xarray and its like save again keeps our attributes, and says that it is theirs.
+        let is_ours = file.attr("posteria").is_ok() && file.attr("_NCProperties").is_err();
+        if seal == Seal::Absent && is_ours {
             return Err(seal::missing(path));
         }
         let kind = hdf::text(&file, "posteria");
