@@ -9,6 +9,7 @@ mod interrupt;
 mod memory;
 mod new;
 mod output;
+mod pairs;
 mod plot;
 mod progress;
 mod run;
