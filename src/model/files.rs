@@ -93,8 +93,9 @@ impl Model {
         }
         let weights = tensors_to_bytes(&weights).map_err(wrong)?;
         let held_out = self.held_out().map(serde_json::to_vec).transpose().map_err(|e| wrong(e.to_string()))?;
-        let mut files = vec![(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)];
-        files.extend(held_out.as_deref().map(|bytes| (HELD_OUT, bytes)));
+        // What may be missing comes first: a list of digests that was cut short lacks what must be there.
+        let mut files: Vec<(&str, &[u8])> = held_out.iter().map(|bytes| (HELD_OUT, bytes.as_slice())).collect();
+        files.extend([(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)]);
         Ok(folder::write(path, &files)?)
     }
 

@@ -153,7 +153,9 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     Ok(Outcome::Finished { steps: state.progress.step, validation })
 }
 
-/// Numbers x and y of the held-out records together, at most: volumes take long to draw.
+/// Held-out records that a model is shown, the fewest and the most where there are as many.
+const HELD_OUT: [usize; 2] = [200, 1000];
+/// Numbers of x and y of all of them together, at most: volumes take long to draw.
 const HELD_OUT_NUMBERS: usize = 1 << 23;
 /// Pairs that a model is trained on for each held-out record: looking at one takes about as long as training on two.
 const TRAINED_A_RECORD: u64 = 8;
@@ -168,7 +170,7 @@ fn beside_held_out(
 ) -> Result<Option<Model>, TrainError> {
     let numbers: usize = [model.x_shape(), model.y_shape()].into_iter().map(|s| s.iter().product::<usize>()).sum();
     let trained = training.steps.saturating_mul(training.batch as u64) / TRAINED_A_RECORD;
-    let total = (trained as usize).clamp(32, (HELD_OUT_NUMBERS / numbers.max(1)).clamp(64, 1000));
+    let total = (trained as usize).clamp(HELD_OUT[0], HELD_OUT[1]).min((HELD_OUT_NUMBERS / numbers.max(1)).max(64));
     let held_out = |index: u64| batches.held_out(index).map_err(|source| TrainError::HeldOut { index, source });
     let mut made = (0..total as u64).map_while(|index| held_out(index).transpose()).peekable();
     let mut kept = validation.axis_iter(Axis(0)).take(total).map(|y| Ok(y.to_owned().insert_axis(Axis(0))));
