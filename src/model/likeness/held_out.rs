@@ -162,8 +162,9 @@ impl Model {
     ) -> Result<Option<Self>, E> {
         let misfit = self.misfit()?;
         let (mut count, mut all, mut misfits) = (0, Vec::new(), Vec::new());
+        let mut records = records.fuse();
         loop {
-            let some = records.take(AT_ONCE).collect::<Result<Vec<_>, E>>()?;
+            let some = records.by_ref().take(AT_ONCE).collect::<Result<Vec<_>, E>>()?;
             if some.is_empty() {
                 break;
             }
