@@ -192,8 +192,13 @@ fn a_training_that_is_stopped_among_its_held_out_records_ends_with_the_same_mode
         let model = Model::new(config, Some(OperatorConfig::Identity {}), &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap();
         let model = model.with_noise(Some(Noise { sigma: 0.5 })).fit(&x, &y).unwrap();
         let validation = batches().batch(1 << 40).unwrap();
-        let task =
-            Task { model, batches: Arc::new(batches()), validation, training: settings(), plan: Plan::default() };
+        let task = Task {
+            model,
+            batches: Arc::new(batches()),
+            validation,
+            training: Training { checkpoint_every: 100, ..settings() },
+            plan: Plan::default(),
+        };
         train(task, folder, &device, &mut StopsAt(stop, false.into())).unwrap()
     };
     assert!(matches!(run(&whole, usize::MAX), Outcome::Finished { steps: 30, .. }));

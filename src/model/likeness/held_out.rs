@@ -273,7 +273,7 @@ mod tests {
         let others = numbers(20);
         let found = |deviations: f64| standing(&others, deviations.exp(), [0.005; 2]).side;
         assert_eq!(
-            [found(2.6), found(-2.6), found(4.5), found(-4.5)],
+            [found(4.2), found(-4.2), found(4.5), found(-4.5)],
             [Side::Among, Side::Among, Side::Above, Side::Below]
         );
         let same = vec![2.0; 20];
