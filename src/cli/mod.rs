@@ -6,6 +6,7 @@ mod diagnose;
 mod experiment;
 mod inspect;
 mod interrupt;
+mod likeness;
 mod memory;
 mod new;
 mod output;

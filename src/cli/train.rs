@@ -190,6 +190,13 @@ impl Observer for Watch {
         }
     }
 
+    fn compared(&mut self, done: usize, total: usize) {
+        let steps = self.steps;
+        let progress = self.progress.get_or_insert_with(|| Progress::new("train", "steps", steps, steps));
+        progress.say(format!("{done} of {total} held-out records looked at"));
+        progress.at(steps);
+    }
+
     fn wants_to_stop(&self) -> bool {
         interrupt::asked()
     }
