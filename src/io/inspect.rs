@@ -64,6 +64,9 @@ fn describe(quantity: &Quantity) -> String {
     }
     for axis in &quantity.grid.axes {
         text += &format!("; {}: {} × {} {}", axis.name, axis.size, axis.spacing, axis.unit);
+        if axis.origin != 0.0 {
+            text += &format!(" from {}", axis.origin);
+        }
     }
     text
 }
@@ -88,6 +91,9 @@ fn hdf5(path: &Path) -> Result<String> {
     }
     for name in names {
         dataset(&mut out, &source, &name)?;
+    }
+    for (name, target) in source.broken_links() {
+        line(&mut out, format!("{name}: {target}"));
     }
     Ok(out)
 }

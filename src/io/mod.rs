@@ -21,6 +21,7 @@
 //! # Ok::<(), posteria::io::IoError>(())
 //! ```
 
+pub mod agreement;
 mod atomic;
 pub mod create;
 mod element;
@@ -32,15 +33,19 @@ mod hdf;
 pub mod inspect;
 mod limits;
 pub mod listing;
+mod lost;
 mod nifti;
 mod npy;
+mod packing;
 pub mod pairs;
 mod picture;
+pub mod precision;
 pub mod quantity;
 pub mod results;
 mod scales;
 pub mod seal;
 pub mod source;
+mod unit;
 pub mod volume;
 
 pub use atomic::{create_folder, read_json, replace};
