@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_type_and_order() {
-        let decode = |descriptor: &str, bytes: &[u8]| Element::parse(descriptor).unwrap().decode(bytes);
+        let decode = |descriptor: &str, bytes: &[u8]| -> f32 { Element::parse(descriptor).unwrap().decode(bytes) };
         assert_eq!(decode("<f4", &1.5f32.to_le_bytes()), 1.5);
         assert_eq!(decode(">f4", &1.5f32.to_be_bytes()), 1.5);
         assert_eq!(decode(">f8", &(-0.1f64).to_be_bytes()), -0.1);

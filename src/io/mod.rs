@@ -59,3 +59,11 @@ pub use quantity::{Channel, Quantity};
 pub use results::ResultWriter;
 pub use source::Source;
 pub use volume::Rows;
+
+/// Makes a dataset a dimension scale of axes of others in its file, as other programs do.
+#[cfg(test)]
+pub(crate) fn attach_for_tests(scale: &hdf5::Dataset, name: &str, to: &[(&str, usize)]) {
+    let file = scale.file().unwrap();
+    hdf::make_scale(scale, name).unwrap();
+    to.iter().for_each(|(data, axis)| hdf::attach_scale(&file.dataset(data).unwrap(), *axis, scale).unwrap());
+}

@@ -1,5 +1,6 @@
 use super::{Part, Prior, PriorError};
 use crate::io::listing::files;
+use crate::io::precision::single_or_error;
 use crate::io::{IoError, Rows};
 use ndarray::{ArrayD, Axis, Slice};
 use rand::RngExt;
@@ -45,7 +46,8 @@ pub struct FilesConfig {
 ///
 /// HDF5, npy, NIfTI-1 and PNG (as luminance, from 0 to 1) are read, all into memory. Arrays with as many axes as `shape`
 /// are one image; with one more, the first axis counts images; with two more, image and channel: `[image, channel,
-/// axes…]`. So a volume gives its planes where `shape` has two axes.
+/// axes…]`. So a volume gives its planes where `shape` has two axes. NIfTI has no axis of channels: all axes in front of those
+/// of an image count images, planes and times of a series alike.
 ///
 /// The sets of pairs see different images. Of two files or more a tenth, evenly spread over the sorted names, are for
 /// tests only, and their successors for validation only; of two files the first is for tests. Of a single file with several
@@ -173,7 +175,8 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     };
     let rows = Rows::open_preferring(&spec, &["x"])?;
     let (rank, axes) = (rows.shape().len(), config.shape.len());
-    if !(axes..=axes + 2).contains(&rank) || rows.shape().contains(&0) {
+    let most = if rows.can_have_channels() { axes + 2 } else { usize::MAX };
+    if !(axes..=most).contains(&rank) || rows.shape().contains(&0) {
         let remedy = format!("a shape of {axes} axes needs arrays of {axes} to {} axes, none of them empty", axes + 2);
         return Err(content(path, format!("an array of shape {:?}", rows.shape()), &remedy));
     }
@@ -196,6 +199,11 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     if let Some(values) = values.as_slice() {
         rows.finite_or_error(0, values)?;
     }
+    if rows.is_wide() {
+        let whole: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
+        let exact = rows.read_box_double(&whole)?;
+        single_or_error(rows.place(), "the image", exact.iter().copied())?;
+    }
     if let Some([low, high]) = config.range {
         let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
         if least == most {
@@ -207,6 +215,10 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     }
     if rank == axes {
         values = values.insert_axis(Axis(0));
+    }
+    if !rows.can_have_channels() && rank > axes {
+        let all = [&[rows.shape()[..rank - axes].iter().product(), 1], &rows.shape()[rank - axes..]].concat();
+        return values.into_shape_with_order(all).map_err(|e| content(path, e.to_string(), "save it again"));
     }
     Ok(if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values })
 }

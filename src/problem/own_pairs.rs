@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
+use crate::io::agreement::disagreement;
 use crate::io::{Pairs, Quantity};
 use crate::problem::pair_origin::{PairOrigin, Portion};
 use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set};
@@ -87,6 +88,13 @@ fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -
     if let Some((name, here, there)) = shapes.into_iter().find(|(_, here, there)| here != there) {
         let what = format!("one {name} has shape {here:?}, in the training pairs {there:?}");
         return wrong(what, format!("write {} pairs of the same shape", set.name()));
+    }
+    let said = [("x", &pairs.info().x, &training.info().x), ("y", &pairs.info().y, &training.info().y)];
+    for (name, here, there) in said {
+        if let Some(what) = disagreement(here, there, "the training pairs") {
+            let remedy = "convert one of them, or correct what it says of itself".into();
+            return wrong(format!("{name}: {what}"), remedy);
+        }
     }
     if pairs.len() < count {
         let what = format!("holds {} pairs, {key} asks for {count}", pairs.len());
