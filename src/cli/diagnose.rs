@@ -5,7 +5,7 @@ use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::agreement::disagreement;
 use posteria::io::precision::single_or_error;
-use posteria::io::{self, IoError, Quantity, Rows, Source};
+use posteria::io::{self, Grid, IoError, Quantity, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::amortized::FIXED;
 use posteria::posterior::exact::ExactPosterior;
@@ -177,8 +177,9 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
             single_or_error(rows.place(), what, rows.read_box_double(&ranges)?.iter().copied())?;
         }
     }
-    let [said, of_truth] = [&samples, &truth].map(|rows| Quantity::of(rows, rows.shape().len() + 1 - truth.shape().len()));
-    if let Some(what) = disagreement(&said?, &of_truth?, "truth") {
+    // Axes may be in another order beside the draws: units alone are compared.
+    let unit = |rows: &Rows| Quantity::of(rows, 0).map(|said| Quantity { grid: Grid::default(), ..said });
+    if let Some(what) = disagreement(&unit(&samples)?, &unit(&truth)?, "truth") {
         bail!("{}: {what}: convert one of them, or correct what the file says of itself", samples.place());
     }
     let cells = cells(&source, truth.row_shape())?;

@@ -11,7 +11,7 @@ use hdf5_sys::h5a::H5Aread;
 use hdf5_sys::h5d::H5Dread;
 use hdf5_sys::h5i::{H5Iget_name, hid_t};
 use hdf5_sys::h5l::H5Lget_val;
-use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pget_virtual_count, H5Pget_virtual_dsetname, H5Pget_virtual_filename};
 use hdf5_sys::h5s::{H5S_ALL, H5S_seloper_t, H5Sselect_hyperslab};
 use hdf5_sys::h5t::{
     H5T_class_t, H5T_order_t, H5T_sign_t, H5Tget_class, H5Tget_order, H5Tget_sign, H5Tis_variable_str,
@@ -227,6 +227,28 @@ pub fn attached_scale(data: &Dataset, axis: usize) -> Option<String> {
     })
     .ok()?;
     found
+}
+
+/// File and dataset of each source of a virtual dataset, as it names them; of any other dataset none.
+pub fn virtual_sources(data: &Dataset) -> hdf5::Result<Vec<(String, String)>> {
+    let plist = data.create_plist()?;
+    let mut count = 0;
+    // Of another layout libhdf5 refuses to say how many there are.
+    if call(|| unsafe { H5Pget_virtual_count(plist.id(), &raw mut count) }).is_err() {
+        return Ok(Vec::new());
+    }
+    let text = |read: &dyn Fn(*mut c_char, usize) -> isize| {
+        let mut name = vec![0u8; LINK_LIMIT];
+        let length = hdf5::sync::sync(|| read(name.as_mut_ptr().cast(), LINK_LIMIT));
+        name.truncate(usize::try_from(length).unwrap_or(0).min(LINK_LIMIT - 1));
+        String::from_utf8_lossy(&name).into_owned()
+    };
+    // SAFETY: libhdf5 writes at most as many bytes as it is told the buffer has.
+    let source = |index: usize| unsafe {
+        let file = text(&|name, size| H5Pget_virtual_filename(plist.id(), index, name, size));
+        (file, text(&|name, size| H5Pget_virtual_dsetname(plist.id(), index, name, size)))
+    };
+    Ok((0..count).map(source).collect())
 }
 
 /// Where a link leads that is no object itself.

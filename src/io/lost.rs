@@ -61,13 +61,8 @@ pub fn sources_or_error(path: &Path, place: &str, data: &Dataset) -> Result<()> 
     if plist.layout() != Layout::Virtual {
         return Ok(());
     }
-    let mut sources: Vec<(String, String)> = Vec::new();
-    for map in plist.get_virtual_map().map_err(|e| IoError::reading(path, &e))? {
-        let source = (block_zero(&map.src_filename), block_zero(&map.src_dataset));
-        if sources.last() != Some(&source) {
-            sources.push(source);
-        }
-    }
+    let named = hdf::virtual_sources(data).map_err(|e| IoError::reading(path, &e))?;
+    let mut sources: Vec<_> = named.iter().map(|(file, dataset)| (block_zero(file), block_zero(dataset))).collect();
     sources.sort();
     sources.dedup();
     let own = data.file().map_err(|e| IoError::reading(path, &e))?;
@@ -127,7 +122,8 @@ mod tests {
         file.close().unwrap();
         let file = File::create(&path).unwrap();
         let whole = Hyperslab::try_new(..).unwrap();
-        let made = file.new_dataset::<f32>().shape(2).virtual_map("part.h5", "x", 2, whole.clone(), 2, whole).create("x");
+        let made =
+            file.new_dataset::<f32>().shape(2).virtual_map("part.h5", "x", 2, whole.clone(), 2, whole).create("x");
         made.unwrap();
         file.link_external("gone.h5", "/x", "away").unwrap();
         file.link_soft("/nowhere", "soft").unwrap();

@@ -1,9 +1,9 @@
 //! Opening an HDF5 file for reading: its seal, its datasets, its attributes.
 
 use super::error::{IoError, Result};
-use super::{hdf, lost};
 use super::seal::{self, Seal};
 use super::volume::Rows;
+use super::{hdf, lost};
 use hdf5::{File, Group, LocationType};
 use std::path::{Path, PathBuf};
 

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn ways_of_writing_one_unit_agree_and_others_do_not() {
-        for same in [["m/s", "m s-1"], ["m/s", "m·s^-1"], ["meters", "m"], ["kg/m^3", "kg m**-3"], ["", "V"], ["1/s", "s-1"]]
+        for same in
+            [["m/s", "m s-1"], ["m/s", "m·s^-1"], ["meters", "m"], ["kg/m^3", "kg m**-3"], ["", "V"], ["1/s", "s-1"]]
         {
             assert!(agree(same[0], same[1]), "{same:?}");
         }

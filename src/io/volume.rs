@@ -1,12 +1,12 @@
 //! The one way to read an array: `file.h5:/path`, `file.h5`, `file.npy`, `file.nii.gz`, `file.png`, as a whole or piece by
 //! piece, as f32 or f64.
 
-use super::error::{IoError, Result};
 use super::element::Float;
+use super::error::{IoError, Result};
 use super::hdf;
 use super::limits::{buffer, elements, not_finite};
-use super::nifti;
 use super::lost;
+use super::nifti;
 use super::npy::Npy;
 use super::packing::Packing;
 use super::picture;

@@ -64,7 +64,8 @@ pub fn reduce_dataset(
         let of_block: Vec<usize> = block.iter().map(ExactSizeIterator::len).collect();
         let mut reduction = Reduction::new(&of_block, levels, capacity)?;
         let source = Block::new(&maps, draws, &block)?;
-        for (chain, first) in (0..chains).flat_map(|chain| (0..length).step_by(thick).map(move |first| (chain, first))) {
+        for (chain, first) in (0..chains).flat_map(|chain| (0..length).step_by(thick).map(move |first| (chain, first)))
+        {
             let range = first..(first + thick).min(length);
             reduction.add(source.read(chain, range.clone())?.view())?;
             let share = (chain * length + range.end) as f64 / count as f64;
@@ -420,7 +421,9 @@ mod tests {
     fn the_axis_of_draws_is_asked_for_where_names_speak_against_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("maps.h5");
-        for (labels, asked) in [(["z", "y"], true), (["sample", "y"], false), (["chain", "y"], true), (["", "y"], false)] {
+        for (labels, asked) in
+            [(["z", "y"], true), (["sample", "y"], false), (["chain", "y"], true), (["", "y"], false)]
+        {
             let path = dir.path().join("a.h5");
             let file = hdf5::File::create(&path).unwrap();
             let data = file.new_dataset_builder().with_data(&draws(&[4, 5])).create("x").unwrap();
@@ -434,6 +437,22 @@ mod tests {
                 Ok(count) => assert!(!asked && count == Some(4)),
             }
         }
+    }
+
+    #[test]
+    fn missing_draws_are_named_by_their_place_in_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.nc");
+        let mut values = draws(&[3, 8, 5]);
+        values[[2, 6, 4]] = f32::NAN;
+        let file = hdf5::File::create(&path).unwrap();
+        let data = file.new_dataset_builder().with_data(&values).create("x").unwrap();
+        data.new_attr::<f32>().create("_FillValue").unwrap().write_scalar(&f32::NAN).unwrap();
+        drop((data, file));
+        let rows = Rows::open(&path.display().to_string()).unwrap();
+        let found = reduce_dataset(&rows, Some(1), &[], &dir.path().join("maps.h5"), 100, &mut |_| true);
+        let message = found.unwrap_err().to_string();
+        assert!(message.contains("[2, 6, 4] is missing"), "{message}");
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub enum PosteriorError {
         what: String,
     },
     /// 64-bit draws whose differences 32 bits cannot hold.
-    #[error("{place}: draws differ by {most:.1e} at most, less than 32-bit floats hold: choose another unit, in which it is near 1")]
+    #[error(
+        "{place}: draws differ by {most:.1e} at most, less than 32-bit floats hold: choose another unit, in which it is near 1"
+    )]
     TooSmall {
         /// `file:/dataset`.
         place: String,
@@ -69,7 +71,9 @@ pub enum PosteriorError {
         most: f64,
     },
     /// Draws along an axis that nobody names.
-    #[error("{place} has axes {axes}, none of which is called draw: name the axis of the draws with --draw-axis, counted from 0")]
+    #[error(
+        "{place} has axes {axes}, none of which is called draw: name the axis of the draws with --draw-axis, counted from 0"
+    )]
     WhichAxis {
         /// `file:/dataset`.
         place: String,

@@ -1,7 +1,8 @@
 use super::{Part, Prior, PriorError};
+use crate::io::agreement::disagreement;
 use crate::io::listing::files;
 use crate::io::precision::single_or_error;
-use crate::io::{IoError, Rows};
+use crate::io::{Grid, IoError, Quantity, Rows};
 use ndarray::{ArrayD, Axis, Slice};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -96,8 +97,16 @@ impl Files {
             return parameter("range", format!("{:?}", [low, high]), "give two numbers, the least first");
         }
         let paths = config.files()?;
-        let read: Vec<Result<ArrayD<f32>, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
-        let stacks: Vec<ArrayD<f32>> = read.into_iter().collect::<Result<_, _>>()?;
+        let read: Vec<Result<_, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
+        let (stacks, said): (Vec<ArrayD<f32>>, Vec<Quantity>) =
+            read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let there = paths.first().map_or(String::new(), |path| path.display().to_string());
+        // Of values that are mapped to a range the unit does not matter.
+        for (path, here) in paths.iter().zip(&said).filter(|_| config.range.is_none()) {
+            if let Some(what) = disagreement(here, &said[0], &there) {
+                return Err(content(path, what, "convert one of them, or correct what it says of itself").into());
+            }
+        }
         let channels = |stack: &ArrayD<f32>| stack.shape().get(1).copied().unwrap_or(1);
         if let Some(odd) = stacks.iter().position(|stack| channels(stack) != channels(&stacks[0])) {
             let what =
@@ -168,7 +177,7 @@ impl Prior for Files {
 }
 
 /// The images of one file, `[image, channel, axes…]`, held against all that can be wrong with them.
-fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
+fn stack(path: &Path, config: &FilesConfig) -> Result<(ArrayD<f32>, Quantity), IoError> {
     let spec = match &config.dataset {
         Some(dataset) => format!("{}:{dataset}", path.display()),
         None => path.display().to_string(),
@@ -180,6 +189,10 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
         let remedy = format!("a shape of {axes} axes needs arrays of {axes} to {} axes, none of them empty", axes + 2);
         return Err(content(path, format!("an array of shape {:?}", rows.shape()), &remedy));
     }
+    let said = Quantity::of(&rows, rank - axes)?;
+    // Parts are cut anywhere: where images begin says nothing.
+    let axes_of = said.grid.axes.iter().map(|axis| axis.clone().starting_at(0.0)).collect();
+    let said = Quantity { grid: Grid::new(axes_of), ..said };
     let extents = &rows.shape()[rank - axes..];
     let fits = match config.transposes {
         true => extents.iter().min() >= config.shape.iter().max(),
@@ -218,9 +231,11 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     }
     if !rows.can_have_channels() && rank > axes {
         let all = [&[rows.shape()[..rank - axes].iter().product(), 1], &rows.shape()[rank - axes..]].concat();
-        return values.into_shape_with_order(all).map_err(|e| content(path, e.to_string(), "save it again"));
+        let values = values.into_shape_with_order(all).map_err(|e| content(path, e.to_string(), "save it again"))?;
+        return Ok((values, said));
     }
-    Ok(if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values })
+    let values = if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values };
+    Ok((values, said))
 }
 
 fn content(path: &Path, what: String, remedy: &str) -> IoError {

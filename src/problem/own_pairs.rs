@@ -36,6 +36,21 @@ impl OwnPairs {
                 remedy: "write that, y.attrs[\"noise\"] = \"none\" in h5py, or leave out [noise]".into(),
             });
         }
+        let info = pairs.info();
+        for (name, said, shape, here) in
+            [("x", &problem.x, pairs.x_shape(), &info.x), ("y", &problem.y, pairs.y_shape(), &info.y)]
+        {
+            if let Some(what) =
+                disagreement(here, &said.quantity(shape, here), &format!("[{name}] of the problem file"))
+            {
+                let remedy = format!("correct one of them, or leave it out of [{name}]");
+                return Err(ProblemError::OwnPairs {
+                    path: files.training.clone(),
+                    what: format!("{name}: {what}"),
+                    remedy,
+                });
+            }
+        }
         let mut end = pairs.len();
         let mut held_out = |set: Set, path: &Option<PathBuf>, count: usize, key: &str| match path {
             Some(path) => {

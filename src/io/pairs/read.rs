@@ -208,7 +208,8 @@ impl Pairs {
             for (name, here, there) in [("x", &info.x, &self.info.x), ("y", &info.y, &self.info.y)] {
                 if let Some(what) = disagreement(here, there, &first) {
                     let place = format!("{}:/{name}", path.display());
-                    let remedy = "pairs of one collection must agree: convert one of them, or correct what it says of itself";
+                    let remedy =
+                        "pairs of one collection must agree: convert one of them, or correct what it says of itself";
                     return Err(IoError::content(place, what, remedy));
                 }
             }
@@ -325,13 +326,15 @@ fn held_by_single_or_error(name: &str, rows: &Rows) -> Result<()> {
     let mut some = Vec::new();
     for k in 0..count {
         let row = k * rows.len() / count;
-        let ranges: Vec<_> = std::iter::once(row..row + 1).chain(rows.row_shape().iter().map(|&size| 0..size)).collect();
+        let ranges: Vec<_> =
+            std::iter::once(row..row + 1).chain(rows.row_shape().iter().map(|&size| 0..size)).collect();
         some.push(rows.read_box_double(&ranges)?);
     }
     let channels = rows.row_shape().first().copied().unwrap_or(1);
     for channel in 0..channels {
         let of = if channels > 1 { format!("{name}, channel {channel},") } else { name.to_owned() };
-        let values = some.iter().flat_map(|row| row.slice_axis(Axis(1), (channel..channel + 1).into()).into_iter().copied());
+        let values =
+            some.iter().flat_map(|row| row.slice_axis(Axis(1), (channel..channel + 1).into()).into_iter().copied());
         single_or_error(rows.place(), &of, values)?;
     }
     Ok(())
