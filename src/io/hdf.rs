@@ -233,7 +233,7 @@ pub fn attached_scale(data: &Dataset, axis: usize) -> Option<String> {
 pub fn virtual_sources(data: &Dataset) -> hdf5::Result<Vec<(String, String)>> {
     let plist = data.create_plist()?;
     let mut count = 0;
-    // Of another layout libhdf5 refuses to say how many there are.
+    // SAFETY: libhdf5 writes one number into `count`. Of another layout it refuses to.
     if call(|| unsafe { H5Pget_virtual_count(plist.id(), &raw mut count) }).is_err() {
         return Ok(Vec::new());
     }

@@ -2,7 +2,7 @@
 //!
 //! Knows arrays, axes and attributes, nothing of what they mean. Everything the project writes goes through [`Create`]:
 //! under a temporary name, then sealed with a digest, then renamed. Everything it reads goes through [`Source`] and
-//! [`Rows`], which take any numeric type, byte order and storage layout and hand out f32.
+//! [`Rows`], which take any numeric type, byte order and storage layout and hand out f32 or f64.
 //!
 //! ```
 //! use ndarray::{ArrayD, IxDyn};

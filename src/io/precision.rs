@@ -23,7 +23,7 @@ pub fn single_or_error(place: &str, what: &str, values: impl Iterator<Item = f64
         finite().map(|v| (v - f64::from(v as f32)).powi(2)).sum::<f64>(),
     ]
     .map(|squares| (squares / count).sqrt());
-    // Squares of very small values are zero in f64 too.
+    // First: squares of the smallest are zero in f64 too, and those of the largest infinite.
     if most < LEAST || most > f64::from(f32::MAX) {
         let size = if most < LEAST { "smaller" } else { "larger" };
         return Err(IoError::content(
