@@ -6,6 +6,7 @@ use posteria::io::{
     Axis, Channel, Grid, IoError, Kind, Layout, NoiseTag, Pairs, PairsInfo, PairsWriter, Precision, Provenance,
     ResultWriter, Rows, inspect, volume,
 };
+use posteria::posterior::dataset::reduce_dataset;
 use posteria::random::{Purpose, stream};
 use rand::RngExt;
 use std::path::Path;
@@ -214,6 +215,36 @@ fn xarray_opens_what_we_write() {
     writer.append("observation", counting(&[2, 2, 5]).view()).unwrap();
     writer.finish().unwrap();
     python("netcdf.py", &[&shard, &posterior]);
+}
+
+#[test]
+fn what_xarray_packs_is_unpacked_with_axes_and_units() {
+    if !python_with("numpy, xarray, netCDF4, h5netcdf") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    python("packs.py", &[folder.path()]);
+    let expected = counting(&[4, 5, 3, 2]).mapv(|v| 1500.0 + f64::from(v) / 100.0);
+    for engine in ["netcdf4", "h5netcdf"] {
+        let open = |kind: &str| {
+            let path = folder.path().join(format!("{kind}-{engine}.nc"));
+            Rows::open(&format!("{}:/v", path.display())).unwrap()
+        };
+        for rows in [open("plain"), open("packed")] {
+            let values = rows.read_box_double(&[0..4, 0..5, 0..3, 0..2]).unwrap();
+            assert!(values.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-9), "{engine}");
+            assert_eq!(rows.axis_labels(), ["chain", "draw", "z", "y"]);
+            let axes = [Axis::new("z", 3, 0.5, "m").starting_at(-1.0), Axis::new("y", 2, 0.2, "")];
+            assert_eq!(rows.grid(2).axes, axes);
+            assert_eq!(rows.text("units").unwrap(), "m/s");
+            let maps = folder.path().join("maps.h5");
+            assert_eq!(reduce_dataset(&rows, None, &[0.5], &maps, 1 << 20, &mut |_| true).unwrap(), Some(20));
+            assert_eq!(Rows::open(&format!("{}:/mean", maps.display())).unwrap().grid(0).axes, axes);
+        }
+        let maps = folder.path().join("none.h5");
+        let message = reduce_dataset(&open("holed"), None, &[], &maps, 1 << 20, &mut |_| true).unwrap_err().to_string();
+        assert!(message.contains("[3, 2, 1, 0] is missing") && !maps.exists(), "{message}");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
-use posteria::io::{self, IoError, Quantity, Rows, Source};
+use posteria::io::agreement::disagreement;
+use posteria::io::precision::single_or_error;
+use posteria::io::{self, Grid, IoError, Quantity, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::amortized::FIXED;
 use posteria::posterior::exact::ExactPosterior;
@@ -150,12 +152,35 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
     let draw_axis = samples.axis("draw").unwrap_or(1);
     let [count, draws] = [0, draw_axis].map(|axis| samples.shape().get(axis).copied().unwrap_or(0));
     if draw_axis == 0 || samples.shape().len() != truth.shape().len() + 1 || count != truth.len() {
+        let reversed = |rows: &Rows| rows.shape().iter().rev().copied().collect::<Vec<_>>();
+        let (all, one) = (reversed(&samples), reversed(&truth));
+        if all.first() == one.first() && all.get(2..) == one.get(1..) {
+            bail!(
+                "{}: samples {:?} and truth {:?} are right from the last axis to the first: MATLAB and Julia reverse axes; write \
+                 them with permutedims or permute, or transpose them in Python (numpy.transpose)",
+                path.display(),
+                samples.shape(),
+                truth.shape()
+            );
+        }
         bail!(
             "{}: samples {:?} and truth {:?} do not belong together: give samples as [observation, draw, …] and truth as [observation, …]",
             path.display(),
             samples.shape(),
             truth.shape()
         );
+    }
+    for (rows, what) in [(&samples, "samples"), (&truth, "truth")] {
+        if rows.is_wide() && !rows.is_empty() {
+            let mut ranges: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
+            ranges[0] = 0..1;
+            single_or_error(rows.place(), what, rows.read_box_double(&ranges)?.iter().copied())?;
+        }
+    }
+    // Axes may be in another order beside the draws: units alone are compared.
+    let unit = |rows: &Rows| Quantity::of(rows, 0).map(|said| Quantity { grid: Grid::default(), ..said });
+    if let Some(what) = disagreement(&unit(&samples)?, &unit(&truth)?, "truth") {
+        bail!("{}: {what}: convert one of them, or correct what the file says of itself", samples.place());
     }
     let cells = cells(&source, truth.row_shape())?;
     let image = |i: usize| {

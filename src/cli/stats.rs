@@ -15,7 +15,7 @@ pub struct Stats {
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// The axis of the draws, counted from 0; else the one labelled "draw", else the first.
+    /// The axis of the draws, counted from 0; else the one labelled "draw" with that labelled "chain", else the first.
     #[arg(long, value_name = "AXIS")]
     draw_axis: Option<usize>,
     /// Probabilities of the quantile maps; none: --quantiles=

@@ -39,8 +39,8 @@ impl Side {
         let spacing = spacing(axis);
         let whole = axis.unit.is_empty() || axis.unit == "pixel";
         let unit = if whole { "" } else { &axis.unit };
-        let ends = [-0.5 * spacing, (axis.size as f64 - 0.5) * spacing];
-        Self { whole: whole && spacing.abs() == 1.0, ..Self::new(ends, &axis.name, unit) }
+        let ends = [-0.5, axis.size as f64 - 0.5].map(|place| origin(axis) + place * spacing);
+        Self { whole: whole && spacing.abs() == 1.0 && origin(axis) == 0.0, ..Self::new(ends, &axis.name, unit) }
     }
 
     /// Where a value lies, 0 at the first end, 1 at the second.
@@ -64,6 +64,16 @@ impl Side {
 /// The distance of the pixels of an axis, as it is drawn: one where the file says nothing usable.
 pub fn spacing(axis: &io::Axis) -> f64 {
     if axis.spacing.is_finite() && axis.spacing != 0.0 { axis.spacing } else { 1.0 }
+}
+
+/// The coordinate of the first pixel, zero where the file says what is none.
+fn origin(axis: &io::Axis) -> f64 {
+    if axis.origin.is_finite() { axis.origin } else { 0.0 }
+}
+
+/// The coordinate of a pixel.
+pub fn coordinate(axis: &io::Axis, pixel: usize) -> f64 {
+    origin(axis) + pixel as f64 * spacing(axis)
 }
 
 /// The rectangle, in pixels.

@@ -4,7 +4,7 @@ use super::axis::number;
 use super::canvas::{Align, Canvas, Point, Style};
 use super::colour::{Colours, Palette, drawable};
 use super::encode::text_width;
-use super::frame::{Frame, Side, spacing};
+use super::frame::{Frame, Side, coordinate, spacing};
 use super::style::{GAP, LABEL, TICK};
 use crate::io;
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis};
@@ -61,7 +61,7 @@ impl Through {
         match self {
             Through::Slices => {
                 let centre = values.shape()[axis] / 2;
-                let at = number(centre as f64 * spacing(of));
+                let at = number(coordinate(of, centre));
                 let label = format!("{} = {at} {}", of.name, Side::of_axis(of).unit);
                 (values.index_axis_move(Axis(axis), centre).to_owned(), label.trim_end().to_owned())
             }

@@ -2,7 +2,7 @@
 
 use super::axis::number;
 use super::fields::Field;
-use super::frame::{Side, spacing};
+use super::frame::{Side, coordinate};
 use super::maps::Panel;
 use super::posterior::Posterior;
 use super::profiles;
@@ -19,7 +19,7 @@ pub fn panels(posterior: &Posterior) -> (Vec<Vec<Panel>>, String) {
     let panel = |axis: usize| {
         let at = |other: usize| {
             let unit = Side::of_axis(&axes[other]).unit;
-            let value = number(place[other] as f64 * spacing(&axes[other]));
+            let value = number(coordinate(&axes[other], place[other]));
             format!("{} = {value} {unit}", axes[other].name).trim_end().to_owned()
         };
         let others: Vec<String> = (0..axes.len()).filter(|other| *other != axis).map(at).collect();

@@ -216,7 +216,7 @@ impl Panel {
         let [low, high] = drawable(range);
         let margin = 0.05 * (high - low);
         let side = Side::of_axis(axis);
-        let place = |i: usize| i as f64 * super::frame::spacing(axis);
+        let place = |i: usize| super::frame::coordinate(axis, i);
         let mut series = Vec::new();
         if let Some((name, [lower, upper])) = band {
             let points = lower.iter().zip(upper).enumerate();

@@ -4,7 +4,7 @@ use super::fields::{Dataset, Field};
 use super::maps::{Content, Line, Panel};
 use super::{FigureError, extent};
 use crate::figure::axis::number;
-use crate::figure::frame::{Side, spacing};
+use crate::figure::frame::{Side, coordinate};
 use crate::io::Source;
 use crate::operator::LinearOperator;
 use ndarray::{ArrayD, ArrayView1, Axis};
@@ -84,7 +84,7 @@ impl Physics {
         let axes = &self.observed.grid.axes;
         let at = |other: usize| {
             let unit = Side::of_axis(&axes[other]).unit;
-            format!("{} = {} {unit}", axes[other].name, number(place[other] as f64 * spacing(&axes[other])))
+            format!("{} = {} {unit}", axes[other].name, number(coordinate(&axes[other], place[other])))
                 .trim_end()
                 .to_owned()
         };

@@ -2,6 +2,44 @@
 
 use std::fmt;
 
+/// The types that values are handed out in.
+pub trait Float: hdf5::H5Type + Copy + Default + Into<f64> {
+    /// Rounded.
+    fn of(value: f64) -> Self;
+    /// A whole number, rounded once.
+    fn of_signed(value: i64) -> Self;
+    /// A whole number, rounded once.
+    fn of_unsigned(value: u64) -> Self;
+}
+
+impl Float for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+
+    fn of_signed(value: i64) -> Self {
+        value as f32
+    }
+
+    fn of_unsigned(value: u64) -> Self {
+        value as f32
+    }
+}
+
+impl Float for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    fn of_signed(value: i64) -> Self {
+        value as f64
+    }
+
+    fn of_unsigned(value: u64) -> Self {
+        value as f64
+    }
+}
+
 /// How one number stands in a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Element {
@@ -43,8 +81,8 @@ impl Element {
         self.size
     }
 
-    /// The number in as many bytes as [`Element::size`] says, rounded to f32.
-    pub fn decode(self, bytes: &[u8]) -> f32 {
+    /// The number in as many bytes as [`Element::size`] says, rounded to the type asked for.
+    pub fn decode<T: Float>(self, bytes: &[u8]) -> T {
         let mut little = [0; 8];
         little[..self.size].copy_from_slice(bytes);
         if self.big_endian {
@@ -52,13 +90,13 @@ impl Element {
         }
         let bits = u64::from_le_bytes(little);
         match (self.kind, self.size) {
-            (Number::Float, 2) => half(bits as u16),
-            (Number::Float, 4) => f32::from_bits(bits as u32),
-            (Number::Float, _) => f64::from_bits(bits) as f32,
-            (Number::Unsigned, _) => bits as f32,
+            (Number::Float, 2) => T::of(half(bits as u16).into()),
+            (Number::Float, 4) => T::of(f32::from_bits(bits as u32).into()),
+            (Number::Float, _) => T::of(f64::from_bits(bits)),
+            (Number::Unsigned, _) => T::of_unsigned(bits),
             (Number::Signed, size) => {
                 let unused = 64 - 8 * size as u32;
-                (((bits << unused) as i64) >> unused) as f32
+                T::of_signed(((bits << unused) as i64) >> unused)
             }
         }
     }
@@ -109,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_type_and_order() {
-        let decode = |descriptor: &str, bytes: &[u8]| Element::parse(descriptor).unwrap().decode(bytes);
+        let decode = |descriptor: &str, bytes: &[u8]| -> f32 { Element::parse(descriptor).unwrap().decode(bytes) };
         assert_eq!(decode("<f4", &1.5f32.to_le_bytes()), 1.5);
         assert_eq!(decode(">f4", &1.5f32.to_be_bytes()), 1.5);
         assert_eq!(decode(">f8", &(-0.1f64).to_be_bytes()), -0.1);

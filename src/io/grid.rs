@@ -10,21 +10,38 @@ pub struct Axis {
     pub name: String,
     /// Number of pixels.
     pub size: usize,
-    /// Distance between neighbouring pixels, in `unit`; coordinates start at zero.
+    /// Distance between neighbouring pixels, in `unit`.
     pub spacing: f64,
     /// SI unit of the spacing: "m", "s"; "" where it has none.
     pub unit: String,
+    /// Coordinate of the first pixel, in `unit`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub origin: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Axis {
-    /// An axis of `size` pixels, `spacing` (in `unit`) apart.
+    /// An axis of `size` pixels, `spacing` (in `unit`) apart, the first at zero.
     pub fn new(name: &str, size: usize, spacing: f64, unit: &str) -> Self {
-        Self { name: name.into(), size, spacing, unit: unit.into() }
+        Self { name: name.into(), size, spacing, unit: unit.into(), origin: 0.0 }
     }
 
-    /// The coordinates of the pixels, from zero, in `unit`.
+    /// The same with its first pixel elsewhere.
+    pub fn starting_at(self, origin: f64) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The coordinates of the pixels, in `unit`.
     pub fn coordinates(&self) -> Vec<f64> {
-        (0..self.size).map(|i| i as f64 * self.spacing).collect()
+        (0..self.size).map(|i| self.origin + i as f64 * self.spacing).collect()
+    }
+
+    /// Whether it says more than that pixels are counted.
+    pub fn is_measured(&self) -> bool {
+        super::unit::is_said(&self.unit) || self.spacing != 1.0 || self.origin != 0.0
     }
 }
 
@@ -62,8 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn coordinates_start_at_zero() {
-        assert_eq!(Axis::new("depth", 3, 12.5, "m").coordinates(), [0.0, 12.5, 25.0]);
+    fn coordinates_start_at_zero_or_where_they_are_said_to() {
+        let axis = Axis::new("depth", 3, 12.5, "m");
+        assert_eq!(axis.coordinates(), [0.0, 12.5, 25.0]);
+        assert!(!serde_json::to_string(&axis).unwrap().contains("origin"));
+        let axis = axis.starting_at(-5.0);
+        assert_eq!(axis.coordinates(), [-5.0, 7.5, 20.0]);
+        assert_eq!(serde_json::from_str::<Axis>(&serde_json::to_string(&axis).unwrap()).unwrap(), axis);
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! silences the error stack that libhdf5 would print.
 
 use hdf5::types::VarLenUnicode;
-use hdf5::{Attribute, Container, Dataset, Dataspace, Datatype, H5Type, Location};
+use hdf5::{Attribute, Container, Dataset, Dataspace, Datatype, Group, H5Type, Location};
 use hdf5_sys::h5::{H5free_memory, hsize_t};
 use hdf5_sys::h5a::H5Aread;
 use hdf5_sys::h5d::H5Dread;
 use hdf5_sys::h5i::{H5Iget_name, hid_t};
-use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5l::H5Lget_val;
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pget_virtual_count, H5Pget_virtual_dsetname, H5Pget_virtual_filename};
 use hdf5_sys::h5s::{H5S_ALL, H5S_seloper_t, H5Sselect_hyperslab};
 use hdf5_sys::h5t::{
     H5T_class_t, H5T_order_t, H5T_sign_t, H5Tget_class, H5Tget_order, H5Tget_sign, H5Tis_variable_str,
@@ -19,6 +20,8 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 
 /// No attribute of ours is longer; a longer one is taken as absent.
 const ATTRIBUTE_LIMIT: usize = 1 << 24;
+/// Bytes of a link's target that are looked at.
+const LINK_LIMIT: usize = 1 << 12;
 
 unsafe extern "C" {
     fn H5DSset_scale(scale: hid_t, name: *const c_char) -> c_int;
@@ -67,14 +70,14 @@ pub fn type_name(of: &Container) -> String {
     format!("{order}{letter}{}", dtype.size())
 }
 
-/// Reads the box `start .. start + count` into `out`, converted to f32. The dataset must be numeric.
-pub fn read_box(from: &Dataset, start: &[usize], count: &[usize], out: &mut [f32]) -> hdf5::Result<()> {
+/// Reads the box `start .. start + count` into `out`, converted to its type. The dataset must be numeric.
+pub fn read_box<T: H5Type>(from: &Dataset, start: &[usize], count: &[usize], out: &mut [T]) -> hdf5::Result<()> {
     let space = from.space()?;
     let elements = count.iter().try_fold(1usize, |n, &c| n.checked_mul(c));
     if !is_numeric(from) || elements != Some(out.len()) || space.ndim() != count.len() || start.len() != count.len() {
         return Err("box, buffer and dataset disagree".into());
     }
-    let memory_type = Datatype::from_type::<f32>()?;
+    let memory_type = Datatype::from_type::<T>()?;
     if count.is_empty() {
         return call(|| unsafe {
             H5Dread(from.id(), memory_type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, out.as_mut_ptr().cast())
@@ -87,7 +90,7 @@ pub fn read_box(from: &Dataset, start: &[usize], count: &[usize], out: &mut [f32
     let memory = Dataspace::try_new(count)?;
     let start: Vec<hsize_t> = start.iter().map(|&s| s as hsize_t).collect();
     let count: Vec<hsize_t> = count.iter().map(|&c| c as hsize_t).collect();
-    // SAFETY: both vectors have the rank of `space`; `out` holds as many f32 as the box has elements. libhdf5 refuses a
+    // SAFETY: both vectors have the rank of `space`; `out` holds as many numbers of the memory type as the box has elements. libhdf5 refuses a
     // box that leaves the dataset.
     call(|| unsafe {
         let set = H5S_seloper_t::H5S_SELECT_SET;
@@ -224,6 +227,66 @@ pub fn attached_scale(data: &Dataset, axis: usize) -> Option<String> {
     })
     .ok()?;
     found
+}
+
+/// File and dataset of each source of a virtual dataset, as it names them; of any other dataset none.
+pub fn virtual_sources(data: &Dataset) -> hdf5::Result<Vec<(String, String)>> {
+    let plist = data.create_plist()?;
+    let mut count = 0;
+    // SAFETY: libhdf5 writes one number into `count`. Of another layout it refuses to.
+    if call(|| unsafe { H5Pget_virtual_count(plist.id(), &raw mut count) }).is_err() {
+        return Ok(Vec::new());
+    }
+    let text = |read: &dyn Fn(*mut c_char, usize) -> isize| {
+        let mut name = vec![0u8; LINK_LIMIT];
+        let length = hdf5::sync::sync(|| read(name.as_mut_ptr().cast(), LINK_LIMIT));
+        name.truncate(usize::try_from(length).unwrap_or(0).min(LINK_LIMIT - 1));
+        String::from_utf8_lossy(&name).into_owned()
+    };
+    // SAFETY: libhdf5 writes at most as many bytes as it is told the buffer has.
+    let source = |index: usize| unsafe {
+        let file = text(&|name, size| H5Pget_virtual_filename(plist.id(), index, name, size));
+        (file, text(&|name, size| H5Pget_virtual_dsetname(plist.id(), index, name, size)))
+    };
+    Ok((0..count).map(source).collect())
+}
+
+/// Where a link leads that is no object itself.
+pub enum Target {
+    /// A path in the same file.
+    Inside(String),
+    /// A path in another file.
+    Outside {
+        /// Its name, as the link has it.
+        file: String,
+        /// The path in it.
+        path: String,
+    },
+}
+
+/// Where a soft or external link leads; nothing where the link cannot be read.
+pub fn link_target(group: &Group, name: &str) -> Option<Target> {
+    let name = c_text(name).ok()?;
+    let mut value = vec![0u8; LINK_LIMIT];
+    // SAFETY: libhdf5 writes at most as many bytes as it is told the buffer has.
+    call(|| unsafe {
+        // One byte less: the text ends with a zero whatever its length is.
+        H5Lget_val(group.id(), name.as_ptr(), value.as_mut_ptr().cast(), LINK_LIMIT - 1, H5P_DEFAULT)
+    })
+    .ok()?;
+    let text = |bytes: &[u8]| {
+        let bytes = bytes.split(|&b| b == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    // The value of an external link has a byte of version and flags, which is zero, in front of its two texts.
+    match value.first() {
+        Some(0) => {
+            let file = text(&value[1..]);
+            let path = text(value.get(file.len() + 2..).unwrap_or_default());
+            Some(Target::Outside { file, path })
+        }
+        _ => Some(Target::Inside(text(&value))),
+    }
 }
 
 fn c_text(text: &str) -> hdf5::Result<CString> {

@@ -9,7 +9,7 @@ use super::volume::Rows;
 use ndarray::ArrayD;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::io::Read;
 use std::path::Path;
 
@@ -64,6 +64,9 @@ fn describe(quantity: &Quantity) -> String {
     }
     for axis in &quantity.grid.axes {
         text += &format!("; {}: {} × {} {}", axis.name, axis.size, axis.spacing, axis.unit);
+        if axis.origin != 0.0 {
+            text += &format!(" from {}", axis.origin);
+        }
     }
     text
 }
@@ -88,6 +91,9 @@ fn hdf5(path: &Path) -> Result<String> {
     }
     for name in names {
         dataset(&mut out, &source, &name)?;
+    }
+    for (name, target) in source.broken_links() {
+        line(&mut out, format!("{name}: {target}"));
     }
     Ok(out)
 }
@@ -144,20 +150,31 @@ fn range(out: &mut String, rows: &Rows) -> Result<()> {
     if elements.is_none_or(|n| n == 0 || n > SMALL) {
         return Ok(());
     }
-    let values: ArrayD<f32> = rows.read()?;
-    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    // Numbers of 32 bits are shown with their own digits.
+    let text = if rows.is_wide() {
+        let whole: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
+        range_of(&rows.read_box_double(&whole)?)
+    } else {
+        range_of(&rows.read()?)
+    };
+    line(out, if rows.knows_missing() { text.replace("NaN or", "missing, NaN or") } else { text });
+    Ok(())
+}
+
+fn range_of<T: Copy + PartialOrd + Display + Into<f64>>(values: &ArrayD<T>) -> String {
+    let finite = || values.iter().copied().filter(|&value| value.into().is_finite());
     let number = finite().count();
-    let (low, high) = finite().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
-    let mean = finite().map(f64::from).sum::<f64>() / number as f64;
-    let mut text = match number {
-        0 => "  no finite value".into(),
-        _ => format!("  from {low} to {high}, mean {mean:.6}"),
+    let least = finite().reduce(|l, v| if v < l { v } else { l });
+    let most = finite().reduce(|h, v| if v > h { v } else { h });
+    let mean = finite().map(Into::into).sum::<f64>() / number as f64;
+    let mut text = match (least, most) {
+        (Some(low), Some(high)) => format!("  from {low} to {high}, mean {mean:.6}"),
+        _ => "  no finite value".into(),
     };
     if number < values.len() {
         text += &format!("; {} of {} values are NaN or infinite", values.len() - number, values.len());
     }
-    line(out, text);
-    Ok(())
+    text
 }
 
 /// A model or a checkpoint: a header and weights, which are held against their digests where there are any.

@@ -29,8 +29,8 @@ pub(super) fn elements(shape: &[usize]) -> usize {
 }
 
 /// A buffer of zeros, or an error that says how much was asked for: the size often comes from a file nobody vouches for.
-pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
-    let bytes = elements.saturating_mul(size_of::<f32>());
+pub(super) fn buffer<T: Copy + Default>(elements: usize, place: &str) -> Result<Vec<T>> {
+    let bytes = elements.saturating_mul(size_of::<T>());
     let refused = || {
         IoError::content(
             place,
@@ -43,7 +43,7 @@ pub(super) fn buffer(elements: usize, place: &str) -> Result<Vec<f32>> {
     }
     let mut values = Vec::new();
     values.try_reserve_exact(elements).map_err(|_| refused())?;
-    values.resize(elements, 0.0);
+    values.resize(elements, T::default());
     Ok(values)
 }
 

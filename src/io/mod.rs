@@ -2,7 +2,7 @@
 //!
 //! Knows arrays, axes and attributes, nothing of what they mean. Everything the project writes goes through [`Create`]:
 //! under a temporary name, then sealed with a digest, then renamed. Everything it reads goes through [`Source`] and
-//! [`Rows`], which take any numeric type, byte order and storage layout and hand out f32.
+//! [`Rows`], which take any numeric type, byte order and storage layout and hand out f32 or f64.
 //!
 //! ```
 //! use ndarray::{ArrayD, IxDyn};
@@ -21,6 +21,7 @@
 //! # Ok::<(), posteria::io::IoError>(())
 //! ```
 
+pub mod agreement;
 mod atomic;
 pub mod create;
 mod element;
@@ -32,15 +33,19 @@ mod hdf;
 pub mod inspect;
 mod limits;
 pub mod listing;
+mod lost;
 mod nifti;
 mod npy;
+mod packing;
 pub mod pairs;
 mod picture;
+pub mod precision;
 pub mod quantity;
 pub mod results;
 mod scales;
 pub mod seal;
 pub mod source;
+mod unit;
 pub mod volume;
 
 pub use atomic::{create_folder, read_json, replace};
@@ -54,3 +59,11 @@ pub use quantity::{Channel, Quantity};
 pub use results::ResultWriter;
 pub use source::Source;
 pub use volume::Rows;
+
+/// Makes a dataset a dimension scale of axes of others in its file, as other programs do.
+#[cfg(test)]
+pub(crate) fn attach_for_tests(scale: &hdf5::Dataset, name: &str, to: &[(&str, usize)]) {
+    let file = scale.file().unwrap();
+    hdf::make_scale(scale, name).unwrap();
+    to.iter().for_each(|(data, axis)| hdf::attach_scale(&file.dataset(data).unwrap(), *axis, scale).unwrap());
+}

@@ -136,8 +136,11 @@ impl Header {
         Ok(Header { shape: shape[single..].to_vec(), element, offset: offset as u64, slope, inter })
     }
 
-    fn scaled(&self, stored: f32) -> f32 {
-        if self.slope == 0.0 { stored } else { self.slope * stored + self.inter }
+    fn scaled(&self, stored: f64) -> f32 {
+        if self.slope == 0.0 {
+            return stored as f32;
+        }
+        (f64::from(self.slope) * stored + f64::from(self.inter)) as f32
     }
 }
 

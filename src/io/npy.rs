@@ -1,7 +1,7 @@
 //! Arrays of numpy's own format, `.npy`, read box by box: any integer or floating-point type, either byte order, C or
 //! Fortran layout.
 
-use super::element::Element;
+use super::element::{Element, Float};
 use super::error::{IoError, Result};
 use super::limits::buffer;
 use ndarray::{ArrayD, IxDyn};
@@ -76,7 +76,7 @@ impl Npy {
     }
 
     /// Reads a box, one range an axis, into `out` in standard layout.
-    pub fn read_box(&self, ranges: &[Range<usize>], out: &mut [f32]) -> Result<()> {
+    pub fn read_box<T: Float>(&self, ranges: &[Range<usize>], out: &mut [T]) -> Result<()> {
         if !self.fortran {
             return self.read_standard(&self.shape, ranges, out);
         }
@@ -93,7 +93,7 @@ impl Npy {
     }
 
     /// Reads a box of an array in standard layout, run by contiguous run.
-    fn read_standard(&self, shape: &[usize], ranges: &[Range<usize>], out: &mut [f32]) -> Result<()> {
+    fn read_standard<T: Float>(&self, shape: &[usize], ranges: &[Range<usize>], out: &mut [T]) -> Result<()> {
         if out.is_empty() {
             return Ok(());
         }

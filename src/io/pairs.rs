@@ -167,6 +167,45 @@ mod tests {
     }
 
     #[test]
+    fn files_of_other_units_and_steps_are_refused_and_both_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        let mut other = info();
+        other.x.unit = "km/s".into();
+        let write_other = |info: PairsInfo| {
+            let writer = PairsWriter::create(folder.path(), info).unwrap();
+            writer.write_shard(3, numbers(&[2, 1, 3, 4], 0).view(), numbers(&[2, 2, 5, 2], 0).view()).unwrap();
+            Pairs::open(folder.path()).map(|pairs| pairs.len()).map_err(|e| e.to_string())
+        };
+        let message = write_other(other).unwrap_err();
+        for part in ["pairs-00003.h5:/x", "the unit is km/s", "pairs-00000.h5", "it is m/s"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let mut other = info();
+        other.y.grid.axes[0].origin = 3.0;
+        let message = write_other(other).unwrap_err();
+        assert!(message.contains("/y: time begins at 3 s") && message.contains("at 0 s"), "{message}");
+        let mut silent = info();
+        silent.x.unit = String::new();
+        assert_eq!(write_other(silent), Ok(12));
+    }
+
+    #[test]
+    fn values_that_32_bits_cannot_tell_apart_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        for (mean, size, part) in [(1.7e9, 1.0, "subtract a constant"), (0.0, 1e-60, "choose another unit")] {
+            let y = numbers(&[30, 2, 4], 1).mapv(|v| mean + size * f64::from(v));
+            let file = hdf5::File::create(&path).unwrap();
+            file.new_dataset_builder().with_data(&numbers(&[30, 1, 4], 1)).create("x").unwrap();
+            file.new_dataset_builder().with_data(&y).create("y").unwrap();
+            file.close().unwrap();
+            let message = Pairs::open(&path).unwrap_err().to_string();
+            assert!(message.contains("a.h5:/y: y, channel 0,") && message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
     fn unusable_pairs_are_explained() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.h5");

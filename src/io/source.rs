@@ -1,9 +1,9 @@
 //! Opening an HDF5 file for reading: its seal, its datasets, its attributes.
 
 use super::error::{IoError, Result};
-use super::hdf;
 use super::seal::{self, Seal};
 use super::volume::Rows;
+use super::{hdf, lost};
 use hdf5::{File, Group, LocationType};
 use std::path::{Path, PathBuf};
 
@@ -82,6 +82,11 @@ impl Source {
         found
     }
 
+    /// The links in the root that lead nowhere: their names, and what they are in words.
+    pub fn broken_links(&self) -> Vec<(String, String)> {
+        lost::broken_links(&self.file)
+    }
+
     /// Whether there is a dataset of this name.
     pub fn has(&self, dataset: &str) -> bool {
         self.file.link_exists(dataset) && self.file.dataset(dataset).is_ok()
@@ -98,7 +103,14 @@ impl Source {
             if present.iter().any(|known| known == name) {
                 return IoError::reading(&self.path, &e);
             }
-            IoError::NoDataset { path: self.path.clone(), dataset: name.into(), present }
+            match lost::broken_link_to(&self.file, name) {
+                Some((link, target)) => IoError::content(
+                    self.path.display().to_string(),
+                    format!("{link} is {target}"),
+                    "put what it leads to back, or name another dataset",
+                ),
+                None => IoError::NoDataset { path: self.path.clone(), dataset: name.into(), present },
+            }
         })
     }
 }

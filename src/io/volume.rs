@@ -1,12 +1,14 @@
 //! The one way to read an array: `file.h5:/path`, `file.h5`, `file.npy`, `file.nii.gz`, `file.png`, as a whole or piece by
-//! piece, always as f32.
+//! piece, as f32 or f64.
 
+use super::element::Float;
 use super::error::{IoError, Result};
-use super::grid::{Axis, Grid};
 use super::hdf;
 use super::limits::{buffer, elements, not_finite};
+use super::lost;
 use super::nifti;
 use super::npy::Npy;
+use super::packing::Packing;
 use super::picture;
 use super::source::Source;
 use hdf5::Dataset;
@@ -16,8 +18,10 @@ use std::path::{Path, PathBuf};
 
 /// A dataset open for reading: boxes of it are read as they are asked for.
 ///
-/// Any integer or floating-point type, byte order and storage (contiguous, chunked, compressed); values are converted to
-/// f32, integers beyond 2²⁴ and f64 are rounded. The first axis counts rows: samples, observations.
+/// Any integer or floating-point type, byte order and storage (contiguous, chunked, compressed). Numbers that stand for others
+/// are unpacked (`scale_factor`, `add_offset`), those that say that a value is missing (`_FillValue`, `missing_value`) are
+/// handed out as NaN. Values are converted to f32, integers beyond 2²⁴ and f64 are rounded, or handed out as f64. The first
+/// axis counts rows: samples, observations.
 #[derive(Debug)]
 pub struct Rows {
     path: PathBuf,
@@ -28,7 +32,7 @@ pub struct Rows {
 
 #[derive(Debug)]
 enum Store {
-    Hdf5(Dataset),
+    Hdf5(Dataset, Option<Packing>),
     Npy(Npy),
     /// Formats that are not read in part: the values, and their type in the file.
     Held(ArrayD<f32>, String),
@@ -99,8 +103,9 @@ impl Rows {
         if space.ndim() == 0 && space.size() == 0 {
             return Err(IoError::content(place, "is an empty dataset", "store an array in it"));
         }
-        let shape = space.shape();
-        Ok(Self { path: path.into(), place, shape, store: Store::Hdf5(data) })
+        lost::sources_or_error(path, &place, &data)?;
+        let (shape, packing) = (space.shape(), Packing::of(&data));
+        Ok(Self { path: path.into(), place, shape, store: Store::Hdf5(data, packing) })
     }
 
     /// `file:/dataset`, for messages.
@@ -131,44 +136,37 @@ impl Rows {
     /// The numeric type in the file, as numpy writes it: `<f4`.
     pub fn type_name(&self) -> String {
         match &self.store {
-            Store::Hdf5(data) => hdf::type_name(data),
+            Store::Hdf5(data, _) => hdf::type_name(data),
             Store::Npy(npy) => npy.type_name(),
             Store::Held(_, kind) => kind.clone(),
         }
     }
 
-    /// The names of the axes: their labels (`DIMENSION_LABELS`), else those of the dimension scales attached to them, ""
-    /// where an axis has neither.
-    pub fn axis_labels(&self) -> Vec<String> {
-        let labels = self.texts("DIMENSION_LABELS").filter(|labels| labels.len() == self.shape.len());
-        let mut labels = labels.unwrap_or_else(|| vec![String::new(); self.shape.len()]);
-        for (axis, label) in labels.iter_mut().enumerate().filter(|(_, label)| label.is_empty()) {
-            *label = self.scale_name(axis).unwrap_or_default();
-        }
-        labels
+    /// Whether its values can have more digits, or another size, than f32 holds.
+    pub fn is_wide(&self) -> bool {
+        let (kind, packing) = match &self.store {
+            Store::Held(..) => return false,
+            Store::Npy(_) => (self.type_name(), None),
+            Store::Hdf5(_, packing) => (self.type_name(), packing.as_ref()),
+        };
+        let narrow = ["f2", "f4", "i1", "i2", "u1", "u2"].iter().any(|narrow| kind.ends_with(narrow));
+        !narrow || packing.is_some_and(Packing::is_scaled)
     }
 
-    /// The name of the dimension scale of an axis. Where two datasets of a file have axes of one name and different
-    /// coordinates, ours has the name of its dataset in front: `y_row`, whose `long_name` is "row".
-    fn scale_name(&self, axis: usize) -> Option<String> {
-        let Store::Hdf5(data) = &self.store else { return None };
-        let path = hdf::attached_scale(data, axis)?;
-        let name = path.rsplit('/').next()?;
-        let long =
-            data.file().and_then(|file| file.dataset(&path)).ok().and_then(|scale| hdf::text(&scale, "long_name"));
-        let is_behind = |long: &String| name.strip_suffix(long.as_str()).is_some_and(|front| front.ends_with('_'));
-        Some(long.filter(is_behind).unwrap_or_else(|| name.to_owned()))
+    /// Whether the file says how missing values are told. NaN is one then.
+    pub fn knows_missing(&self) -> bool {
+        matches!(&self.store, Store::Hdf5(_, Some(packing)) if packing.knows_missing())
     }
 
-    /// The axis of this name: "draw" in the samples of a posterior.
-    pub fn axis(&self, label: &str) -> Option<usize> {
-        self.axis_labels().iter().position(|known| known == label)
+    /// Whether one axis in front of those of an image counts channels. In NIfTI all of them count images: planes, times.
+    pub fn can_have_channels(&self) -> bool {
+        !matches!(Format::of(&self.path), Format::Nifti)
     }
 
     /// A text among the attributes of the dataset, such as `units`.
     pub fn text(&self, name: &str) -> Option<String> {
         match &self.store {
-            Store::Hdf5(data) => hdf::text(data, name),
+            Store::Hdf5(data, _) => hdf::text(data, name),
             Store::Npy(_) | Store::Held(..) => None,
         }
     }
@@ -176,7 +174,7 @@ impl Rows {
     /// Texts among the attributes of the dataset, such as `spacing_units`.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         match &self.store {
-            Store::Hdf5(data) => hdf::texts(data, name),
+            Store::Hdf5(data, _) => hdf::texts(data, name),
             Store::Npy(_) | Store::Held(..) => None,
         }
     }
@@ -184,30 +182,9 @@ impl Rows {
     /// Numbers among the attributes of the dataset.
     pub fn numbers(&self, name: &str) -> Option<Vec<f64>> {
         match &self.store {
-            Store::Hdf5(data) => hdf::numbers(data, name),
+            Store::Hdf5(data, _) => hdf::numbers(data, name),
             Store::Npy(_) | Store::Held(..) => None,
         }
-    }
-
-    /// The spatial axes: as many of the last axes as the attribute `spacing` has numbers, else all behind the first
-    /// `leading` (2 for `[sample, channel, axes…]`), as pixels of size one.
-    pub fn grid(&self, leading: usize) -> Grid {
-        let sizes = self.shape.get(leading..).unwrap_or_default();
-        let spacing = self.numbers("spacing").filter(|s| s.len() <= sizes.len() && s.iter().all(|v| v.is_finite()));
-        let Some(spacing) = spacing else {
-            return Grid::of_pixels(sizes);
-        };
-        let first = self.shape.len() - spacing.len();
-        let units = self.texts("spacing_units").unwrap_or_default();
-        let labels = self.axis_labels();
-        let pixels = Grid::of_pixels(&self.shape[first..]);
-        let axis = |(i, (pixel, spacing)): (usize, (Axis, f64))| Axis {
-            name: Some(labels[first + i].clone()).filter(|name| !name.is_empty()).unwrap_or(pixel.name),
-            size: pixel.size,
-            spacing,
-            unit: units.get(i).cloned().unwrap_or_default(),
-        };
-        Grid::new(pixels.axes.into_iter().zip(spacing).enumerate().map(axis).collect())
     }
 
     /// Everything.
@@ -248,6 +225,15 @@ impl Rows {
 
     /// The box of one range an axis, in standard layout. Its size is checked before anything is allocated.
     pub fn read_box(&self, ranges: &[Range<usize>]) -> Result<ArrayD<f32>> {
+        self.read_box_as(ranges)
+    }
+
+    /// The same with all the digits of the file.
+    pub fn read_box_double(&self, ranges: &[Range<usize>]) -> Result<ArrayD<f64>> {
+        self.read_box_as(ranges)
+    }
+
+    fn read_box_as<T: Float>(&self, ranges: &[Range<usize>]) -> Result<ArrayD<T>> {
         let shape: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
         let mut values = buffer(elements(&shape), &self.place)?;
         self.read_box_into(ranges, &mut values)?;
@@ -281,7 +267,7 @@ impl Rows {
         self.read_box_into(&ranges, out)
     }
 
-    fn read_box_into(&self, ranges: &[Range<usize>], out: &mut [f32]) -> Result<()> {
+    fn read_box_into<T: Float>(&self, ranges: &[Range<usize>], out: &mut [T]) -> Result<()> {
         let inside = ranges.iter().zip(&self.shape).all(|(range, &size)| range.start <= range.end && range.end <= size);
         let count: Vec<usize> = ranges.iter().map(ExactSizeIterator::len).collect();
         if ranges.len() != self.shape.len() || !inside || elements(&count) != out.len() {
@@ -291,12 +277,24 @@ impl Rows {
             Store::Npy(npy) => npy.read_box(ranges, out),
             Store::Held(values, _) => {
                 let part = values.slice_each_axis(|axis| Slice::from(ranges[axis.axis.index()].clone()));
-                out.iter_mut().zip(&part).for_each(|(to, from)| *to = *from);
+                out.iter_mut().zip(&part).for_each(|(to, from)| *to = T::of(f64::from(*from)));
                 Ok(())
             }
-            Store::Hdf5(data) => {
+            Store::Hdf5(data, packing) => {
                 let start: Vec<usize> = ranges.iter().map(|range| range.start).collect();
-                hdf::read_box(data, &start, &count, out).map_err(|e| IoError::reading(&self.path, &e))
+                let read = |error: hdf5::Error| IoError::reading(&self.path, &error);
+                let Some(packing) = packing else {
+                    return hdf::read_box(data, &start, &count, out).map_err(read);
+                };
+                if !self.is_wide() {
+                    hdf::read_box(data, &start, &count, out).map_err(read)?;
+                    out.iter_mut().for_each(|value| *value = T::of(packing.value((*value).into())));
+                    return Ok(());
+                }
+                let mut stored: Vec<f64> = buffer(out.len(), &self.place)?;
+                hdf::read_box(data, &start, &count, &mut stored).map_err(read)?;
+                out.iter_mut().zip(stored).for_each(|(value, stored)| *value = T::of(packing.value(stored)));
+                Ok(())
             }
         }
     }
@@ -310,12 +308,24 @@ impl Rows {
         let mut index: Vec<usize> = self.row_shape().iter().rev().map(|&size| (rest % size, rest /= size).0).collect();
         index.push(first + rest);
         index.reverse();
+        if rows[bad].is_nan() && self.knows_missing() {
+            return Err(self.missing(&index));
+        }
         Err(not_finite(&self.place, rows[bad], &index))
+    }
+
+    /// The error for a value that the file says is missing.
+    pub fn missing(&self, index: &[usize]) -> IoError {
+        IoError::content(
+            &self.place,
+            format!("the value at index {index:?} is missing, by _FillValue or missing_value"),
+            "leave out what has missing values, or fill them in",
+        )
     }
 
     fn chunk(&self) -> Option<Vec<usize>> {
         match &self.store {
-            Store::Hdf5(data) => data.chunk(),
+            Store::Hdf5(data, _) => data.chunk(),
             Store::Npy(_) | Store::Held(..) => None,
         }
     }
@@ -362,5 +372,6 @@ impl Format {
     }
 }
 
+mod axes;
 #[cfg(test)]
 mod tests;

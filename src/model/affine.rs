@@ -26,12 +26,12 @@ impl Affine {
 
     /// Mean zero and variance one for each channel of `x`: `[sample, channel, axes…]`. A channel that does not vary
     /// keeps its scale.
-    pub fn standardising(x: &ArrayD<f32>) -> Self {
+    pub fn standardising<T: Copy + Into<f64>>(x: &ArrayD<T>) -> Self {
         let mut found = Self { shift: Vec::new(), scale: Vec::new() };
         for channel in x.axis_iter(Axis(1)) {
             let count = channel.len().max(1) as f64;
-            let mean = channel.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
-            let variance = channel.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+            let mean = channel.iter().map(|&v| v.into()).sum::<f64>() / count;
+            let variance = channel.iter().map(|&v| (v.into() - mean).powi(2)).sum::<f64>() / count;
             let varies = variance.sqrt() > 1e-6 * mean.abs() && variance > 0.0;
             found.shift.push(mean);
             found.scale.push(if varies { variance.sqrt() } else { 1.0 });

@@ -161,7 +161,7 @@ impl Unknown {
         for (sample, x) in x.axis_iter(Axis(0)).enumerate() {
             for (k, &value) in x.iter().enumerate() {
                 if self.fixed_value(k).is_none() {
-                    by_channel[self.channel(k)].push(self.value(sample, k, value)? as f32);
+                    by_channel[self.channel(k)].push(self.value(sample, k, value)?);
                 }
             }
         }

@@ -7,6 +7,7 @@ use super::PosteriorError;
 use super::exact::ExactPosterior;
 use super::stats::{Reduction, Summary};
 use super::streaming::Quantiles;
+use crate::io::agreement::disagreement;
 use crate::io::{Kind, Layout, Pairs, Precision, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
 use crate::model::likeness::{FIRST_DRAWS, Likeness};
@@ -80,10 +81,13 @@ impl ObservationFile {
     /// Observations `y`, and the images `truth` that made them, for a model.
     ///
     /// # Errors
-    /// Arrays whose shape is neither that of one sample nor of several.
+    /// Arrays whose shape is neither that of one sample nor of several; units or axes that are not those of training.
     pub fn new(model: &Model, y: Rows, truth: Option<Rows>) -> Result<Self, PosteriorError> {
         let y = Images::new("observation", y, model.y_shape())?;
         let truth = truth.map(|rows| Images::new("image", rows, model.x_shape())).transpose()?;
+        for (images, trained) in [(Some(&y), model.y()), (truth.as_ref(), model.x())] {
+            images.map_or(Ok(()), |images| images.agree_with(&trained))?;
+        }
         match &truth {
             Some(truth) if truth.count != y.count => Err(PosteriorError::Shape {
                 what: "file of true images",
@@ -126,13 +130,29 @@ impl Images {
         let without_channel = if shape.first() == Some(&1) { &shape[1..] } else { shape };
         let counted = [shape, without_channel].iter().any(|one| found.get(1..) == Some(*one));
         if !counted && found != shape && found != without_channel {
-            return Err(PosteriorError::Images { what, place: rows.place().into(), found, shape: shape.into() });
+            let place = rows.place().into();
+            let reversed: Vec<usize> = found.iter().rev().copied().collect();
+            let fits = [shape, without_channel].iter().any(|one| reversed == **one || reversed.get(1..) == Some(*one));
+            return Err(match fits {
+                true => PosteriorError::Reversed { place, found, reversed },
+                false => PosteriorError::Images { what, place, found, shape: shape.into() },
+            });
         }
         let count = if counted { rows.len() } else { 1 };
         if count == 0 {
             return Err(PosteriorError::NoImages { what, place: rows.place().into() });
         }
         Ok(Self { rows, count, counted, shape: [&[1], shape].concat() })
+    }
+
+    /// An error where unit or axes are not those that a model was trained on.
+    fn agree_with(&self, trained: &Quantity) -> Result<(), PosteriorError> {
+        let spatial = self.shape.len().saturating_sub(2);
+        let said = Quantity::of(&self.rows, self.rows.shape().len().saturating_sub(spatial))?;
+        match disagreement(&said, trained, "training") {
+            None => Ok(()),
+            Some(what) => Err(PosteriorError::Disagree { place: self.rows.place().into(), what }),
+        }
     }
 
     fn get(&self, index: usize) -> Result<ArrayD<f32>, PosteriorError> {
@@ -300,7 +320,7 @@ impl PosteriorFile {
                 continue;
             }
             let quantity = Quantity { name: long_name, unit: "1".into(), ..Quantity::default() };
-            writer.dataset(name, &[], &layout(&["observation"], &quantity))?;
+            writer.dataset(name, &[], &layout(&["record"], &quantity))?;
             if let Some(held_out) = held_out {
                 writer.describe(name, "held_out_records", &held_out.count().to_string())?;
             }

@@ -39,6 +39,47 @@ pub enum PosteriorError {
         /// Channel and axes of one.
         shape: Vec<usize>,
     },
+    /// Images whose axes are in the order of another program.
+    #[error(
+        "{place} has shape {found:?}, which is right from the last axis to the first, {reversed:?}: MATLAB and Julia reverse axes; \
+         write it with permutedims or permute, or transpose it in Python (numpy.transpose)"
+    )]
+    Reversed {
+        /// `file:/dataset`.
+        place: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape it is meant to have.
+        reversed: Vec<usize>,
+    },
+    /// Images in another unit, or on other axes, than those of training.
+    #[error("{place}: {what}; convert it, or correct what the file says of itself")]
+    Disagree {
+        /// `file:/dataset`.
+        place: String,
+        /// Both sides.
+        what: String,
+    },
+    /// 64-bit draws whose differences 32 bits cannot hold.
+    #[error(
+        "{place}: draws differ by {most:.1e} at most, less than 32-bit floats hold: choose another unit, in which it is near 1"
+    )]
+    TooSmall {
+        /// `file:/dataset`.
+        place: String,
+        /// The largest difference of two.
+        most: f64,
+    },
+    /// Draws along an axis that nobody names.
+    #[error(
+        "{place} has axes {axes}, none of which is called draw: name the axis of the draws with --draw-axis, counted from 0"
+    )]
+    WhichAxis {
+        /// `file:/dataset`.
+        place: String,
+        /// Names and sizes.
+        axes: String,
+    },
     /// A file without images.
     #[error("{place} holds no {what}; write one or more")]
     NoImages {

@@ -1,6 +1,8 @@
 use super::{Part, Prior, PriorError};
+use crate::io::agreement::disagreement;
 use crate::io::listing::files;
-use crate::io::{IoError, Rows};
+use crate::io::precision::single_or_error;
+use crate::io::{Grid, IoError, Quantity, Rows};
 use ndarray::{ArrayD, Axis, Slice};
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -45,7 +47,8 @@ pub struct FilesConfig {
 ///
 /// HDF5, npy, NIfTI-1 and PNG (as luminance, from 0 to 1) are read, all into memory. Arrays with as many axes as `shape`
 /// are one image; with one more, the first axis counts images; with two more, image and channel: `[image, channel,
-/// axes…]`. So a volume gives its planes where `shape` has two axes.
+/// axes…]`. So a volume gives its planes where `shape` has two axes. NIfTI has no axis of channels: all axes in front of those
+/// of an image count images, planes and times of a series alike.
 ///
 /// The sets of pairs see different images. Of two files or more a tenth, evenly spread over the sorted names, are for
 /// tests only, and their successors for validation only; of two files the first is for tests. Of a single file with several
@@ -94,8 +97,16 @@ impl Files {
             return parameter("range", format!("{:?}", [low, high]), "give two numbers, the least first");
         }
         let paths = config.files()?;
-        let read: Vec<Result<ArrayD<f32>, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
-        let stacks: Vec<ArrayD<f32>> = read.into_iter().collect::<Result<_, _>>()?;
+        let read: Vec<Result<_, IoError>> = paths.par_iter().map(|path| stack(path, config)).collect();
+        let (stacks, said): (Vec<ArrayD<f32>>, Vec<Quantity>) =
+            read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let there = paths.first().map_or(String::new(), |path| path.display().to_string());
+        // Of values that are mapped to a range the unit does not matter.
+        for (path, here) in paths.iter().zip(&said).filter(|_| config.range.is_none()) {
+            if let Some(what) = disagreement(here, &said[0], &there) {
+                return Err(content(path, what, "convert one of them, or correct what it says of itself").into());
+            }
+        }
         let channels = |stack: &ArrayD<f32>| stack.shape().get(1).copied().unwrap_or(1);
         if let Some(odd) = stacks.iter().position(|stack| channels(stack) != channels(&stacks[0])) {
             let what =
@@ -166,17 +177,22 @@ impl Prior for Files {
 }
 
 /// The images of one file, `[image, channel, axes…]`, held against all that can be wrong with them.
-fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
+fn stack(path: &Path, config: &FilesConfig) -> Result<(ArrayD<f32>, Quantity), IoError> {
     let spec = match &config.dataset {
         Some(dataset) => format!("{}:{dataset}", path.display()),
         None => path.display().to_string(),
     };
     let rows = Rows::open_preferring(&spec, &["x"])?;
     let (rank, axes) = (rows.shape().len(), config.shape.len());
-    if !(axes..=axes + 2).contains(&rank) || rows.shape().contains(&0) {
+    let most = if rows.can_have_channels() { axes + 2 } else { usize::MAX };
+    if !(axes..=most).contains(&rank) || rows.shape().contains(&0) {
         let remedy = format!("a shape of {axes} axes needs arrays of {axes} to {} axes, none of them empty", axes + 2);
         return Err(content(path, format!("an array of shape {:?}", rows.shape()), &remedy));
     }
+    let said = Quantity::of(&rows, rank - axes)?;
+    // Parts are cut anywhere: where images begin says nothing.
+    let axes_of = said.grid.axes.iter().map(|axis| axis.clone().starting_at(0.0)).collect();
+    let said = Quantity { grid: Grid::new(axes_of), ..said };
     let extents = &rows.shape()[rank - axes..];
     let fits = match config.transposes {
         true => extents.iter().min() >= config.shape.iter().max(),
@@ -196,6 +212,11 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     if let Some(values) = values.as_slice() {
         rows.finite_or_error(0, values)?;
     }
+    if rows.is_wide() {
+        let whole: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
+        let exact = rows.read_box_double(&whole)?;
+        single_or_error(rows.place(), "the image", exact.iter().copied())?;
+    }
     if let Some([low, high]) = config.range {
         let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
         if least == most {
@@ -208,7 +229,13 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<ArrayD<f32>, IoError> {
     if rank == axes {
         values = values.insert_axis(Axis(0));
     }
-    Ok(if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values })
+    if !rows.can_have_channels() && rank > axes {
+        let all = [&[rows.shape()[..rank - axes].iter().product(), 1], &rows.shape()[rank - axes..]].concat();
+        let values = values.into_shape_with_order(all).map_err(|e| content(path, e.to_string(), "save it again"))?;
+        return Ok((values, said));
+    }
+    let values = if rank < axes + 2 { values.insert_axis(Axis(1)) } else { values };
+    Ok((values, said))
 }
 
 fn content(path: &Path, what: String, remedy: &str) -> IoError {

@@ -99,8 +99,12 @@ impl QuantityConfig {
             [] if file.grid.sizes() == extents => file.grid.clone(),
             [] => Grid::of_pixels(extents),
             axes => {
-                let axis = |(axis, &size): (&AxisConfig, &usize)| Axis::new(&axis.name, size, axis.spacing, &axis.unit);
-                Grid::new(axes.iter().zip(extents).map(axis).collect())
+                // Where an axis begins is said by files alone.
+                let origins = file.grid.axes.iter().map(|axis| axis.origin).chain(std::iter::repeat(0.0));
+                let axis = |((axis, &size), origin): ((&AxisConfig, &usize), f64)| {
+                    Axis::new(&axis.name, size, axis.spacing, &axis.unit).starting_at(origin)
+                };
+                Grid::new(axes.iter().zip(extents).zip(origins).map(axis).collect())
             }
         };
         let channels = if self.channels.is_empty() { &file.channels } else { &self.channels }.clone();

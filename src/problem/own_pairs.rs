@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
+use crate::io::agreement::disagreement;
 use crate::io::{Pairs, Quantity};
 use crate::problem::pair_origin::{PairOrigin, Portion};
 use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set, Skip};
@@ -37,6 +38,21 @@ impl OwnPairs {
                 what: "there is a [noise] table, and y does not say that it has no noise yet".into(),
                 remedy: "write that, y.attrs[\"noise\"] = \"none\" in h5py, or leave out [noise]".into(),
             });
+        }
+        let info = pairs.info();
+        for (name, said, shape, here) in
+            [("x", &problem.x, pairs.x_shape(), &info.x), ("y", &problem.y, pairs.y_shape(), &info.y)]
+        {
+            if let Some(what) =
+                disagreement(here, &said.quantity(shape, here), &format!("[{name}] of the problem file"))
+            {
+                let remedy = format!("correct one of them, or leave it out of [{name}]");
+                return Err(ProblemError::OwnPairs {
+                    path: files.training.clone(),
+                    what: format!("{name}: {what}"),
+                    remedy,
+                });
+            }
         }
         let used = used(&pairs, files.skip)?;
         let count_of =
@@ -114,6 +130,13 @@ fn elsewhere(set: Set, path: &Path, training: &Pairs) -> Result<Pairs, ProblemEr
     if let Some((name, here, there)) = shapes.into_iter().find(|(_, here, there)| here != there) {
         let what = format!("one {name} has shape {here:?}, in the training pairs {there:?}");
         return wrong(what, format!("write {} pairs of the same shape", set.name()));
+    }
+    let said = [("x", &pairs.info().x, &training.info().x), ("y", &pairs.info().y, &training.info().y)];
+    for (name, here, there) in said {
+        if let Some(what) = disagreement(here, there, "the training pairs") {
+            let remedy = "convert one of them, or correct what it says of itself".into();
+            return wrong(format!("{name}: {what}"), remedy);
+        }
     }
     Ok(pairs)
 }

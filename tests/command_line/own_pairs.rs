@@ -266,6 +266,58 @@ fn a_set_has_noise_as_the_training_pairs_have_it() {
     }
 }
 
+/// A record whose unit or step is not that of training is refused, and so are pairs, tests and a problem file
+/// that disagree.
+#[test]
+fn units_and_axes_are_those_of_training() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, count: usize, unit: &str, step: f64| {
+        let path = dir.path().join(name);
+        written(&path, |file| {
+            file.new_dataset_builder().with_data(&numbers(&[count, 1, 8, 8])).create("x").unwrap();
+            let y = file.new_dataset_builder().with_data(&numbers(&[count, 1, 8, 8])).create("y").unwrap();
+            let text: hdf5::types::VarLenUnicode = unit.parse().unwrap();
+            y.new_attr::<hdf5::types::VarLenUnicode>().create("units").unwrap().write_scalar(&text).unwrap();
+            y.new_attr_builder().with_data(&[step, 1.0]).create("spacing").unwrap();
+        });
+        path
+    };
+    write("pairs.h5", 40, "V", 1e-3);
+    let run = dir.path().join("run");
+    let problem_of = |replacements: &[(&str, &str)]| problem(dir.path(), replacements);
+    succeed(&["train", text(&problem_of(&[])), "--out", text(&run)]);
+    let out = dir.path().join("posterior.h5");
+    let sample = |file: &Path| ["sample", text(&run), text(file), "-o", text(&out)].map(str::to_owned);
+    let same = write("same.h5", 1, "V", 1e-3);
+    succeed(&sample(&same).each_ref().map(String::as_str));
+    for (unit, step, parts) in [("mV", 1e-3, ["unit is mV", "it is V"]), ("V", 2e-3, ["is 0.002", "it is 0.001"])] {
+        let other = write("other.h5", 1, unit, step);
+        let message = fail(&sample(&other).each_ref().map(String::as_str));
+        parts.iter().for_each(|part| assert!(message.contains(part), "no {part:?} in {message}"));
+    }
+    let test = write("test.h5", 9, "mV", 1e-3);
+    let message = fail(&[
+        "train",
+        text(&problem_of(&[("\"pairs.h5\"", "\"pairs.h5\"\ntest = \"test.h5\"")])),
+        "--out",
+        text(&out),
+    ]);
+    for part in [text(&test), "the unit is mV, in the training pairs it is V"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    let message = fail(&[
+        "train",
+        text(&problem_of(&[("\n[network]", "\n[y]\nunit = \"Pa\"\n\n[network]")])),
+        "--out",
+        text(&out),
+    ]);
+    assert!(message.contains("the unit is V, in [y] of the problem file it is Pa"), "{message}");
+    let turned = dir.path().join("turned.h5");
+    bare(&turned, &[("y", numbers(&[8, 8, 1, 5]))]);
+    let message = fail(&sample(&turned).each_ref().map(String::as_str));
+    assert!(message.contains("MATLAB and Julia") && message.contains("[5, 1, 8, 8]"), "{message}");
+}
+
 #[test]
 fn what_is_missing_or_wrong_in_such_files_is_named() {
     let dir = tempfile::tempdir().unwrap();

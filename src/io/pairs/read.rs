@@ -2,14 +2,16 @@
 
 use super::shards::shards;
 use super::{NoiseTag, PairsInfo};
+use crate::io::agreement::disagreement;
 use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
 use crate::io::limits::{buffer, elements};
+use crate::io::precision::single_or_error;
 use crate::io::quantity::Quantity;
 use crate::io::seal::{self, Seal};
 use crate::io::source::Source;
 use crate::io::volume::Rows;
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shards kept open at once; the system allows some thousand files.
 const OPEN_SHARDS: usize = 128;
+
+/// Pairs of a file by which its precision is judged, and how many numbers they may have.
+const SAMPLES: usize = 32;
+const LOOKED_AT: usize = 1 << 20;
 
 /// A collection of pairs, read at random.
 #[derive(Debug)]
@@ -221,10 +227,25 @@ impl Pairs {
             if info.noise != self.info.noise {
                 return differ("the noise of y is", info.noise.name().into(), self.info.noise.name().into());
             }
+            let first = first.path.display().to_string();
+            for (name, here, there) in [("x", &info.x, &self.info.x), ("y", &info.y, &self.info.y)] {
+                if let Some(what) = disagreement(here, there, &first) {
+                    let place = format!("{}:/{name}", path.display());
+                    let remedy =
+                        "pairs of one collection must agree: convert one of them, or correct what it says of itself";
+                    return Err(IoError::content(place, what, remedy));
+                }
+            }
         } else {
             self.x_shape = shard.x.row_shape().to_vec();
             self.y_shape = shard.y.row_shape().to_vec();
             self.info = info;
+        }
+        for (name, rows) in [("x", &shard.x), ("y", &shard.y)] {
+            // Of 32-bit numbers one file says enough: all that can be wrong is their unit.
+            if rows.is_wide() || self.shards.is_empty() {
+                held_by_single_or_error(name, rows)?;
+            }
         }
         self.states_noise &= shard.y.text("noise").as_deref() == Some(NoiseTag::Included.name());
         let end = self.len() + shard.x.len();
@@ -319,6 +340,27 @@ fn check_spacing(rows: &Rows) -> Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// An error where 32-bit floats cannot hold how the values of a channel differ, by some pairs from all over the file.
+fn held_by_single_or_error(name: &str, rows: &Rows) -> Result<()> {
+    let size = elements(rows.row_shape()).max(1);
+    let count = (LOOKED_AT / size).clamp(2, SAMPLES).min(rows.len());
+    let mut some = Vec::new();
+    for k in 0..count {
+        let row = k * rows.len() / count;
+        let ranges: Vec<_> =
+            std::iter::once(row..row + 1).chain(rows.row_shape().iter().map(|&size| 0..size)).collect();
+        some.push(rows.read_box_double(&ranges)?);
+    }
+    let channels = rows.row_shape().first().copied().unwrap_or(1);
+    for channel in 0..channels {
+        let of = if channels > 1 { format!("{name}, channel {channel},") } else { name.to_owned() };
+        let values =
+            some.iter().flat_map(|row| row.slice_axis(Axis(1), (channel..channel + 1).into()).into_iter().copied());
+        single_or_error(rows.place(), &of, values)?;
+    }
+    Ok(())
 }
 
 /// One of the two datasets.

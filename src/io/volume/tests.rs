@@ -1,5 +1,5 @@
 use super::*;
-use crate::io::finite_or_error;
+use crate::io::{Grid, finite_or_error};
 use hdf5::types::FixedAscii;
 
 fn values() -> ArrayD<f32> {

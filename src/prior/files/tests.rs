@@ -37,6 +37,27 @@ fn parts_are_cut_everywhere_and_nowhere_else() {
     assert_eq!(seen, BTreeSet::from(expected));
 }
 
+/// Of a NIfTI series [time, plane, row, column] planes and times count images where these have two axes.
+#[test]
+fn planes_and_times_of_a_nifti_series_are_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("series.nii");
+    let mut bytes = vec![0u8; 352];
+    bytes[..4].copy_from_slice(&348i32.to_le_bytes());
+    for (axis, size) in [4i16, 3, 2, 5, 6].into_iter().enumerate() {
+        bytes[40 + 2 * axis..][..2].copy_from_slice(&size.to_le_bytes());
+    }
+    bytes[70..72].copy_from_slice(&4i16.to_le_bytes());
+    bytes[108..112].copy_from_slice(&352f32.to_le_bytes());
+    bytes[344..348].copy_from_slice(b"n+1\0");
+    (0..180i16).for_each(|v| bytes.extend(v.to_le_bytes()));
+    std::fs::write(&path, bytes).unwrap();
+    let planes = Files::new(&config(&path, &[2, 3])).unwrap();
+    assert_eq!((planes.shape(), planes.images.len()), (vec![1, 2, 3], 30));
+    assert_eq!(planes.images[29].iter().map(|&v| v as i64).collect::<Vec<_>>(), (174..180).collect::<Vec<_>>());
+    assert_eq!(Files::new(&config(&path, &[5, 2, 3])).unwrap().shape(), [1, 5, 2, 3]);
+}
+
 /// A change of these numbers changes every data set ever cut out of files.
 #[test]
 fn a_stream_gives_the_same_part_for_ever() {
