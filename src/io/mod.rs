@@ -35,11 +35,13 @@ pub mod listing;
 mod nifti;
 mod npy;
 pub mod pairs;
+pub mod partial;
 mod picture;
 pub mod quantity;
 pub mod results;
 pub mod seal;
 pub mod source;
+pub mod sums;
 pub mod volume;
 
 pub use atomic::{create_folder, read_json, replace};
