@@ -8,7 +8,7 @@ use clap::Args;
 use ndarray::ArrayD;
 use posteria::figure::pairs_figure;
 use posteria::flow::Plan;
-use posteria::io::{self, NoiseTag};
+use posteria::io::NoiseTag;
 use posteria::model::Model;
 use posteria::problem::cost::{self, Measured, Stopwatch};
 use posteria::problem::survey::{Survey, Values};
@@ -39,7 +39,7 @@ const TIMED: usize = 16;
 pub struct Check {
     #[command(flatten)]
     problem: ProblemArguments,
-    /// The picture of the pairs, PNG, instead of runs/NAME-pairs.png.
+    /// The picture of the pairs, PNG, instead of NAME-pairs.png here.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -60,15 +60,10 @@ impl Check {
             experiment.y_shape()
         ));
 
-        let picture = match self.output {
-            Some(picture) => picture,
-            None => {
-                let folder = self.problem.folder(experiment);
-                io::create_folder(folder.parent().unwrap_or(Path::new(".")))?;
-                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                folder.with_file_name(format!("{name}-pairs.png"))
-            }
-        };
+        let picture = self.output.unwrap_or_else(|| {
+            let folder = self.problem.folder(experiment);
+            PathBuf::from(format!("{}-pairs.png", folder.file_name().unwrap_or_default().to_string_lossy()))
+        });
         output::check(&picture, &["png"], &[])?;
 
         let Some(found) = pairs::looked_at(experiment, SURVEYED, PATIENCE)? else { return Ok(Ended::Interrupted) };

@@ -100,8 +100,9 @@ pub fn model(
         return Ok(Ended::Interrupted);
     };
     run.discard_report()?;
-    io::replace(&run.calibration(), serde_json::to_string_pretty(&diagnosis.calibration)?.as_bytes())?;
-    tell(&verdict(&diagnosis, evaluation), Some(&run.diagnostics()))
+    let verdict = verdict(&diagnosis, evaluation);
+    run.write_judgement(&serde_json::to_vec_pretty(&verdict)?, &serde_json::to_vec_pretty(&diagnosis.calibration)?)?;
+    tell(&verdict, None)
 }
 
 fn judge(

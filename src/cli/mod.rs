@@ -63,7 +63,13 @@ type Result<T = Ended> = anyhow::Result<T>;
 const INTERRUPTED: u8 = 130;
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => {
+            output::take(said.print());
+            return output::written().map_or(ExitCode::FAILURE, |()| ExitCode::from(said.exit_code() as u8));
+        }
+    };
     interrupt::handle();
     let ended = match cli.command {
         Command::New(command) => command.execute(),
@@ -78,7 +84,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.execute(),
         Command::Stats(command) => command.execute(),
     };
-    match ended {
+    match ended.and_then(|ended| output::written().map(|()| ended)) {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => {
             output::note("stopped; what was finished of a run is kept: give the same command again");

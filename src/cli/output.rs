@@ -1,16 +1,37 @@
-//! Results go to the standard output, everything else to the standard error. Nobody listening is no error.
+//! Results go to the standard output, everything else to the standard error. Nobody listening is no error, a full disk is.
 
 use std::fs::Metadata;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::bail;
 use posteria::problem::RunFolder;
 
-/// Text for the next program.
+/// Why the standard output could not be written, the first time.
+static FAILED: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Text for the next program. Whether it could be written is asked once, at the end ([`written`]).
 pub fn print(text: &str) {
-    // A reader that has seen enough, such as `head`, closes the pipe.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut out = std::io::stdout();
+    take(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Notes that the standard output could not be written.
+pub fn take(done: std::io::Result<()>) {
+    match done {
+        // A reader that has seen enough, such as `head`, closes the pipe.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => _ = FAILED.set(error),
+        _ => {}
+    }
+}
+
+/// Whether all that was printed reached the standard output, or nobody listened.
+pub fn written() -> anyhow::Result<()> {
+    match FAILED.get() {
+        Some(error) => bail!("the standard output cannot be written: {error}; what was printed is not complete"),
+        None => Ok(()),
+    }
 }
 
 /// A line for the person at the terminal.

@@ -200,4 +200,8 @@ impl Observer for Watch {
     fn wants_to_stop(&self) -> bool {
         interrupt::asked()
     }
+
+    fn warn(&mut self, what: &str) {
+        output::note(&format!("warning   {what}"));
+    }
 }

@@ -44,6 +44,11 @@ impl Plan {
         Self { bytes: self.bytes / among.max(1), alone: self.alone && among <= 1, ..self }
     }
 
+    /// How many bytes.
+    pub fn bytes(self) -> usize {
+        self.bytes
+    }
+
     /// Whether no other gradient is computed at the same time.
     pub(super) fn is_alone(self) -> bool {
         self.alone

@@ -1,14 +1,14 @@
-//! Writing a file so that it is whole or not there: under `NAME.partial`, then sealed, synced and renamed.
+//! Writing a file so that it is whole or not there: under a name for the time being, then sealed, synced and renamed.
 
-use super::atomic::{partial_name, publish};
 use super::error::{IoError, Result};
+use super::partial::Partial;
 use super::quantity::Quantity;
 use super::scales::{Coordinates, Dimension, Scales};
 use super::{hdf, seal};
 use hdf5::file::FileCloseDegree;
 use hdf5::{Dataset, Extent, File, H5Type};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Images smaller than this share a chunk, so that vectors of a few numbers do not drown in bookkeeping.
 const SMALL_CHUNK: usize = 16 << 10;
@@ -84,12 +84,12 @@ pub struct Layout<'a> {
 /// An HDF5 file being written. Dropped without [`Create::finish`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Create {
-    // Datasets are closed before the file.
+    /// Every dataset, open until all of it is written: what is written when one is closed may fail without a word.
     datasets: Vec<Written>,
-    file: Option<File>,
-    path: PathBuf,
-    partial: PathBuf,
     coordinates: Vec<(String, Coordinates)>,
+    file: Option<File>,
+    /// Removed after the rest is closed.
+    partial: Partial,
 }
 
 /// A dataset of the file, and its axes.
@@ -102,23 +102,19 @@ struct Written {
 }
 
 impl Create {
-    /// Starts `path` under the name `path.partial`. The folder must exist.
+    /// Starts `path`, under another name until it is finished. The folder must exist.
+    ///
+    /// # Errors
+    /// Another process is writing the same file, or it cannot be made there.
     pub fn new(path: &Path, kind: Kind, provenance: &Provenance) -> Result<Self> {
-        let partial = partial_name(path)?;
-        // The operating system's own words are clearer than libhdf5's.
-        std::fs::File::create(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
+        let partial = Partial::begin(path)?;
         let file = File::with_options()
             .with_fcpl(|plist| plist.obj_track_times(false))
-            .with_fapl(|plist| plist.fclose_degree(FileCloseDegree::Strong))
-            .create(&partial);
-        let create = Self {
-            datasets: Vec::new(),
-            file: file.as_ref().ok().cloned(),
-            path: path.into(),
-            partial,
-            coordinates: Vec::new(),
-        };
-        let file = file.map_err(|e| create.failed(&e))?;
+            // The lock of the unfinished file is ours.
+            .with_fapl(|plist| plist.fclose_degree(FileCloseDegree::Strong).file_locking(false))
+            .create(partial.place());
+        let file = file.map_err(|e| IoError::writing(path, &e))?;
+        let create = Self { datasets: Vec::new(), coordinates: Vec::new(), file: Some(file.clone()), partial };
         let attributes = || {
             hdf::put_text(&file, "posteria", kind.name())?;
             hdf::put_text(&file, "problem", &provenance.problem)?;
@@ -131,7 +127,7 @@ impl Create {
 
     /// The name the file will have.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.partial.path()
     }
 
     /// Says where the entries of the axes called `label` of later datasets are: the probabilities of quantiles, say.
@@ -147,7 +143,7 @@ impl Create {
         let (labels, grid) = (layout.labels, &layout.quantity.grid);
         if self.file().is_ok_and(|file| file.link_exists(name)) {
             return Err(IoError::content(
-                format!("{}:/{name}", self.path.display()),
+                format!("{}:/{name}", self.path().display()),
                 "is there already",
                 "give every dataset a name of its own",
             ));
@@ -155,14 +151,14 @@ impl Create {
         let leading = shape.len().checked_sub(grid.axes.len());
         if shape.iter().skip(usize::from(storage == Storage::Growing)).any(|&size| size == 0) {
             return Err(IoError::content(
-                format!("{}:/{name}", self.path.display()),
+                format!("{}:/{name}", self.path().display()),
                 format!("shape {shape:?} has no elements"),
                 "every axis needs a size of at least one",
             ));
         }
         if shape.is_empty() || leading != Some(labels.len()) || !shape.ends_with(&grid.sizes()) {
             return Err(IoError::content(
-                format!("{}:/{name}", self.path.display()),
+                format!("{}:/{name}", self.path().display()),
                 format!("shape {shape:?} is not that of axes {labels:?} and a grid of {:?}", grid.sizes()),
                 "give every axis a label or a place in the grid",
             ));
@@ -195,20 +191,18 @@ impl Create {
         Ok(data)
     }
 
-    /// Gives every axis its scale, closes, seals, syncs and renames: from here on the file is there.
-    ///
-    /// What libhdf5 still holds of the datasets is written while all of them are open: a write that fails when one is closed
-    /// goes unreported.
+    /// Gives every axis its scale, writes what is still in memory, closes, seals, syncs and renames: from here on the file
+    /// is there.
     pub fn finish(mut self) -> Result<()> {
         let scales = self.attach_scales().map_err(|e| self.failed(&e))?;
-        self.file().and_then(|file| file.flush()).map_err(|e| self.failed(&e))?;
-        drop(scales);
-        self.datasets.clear();
         if let Some(file) = self.file.take() {
+            file.flush().map_err(|e| self.failed(&e))?;
+            drop(scales);
+            self.datasets.clear();
             file.close().map_err(|e| self.failed(&e))?;
         }
-        seal::apply(&self.partial)?;
-        publish(&self.partial, &self.path)
+        seal::apply(self.partial.place())?;
+        self.partial.publish()
     }
 
     /// The axes of a dataset, as far as they are known before all of it is written.
@@ -265,16 +259,7 @@ impl Create {
     }
 
     pub(super) fn failed(&self, error: &hdf5::Error) -> IoError {
-        IoError::writing(&self.partial, error)
-    }
-}
-
-impl Drop for Create {
-    fn drop(&mut self) {
-        self.datasets.clear();
-        drop(self.file.take());
-        // After `finish` there is none; elsewhere an error has been reported already.
-        let _ = std::fs::remove_file(&self.partial);
+        IoError::writing(self.path(), error)
     }
 }
 
@@ -345,7 +330,7 @@ mod tests {
     fn a_file_is_there_when_finished_and_leaves_nothing_when_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.h5");
-        let partial = folder.path().join("a.h5.partial");
+        let partial = folder.path().join(".a.h5.posteria.partial");
         for finished in [false, true] {
             let mut create = Create::new(&path, Kind::Maps, &Provenance::default()).unwrap();
             let data = create.dataset("m", &[2, 1, 3, 4], &images(), Storage::Plain).unwrap();

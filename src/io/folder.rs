@@ -1,17 +1,17 @@
 //! Folders that are whole or not there: models and checkpoints.
 //!
-//! A folder is written under `NAME.partial`, with the digests of its files in `SHA256SUMS` (which `sha256sum -c`
-//! understands), and renamed as one. While a new one takes the place of an old one, the old one is `NAME.previous` for a
-//! moment: a reader who comes at that moment, or after a crash at that moment, takes it.
+//! A folder is written under another name, with the digests of its files in `SHA256SUMS`, and renamed as one. While a new
+//! one takes the place of an old one, the old one is `NAME.previous` for a moment: a reader who comes at that moment, or
+//! after a crash at that moment, takes it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use super::atomic::sync_parent;
 use super::error::{IoError, Result};
-
-const SUMS: &str = "SHA256SUMS";
+use super::partial::place_of;
+use super::sums::{self, SUMS, Sums, digest};
 
 /// Writes a folder of small files as a whole, in place of what is there.
 pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
@@ -22,40 +22,63 @@ pub fn write(folder: &Path, files: &[(&str, &[u8])]) -> Result<()> {
     unfinished.finish()
 }
 
-/// A folder that is written file by file, so that no two files need be in memory together.
+/// A folder that is written file by file, so that no two files need be in memory together. Dropped before
+/// [`finish`](Self::finish), it leaves nothing behind.
 pub struct Unfinished<'a> {
     folder: &'a Path,
-    partial: PathBuf,
-    sums: String,
+    place: PathBuf,
+    sums: Sums,
 }
 
 impl<'a> Unfinished<'a> {
     /// Nothing at `folder` changes before [`finish`](Self::finish).
     pub fn begin(folder: &'a Path) -> Result<Self> {
-        let partial = beside(folder, "partial");
-        clear(&partial)?;
-        std::fs::create_dir_all(&partial).map_err(|e| IoError::system(&partial, "create", e))?;
-        Ok(Self { folder, partial, sums: String::new() })
+        let place = place_of(folder)?;
+        clear(&place)?;
+        if let Some(parent) = folder.parent() {
+            super::create_folder(parent)?;
+        }
+        std::fs::create_dir(&place).map_err(|e| IoError::system(folder, "create", e))?;
+        Ok(Self { folder, place, sums: Sums::new() })
     }
 
     /// Writes one more file.
     pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        super::replace(&self.partial.join(name), bytes)?;
-        self.sums += &format!("{}  {name}\n", digest(bytes));
+        self.put(name, bytes)?;
+        self.sums.insert(name.to_owned(), digest(bytes));
         Ok(())
     }
 
     /// Puts the folder in place of what is there.
     pub fn finish(self) -> Result<()> {
-        super::replace(&self.partial.join(SUMS), self.sums.as_bytes())?;
-        let previous = beside(self.folder, "previous");
+        self.put(SUMS, sums::text(&self.sums).as_bytes())?;
+        sync_parent(&self.place.join(SUMS))?;
+        let previous = previous(self.folder);
         if self.folder.exists() {
             clear(&previous)?;
             rename(self.folder, &previous)?;
         }
-        rename(&self.partial, self.folder)?;
-        super::atomic::sync_parent(self.folder);
+        rename(&self.place, self.folder)?;
+        sync_parent(self.folder)?;
         clear(&previous)
+    }
+
+    /// The folder is whole or not there, and so is each of its files.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.place.join(name);
+        let write = || {
+            let mut file = std::fs::File::create_new(&path)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|e| IoError::system(&self.folder.join(name), "write", e))
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        // After `finish` there is none; elsewhere an error has been reported already.
+        let _ = clear(&self.place);
     }
 }
 
@@ -65,18 +88,24 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
 
 /// Whether there is such a folder, or one that was about to be replaced.
 pub fn exists(folder: &Path) -> bool {
-    folder.join(SUMS).is_file() || beside(folder, "previous").join(SUMS).is_file()
+    folder.join(SUMS).is_file() || previous(folder).join(SUMS).is_file()
 }
 
 /// Removes a folder written by [`write()`], and what a crash left of it. It is gone at once, or wholly there.
 pub fn remove(folder: &Path) -> Result<()> {
-    let partial = beside(folder, "partial");
-    clear(&beside(folder, "previous"))?;
-    clear(&partial)?;
+    let place = place_of(folder)?;
+    clear(&previous(folder))?;
+    clear(&place)?;
     if folder.exists() {
-        rename(folder, &partial)?;
+        rename(folder, &place)?;
     }
-    clear(&partial)
+    clear(&place)
+}
+
+/// Removes what a crash left beside a folder of ours, but for what a reader would take in its place.
+pub fn tidy(folder: &Path) -> Result<()> {
+    let previous = previous(folder);
+    if folder.join(SUMS).is_file() || !previous.join(SUMS).is_file() { clear(&previous) } else { Ok(()) }
 }
 
 /// Reads all files of a folder and holds each against its digest.
@@ -84,7 +113,7 @@ pub fn remove(folder: &Path) -> Result<()> {
 /// # Errors
 /// The folder is not there, a file of it is missing or differs from its digest.
 pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let previous = beside(folder, "previous");
+    let previous = previous(folder);
     let folder = if !folder.exists() && previous.exists() { previous.as_path() } else { folder };
     let damaged = |name: &str, what| IoError::Damaged {
         path: folder.join(name),
@@ -98,29 +127,24 @@ pub fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
             _ => IoError::system(&path, "open", e),
         })
     };
-    let sums = String::from_utf8(open(SUMS)?).map_err(|_| damaged(SUMS, "it is not a list of digests".into()))?;
+    let sums = sums::parse(&open(SUMS)?)
+        .filter(|sums| sums.keys().all(|name| !name.contains(['/', '\\'])))
+        .ok_or_else(|| damaged(SUMS, "it is not a list of digests".into()))?;
     let mut files = BTreeMap::new();
-    for line in sums.lines() {
-        let Some((expected, name)) = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\'])) else {
-            return Err(damaged(SUMS, "it is not a list of digests".into()));
-        };
-        let bytes = open(name)?;
+    for (name, expected) in sums {
+        let bytes = open(&name)?;
         if digest(&bytes) != expected {
-            return Err(damaged(name, format!("its content differs from its digest in {SUMS}")));
+            return Err(damaged(&name, format!("its content differs from its digest in {SUMS}")));
         }
-        files.insert(name.to_owned(), bytes);
+        files.insert(name, bytes);
     }
     Ok(files)
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn beside(folder: &Path, suffix: &str) -> PathBuf {
+/// Where the folder lies that a new one takes the place of.
+fn previous(folder: &Path) -> PathBuf {
     let mut name = folder.file_name().unwrap_or_default().to_os_string();
-    name.push(".");
-    name.push(suffix);
+    name.push(".previous");
     folder.with_file_name(name)
 }
 
@@ -142,11 +166,11 @@ mod tests {
         write(&folder, &[("a.json", b"{}"), ("b.bin", b"12345")]).unwrap();
         write(&folder, &[("a.json", b"{1}")]).unwrap();
         assert_eq!(read(&folder).unwrap(), BTreeMap::from([("a.json".to_string(), b"{1}".to_vec())]));
-        assert!(!beside(&folder, "previous").exists());
+        assert!(!previous(&folder).exists());
 
-        std::fs::rename(&folder, beside(&folder, "previous")).unwrap();
+        std::fs::rename(&folder, previous(&folder)).unwrap();
         assert!(exists(&folder) && read(&folder).is_ok(), "a crash between the two renames loses nothing");
-        std::fs::rename(beside(&folder, "previous"), &folder).unwrap();
+        std::fs::rename(previous(&folder), &folder).unwrap();
 
         std::fs::write(folder.join("a.json"), b"{2}").unwrap();
         let error = read(&folder).unwrap_err().to_string();

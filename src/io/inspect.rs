@@ -5,6 +5,7 @@ use super::hdf;
 use super::pairs::Pairs;
 use super::quantity::Quantity;
 use super::source::Source;
+use super::sums;
 use super::volume::Rows;
 use ndarray::ArrayD;
 use serde_json::Value;
@@ -203,6 +204,7 @@ fn weighted(folder: &Path, kind: &str, header: &str, weights: &str) -> Result<St
 
 /// The number of entries of a log, and the last of them.
 fn json_lines(path: &Path) -> Result<String> {
+    sums::verify(path)?;
     let bytes = start(path, TEXT_LIMIT)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut out = format!("{}: log of {} entries\n", path.display(), text.lines().count());
@@ -228,6 +230,7 @@ fn text(path: &Path, kind: &str) -> Result<String> {
 }
 
 fn json(path: &Path) -> Result<String> {
+    sums::verify(path)?;
     let fields = fields(path)?;
     let mut out = format!("{}: JSON\n", path.display());
     for (key, value) in &fields {

@@ -38,6 +38,7 @@ mod nifti;
 mod npy;
 mod packing;
 pub mod pairs;
+pub mod partial;
 mod picture;
 pub mod precision;
 pub mod quantity;
@@ -45,6 +46,7 @@ pub mod results;
 mod scales;
 pub mod seal;
 pub mod source;
+pub mod sums;
 mod unit;
 pub mod volume;
 

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -17,6 +18,7 @@ use crate::problem::{NamedFiles, Problem, ProblemError, Set, Size};
 /// training.jsonl the training log            shuffled/          the same on shuffled observations
 /// files.json     digests of the files that the problem names
 /// survey.json    what was found in the pairs before the first step
+/// SHA256SUMS     digests of the log, the metrics and the curves
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
@@ -26,7 +28,10 @@ pub struct RunFolder {
 /// The first line of the copy of a problem in the folder of its run; it tells a run from anybody's folder.
 const COPY: &str = "# The problem of this run, as it was read. Change the original, not this copy.\n";
 pub(super) const LOCK: &str = "lock";
+const PROBLEM: &str = "problem.toml";
 const FILES: &str = "files.json";
+const DIAGNOSTICS: &str = "diagnostics.json";
+const CALIBRATION: &str = "calibration.json";
 const SHUFFLED: &str = "shuffled";
 
 fn copy_of(problem: &Problem) -> Result<String, ProblemError> {
@@ -57,7 +62,7 @@ impl RunFolder {
 
     /// `problem.toml`: a copy of the problem as it is run.
     pub fn problem(&self) -> PathBuf {
-        self.root.join("problem.toml")
+        self.root.join(PROBLEM)
     }
 
     /// `files.json`: what was in the files that the problem names when the run was begun.
@@ -78,6 +83,11 @@ impl RunFolder {
     /// `checkpoint`: the state of a training that has not ended.
     pub fn checkpoint(&self) -> PathBuf {
         self.root.join("checkpoint")
+    }
+
+    /// Writes `diagnostics.json` and `calibration.json`, with their digests.
+    pub fn write_judgement(&self, diagnostics: &[u8], calibration: &[u8]) -> Result<(), IoError> {
+        io::sums::write(&self.root, &[(CALIBRATION, calibration), (DIAGNOSTICS, diagnostics)])
     }
 
     /// `shuffled`: a run of its own within this one, of the same model on shuffled observations.
@@ -113,12 +123,12 @@ impl RunFolder {
 
     /// `diagnostics.json`: metrics and verdicts.
     pub fn diagnostics(&self) -> PathBuf {
-        self.root.join("diagnostics.json")
+        self.root.join(DIAGNOSTICS)
     }
 
     /// `calibration.json`: the curves behind them.
     pub fn calibration(&self) -> PathBuf {
-        self.root.join("calibration.json")
+        self.root.join(CALIBRATION)
     }
 
     /// `survey.json`: what was found in the pairs before the first step.
@@ -191,13 +201,25 @@ impl RunFolder {
             Ok(text) => Ok(text.starts_with(COPY)),
             Err(_) if self.problem().exists() => Ok(false),
             Err(_) => match std::fs::read_dir(&self.root) {
-                Ok(entries) => {
-                    Ok(entries.flatten().all(|entry| [LOCK, FILES].iter().any(|name| entry.file_name() == *name)))
-                }
+                Ok(entries) => Ok(entries.flatten().all(|entry| comes_before_the_problem(&entry.file_name()))),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(true),
                 Err(source) => Err(system(&self.root, "list", source)),
             },
         }
+    }
+
+    /// Removes what a process that was killed left unfinished in this folder. Only for who holds the lock.
+    pub(super) fn tidy(&self) -> Result<(), ProblemError> {
+        let pairs = [Set::Training, Set::Test].map(|set| self.pairs(set));
+        for run in [self, &self.shuffled()] {
+            for folder in [run.root(), &run.figures()].into_iter().chain(pairs.iter().map(PathBuf::as_path)) {
+                io::partial::tidy(folder)?;
+            }
+            for folder in [run.model(), run.checkpoint()] {
+                io::folder::tidy(&folder)?;
+            }
+        }
+        Ok(())
     }
 
     /// The problem that is run here.
@@ -229,7 +251,7 @@ impl RunFolder {
         for path in [self.diagnostics(), self.calibration(), self.report()] {
             remove(&path, std::fs::remove_file(&path))?;
         }
-        Ok(())
+        Ok(io::sums::forget(&self.root, &[CALIBRATION, DIAGNOSTICS])?)
     }
 
     /// Removes what was made of a model: it is about to be another, or to be judged otherwise.
@@ -238,6 +260,13 @@ impl RunFolder {
         self.discard_diagnostics()?;
         remove(&self.figures(), std::fs::remove_dir_all(self.figures()))
     }
+}
+
+/// Whether an entry of the folder of a run may be there before its problem is, finished or not.
+fn comes_before_the_problem(name: &OsStr) -> bool {
+    let is_one_of = |name: &str| [LOCK, FILES, PROBLEM].contains(&name);
+    name.to_str().is_some_and(|name| is_one_of(name.strip_suffix(".partial").unwrap_or(name)))
+        || io::partial::finished_name(name).is_some_and(is_one_of)
 }
 
 /// Whether a key says how a model is judged and shown, not what it is. Where test pairs are held out of the training files,
@@ -347,6 +376,30 @@ mod tests {
         assert_eq!(run.claim(&problem(&[])).unwrap(), Claim::New);
         drop(lock);
         run.lock().unwrap();
+    }
+
+    #[test]
+    fn what_a_kill_leaves_makes_a_folder_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunFolder::new(dir.path());
+        for name in ["lock", "files.json", ".files.json.posteria.partial", ".problem.toml.posteria.partial"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        std::fs::write(dir.path().join("problem.toml.partial"), "of an older version").unwrap();
+        let lock = run.lock().unwrap();
+        assert_eq!(run.claim(&problem(&[])).unwrap(), Claim::New);
+        let left = || {
+            std::fs::read_dir(dir.path())
+                .unwrap()
+                .flatten()
+                .filter(|e| e.path().extension() == Some(OsStr::new("partial")))
+                .count()
+        };
+        assert_eq!(left(), 0);
+        std::fs::write(dir.path().join("posterior.h5.partial"), "").unwrap();
+        drop(lock);
+        run.lock().unwrap();
+        assert_eq!(left(), 0);
     }
 
     #[test]

@@ -10,28 +10,36 @@ use crate::problem::{ProblemError, RunFolder};
 const A_MOMENT: Duration = Duration::from_millis(200);
 
 impl RunFolder {
-    /// Keeps other processes from working in this folder until the lock is dropped.
+    /// Keeps other processes from working in this folder until the lock is dropped, and removes what a killed one left
+    /// unfinished there.
     ///
     /// # Errors
     /// One is working there, or the folder is somebody else's.
     pub fn lock(&self) -> Result<File, ProblemError> {
-        if !self.is_ours()? {
-            return Err(ProblemError::Foreign { folder: self.root().into() });
+        let path = self.root().join(LOCK);
+        let foreign = || Err(ProblemError::Foreign { folder: self.root().into() });
+        // What another process is making there may look like anything; from its lock on it is known.
+        if !path.exists() && !self.is_ours()? && !path.exists() {
+            return foreign();
         }
         std::fs::create_dir_all(self.root()).map_err(|source| system(self.root(), "create the folder", source))?;
-        let path = self.root().join(LOCK);
         let open = File::options().create(true).append(true).open(&path);
         let file = open.map_err(|source| system(&path, "create", source))?;
         let asked = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => break,
                 // Somebody who only looks whether there is work is gone in a moment.
                 Err(TryLockError::WouldBlock) if asked.elapsed() < A_MOMENT => std::thread::sleep(A_MOMENT / 20),
                 Err(TryLockError::WouldBlock) => return Err(ProblemError::Busy { folder: self.root().into() }),
                 Err(TryLockError::Error(source)) => return Err(system(&path, "lock", source)),
             }
         }
+        if !self.is_ours()? {
+            return foreign();
+        }
+        self.tidy()?;
+        Ok(file)
     }
 
     /// Whether a process works in this folder. Makes nothing there, keeps nobody from working, and does not count those who

@@ -1,4 +1,4 @@
-//! The state of a run on disk: weights, their average, the best average, both moments of Adam, and the counters.
+//! The state of a run on disk: weights, their average, the best average, both moments of Adam, the counters and the log.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::io::folder::{self, Unfinished};
 use crate::model::{Fitted, Model, host, tensors_from_bytes, tensors_to_bytes};
 use crate::train::TrainError;
-use crate::train::log::Since;
+use crate::train::log::{self, Entry, Since};
 use crate::train::optimiser::Moments;
 
 const STATE: &str = "state.json";
+const LOG: &str = "training.jsonl";
 const MODELS: [&str; 3] = ["weights", "average", "best"];
 const FIRST: &str = "first_moment";
 const SECOND: &str = "second_moment";
@@ -31,6 +32,9 @@ pub struct Progress {
     pub since_entry: Since,
     /// What the model took from its first pairs.
     pub fitted: Fitted,
+    /// Bytes that a gradient may keep, by which numbers are rounded; unknown of checkpoints of before.
+    #[serde(default)]
+    pub memory: Option<u64>,
 }
 
 /// Everything a run needs to go on.
@@ -39,6 +43,8 @@ pub struct Checkpoint {
     /// The model at this step, its moving average, and the average of the best validation.
     pub models: [Model; 3],
     pub moments: BTreeMap<String, Moments>,
+    /// The log up to this step; unknown of checkpoints of before.
+    pub log: Option<Vec<Entry>>,
 }
 
 impl Checkpoint {
@@ -48,6 +54,9 @@ impl Checkpoint {
         let mut folder = Unfinished::begin(path)?;
         let state = serde_json::to_vec_pretty(&self.progress).map_err(|e| wrong(e.to_string()))?;
         folder.add(STATE, &state)?;
+        if let Some(entries) = &self.log {
+            folder.add(LOG, log::text(entries).as_bytes())?;
+        }
         for (group, model) in MODELS.iter().zip(&self.models) {
             let weights = model.parameters().into_iter().map(|(parameter, value)| (parameter.path, value));
             folder.add(&file_of(group), &group_to_bytes(weights).map_err(wrong)?)?;
@@ -68,6 +77,7 @@ impl Checkpoint {
         let files = folder::read(path)?;
         let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
         let progress: Progress = serde_json::from_slice(file(STATE)?).map_err(|e| wrong(e.to_string()))?;
+        let log = files.get(LOG).map(|bytes| log::parse(bytes).map_err(&wrong)).transpose()?;
         let mut groups = BTreeMap::new();
         for group in MODELS.into_iter().chain([FIRST, SECOND]) {
             groups.insert(group, tensors_from_bytes(file(&file_of(group))?).map_err(wrong)?);
@@ -101,7 +111,7 @@ impl Checkpoint {
                 moments.insert(parameter.path, Moments { time: progress.step as usize, first, second });
             }
         }
-        Ok(Self { progress, models, moments })
+        Ok(Self { progress, models, moments, log })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::io::IoError;
+use crate::io::{IoError, sums};
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,25 +30,52 @@ fn infinite_where_null<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Err
     Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
 }
 
-/// A log being written. It is cut back to the checkpoint a run resumes from.
+/// A log being written. Whoever trains has all of it in memory: what a run resumes from keeps it.
 pub struct Log {
     path: PathBuf,
     file: std::fs::File,
+    entries: Vec<Entry>,
 }
 
 impl Log {
-    /// Opens a log and keeps the entries up to `step`.
-    pub fn resume(path: &Path, step: u64) -> Result<Self, IoError> {
-        let kept = if path.exists() { read_log(path)? } else { Vec::new() };
-        let lines: String = kept.iter().filter(|e| e.step <= step).map(line).collect();
-        crate::io::replace(path, lines.as_bytes())?;
+    /// Begins a log with the entries of the steps that were done before.
+    pub fn begin(path: &Path, entries: Vec<Entry>) -> Result<Self, IoError> {
+        let (folder, name) = place(path);
+        sums::forget(folder, &[name])?;
+        crate::io::replace(path, text(&entries).as_bytes())?;
         let file = std::fs::OpenOptions::new().append(true).open(path).map_err(|e| IoError::system(path, "open", e))?;
-        Ok(Self { path: path.into(), file })
+        Ok(Self { path: path.into(), file, entries })
     }
 
-    pub fn add(&mut self, entry: &Entry) -> Result<(), IoError> {
-        self.file.write_all(line(entry).as_bytes()).map_err(|e| IoError::system(&self.path, "write", e))
+    /// One entry more.
+    pub fn add(&mut self, entry: Entry) -> Result<(), IoError> {
+        self.file.write_all(line(&entry).as_bytes()).map_err(|e| IoError::system(&self.path, "write", e))?;
+        self.entries.push(entry);
+        Ok(())
     }
+
+    /// All entries, once they are on the disk.
+    pub fn on_disk(&self) -> Result<&[Entry], IoError> {
+        self.file.sync_data().map_err(|e| IoError::system(&self.path, "sync", e))?;
+        Ok(&self.entries)
+    }
+
+    /// The end of it: from here on it has a digest.
+    pub fn finish(self) -> Result<(), IoError> {
+        let (folder, name) = place(&self.path);
+        let entries = text(self.on_disk()?);
+        sums::add(folder, name, entries.as_bytes())
+    }
+}
+
+fn place(path: &Path) -> (&Path, &str) {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    (path.parent().unwrap_or(Path::new("")), name)
+}
+
+/// A log as it stands in a file.
+pub fn text(entries: &[Entry]) -> String {
+    entries.iter().map(line).collect()
 }
 
 fn line(entry: &Entry) -> String {
@@ -59,13 +86,17 @@ fn line(entry: &Entry) -> String {
 /// The entries of a log. A last line that was cut off by a crash is left out.
 ///
 /// # Errors
-/// Any other line is no entry.
+/// Any other line is no entry, or the log of a finished training differs from its digest.
 pub fn read_log(path: &Path) -> Result<Vec<Entry>, IoError> {
-    let text = std::fs::read_to_string(path).map_err(|e| IoError::system(path, "read", e))?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let entry = |(number, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| IoError::damaged(path, format!("line {}: {e}", number + 1)))
-    };
+    parse(&sums::read(path)?).map_err(|what| IoError::damaged(path, what))
+}
+
+/// The entries in the content of a log.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Entry>, String> {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &bytes[..end]);
+    let whole = std::str::from_utf8(whole).map_err(|e| e.to_string())?;
+    let entry =
+        |(number, line): (usize, &str)| serde_json::from_str(line).map_err(|e| format!("line {}: {e}", number + 1));
     whole.lines().enumerate().map(entry).collect()
 }
 
@@ -112,15 +143,26 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_log_is_cut_back_to_its_checkpoint() {
+    fn a_log_begins_with_what_was_kept_and_ends_with_a_digest() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("training.jsonl");
-        let mut log = Log::resume(&path, 0).unwrap();
-        (1..=4).for_each(|k| log.add(&entry(10 * k)).unwrap());
+        let mut log = Log::begin(&path, Vec::new()).unwrap();
+        (1..=4).for_each(|k| log.add(entry(10 * k)).unwrap());
         drop(log);
-        let mut log = Log::resume(&path, 20).unwrap();
-        log.add(&entry(25)).unwrap();
+        let mut log = Log::begin(&path, vec![entry(10), entry(20)]).unwrap();
+        log.add(entry(25)).unwrap();
+        assert_eq!(log.on_disk().unwrap(), read_log(&path).unwrap());
+        log.finish().unwrap();
         assert_eq!(read_log(&path).unwrap(), [entry(10), entry(20), entry(25)]);
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for damaged in [whole.replacen("0.15", "0.16", 1), line(&entry(10)) + &line(&entry(25))] {
+            assert_ne!(damaged, whole);
+            std::fs::write(&path, damaged).unwrap();
+            let error = read_log(&path).unwrap_err().to_string();
+            assert!(error.contains("training.jsonl") && error.contains("differs from its digest"), "{error}");
+        }
+        Log::begin(&path, vec![entry(10)]).unwrap();
+        assert_eq!(read_log(&path).unwrap(), [entry(10)]);
     }
 
     #[test]
@@ -128,7 +170,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("training.jsonl");
         let lost = Entry { reconstruction_error: f64::INFINITY, ..entry(3) };
-        Log::resume(&path, 0).unwrap().add(&lost).unwrap();
+        Log::begin(&path, Vec::new()).unwrap().add(lost.clone()).unwrap();
         assert_eq!(read_log(&path).unwrap(), [lost]);
         let mut since = Since::default();
         since.add(1.0, 2.0, f64::INFINITY);

@@ -10,12 +10,14 @@ use crate::io::{self, folder};
 use crate::model::{Gradient, Model};
 use crate::train::batches::{Batch, prefetch};
 use crate::train::checkpoint::{Checkpoint, Progress};
-use crate::train::log::{Entry, Log, Since};
+use crate::train::log::{Entry, Log, Since, read_log};
 use crate::train::optimiser::Norm;
 use crate::train::{Batches, Optimiser, TrainError, Training, learning_rate};
 
 /// Validation pairs computed together.
 const AT_ONCE: usize = 16;
+const OTHER_MEMORY: &str = "this training was begun with another --memory: by rounding alone, its numbers will differ from \
+    those of a training that keeps it";
 
 /// Who watches a run, and may stop it.
 pub trait Observer {
@@ -27,6 +29,8 @@ pub trait Observer {
     fn compared(&mut self, _done: usize, _total: usize) {}
     /// Asked after every step, and then: true ends the run with a checkpoint.
     fn wants_to_stop(&self) -> bool;
+    /// Told what is worth knowing and no reason to stop.
+    fn warn(&mut self, _what: &str) {}
 }
 
 /// Nobody watches.
@@ -85,17 +89,26 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     let Task { model: fresh, batches, validation, training, plan } = task;
     training.validate()?;
     io::create_folder(run)?;
-    let checkpoint = run.join("checkpoint");
-    let mut state = if folder::exists(&checkpoint) {
-        let kept = Checkpoint::load(&checkpoint, &fresh, device)?;
+    let (checkpoint, log) = (run.join("checkpoint"), run.join("training.jsonl"));
+    let (mut state, entries) = if folder::exists(&checkpoint) {
+        let mut kept = Checkpoint::load(&checkpoint, &fresh, device)?;
         if !kept.progress.fitted.agrees_with(&fresh.fitted()) {
             return Err(TrainError::OtherPairs { path: checkpoint });
         }
-        State::resume(kept, &training)
+        if kept.progress.memory.is_some_and(|before| before != plan.bytes() as u64) {
+            observer.warn(OTHER_MEMORY);
+        }
+        let entries = match kept.log.take() {
+            Some(entries) => entries,
+            None if log.exists() => read_log(&log)?.into_iter().filter(|e| e.step <= kept.progress.step).collect(),
+            None => Vec::new(),
+        };
+        (State::resume(kept, &training), entries)
     } else {
-        State::start(fresh, &training)
+        (State::start(fresh, &training), Vec::new())
     };
-    let mut log = Log::resume(&run.join("training.jsonl"), state.progress.step)?;
+    state.progress.memory = Some(plan.bytes() as u64);
+    let mut log = Log::begin(&log, entries)?;
     let mut kept = state.progress.step;
 
     let stream = prefetch(batches.clone(), state.progress.step..training.steps);
@@ -130,13 +143,13 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
             }
             let entry = state.progress.since_entry.entry(done, value, learning_rate(&training, batch.step));
             state.judge(value);
-            log.add(&entry)?;
             observer.validated(&entry);
+            log.add(entry)?;
             state.progress.since_entry = Since::default();
         }
         let stop = observer.wants_to_stop();
         if done.is_multiple_of(training.checkpoint_every) || stop {
-            state.checkpoint().save(&checkpoint)?;
+            state.checkpoint(log.on_disk()?).save(&checkpoint)?;
             kept = done;
         }
         if stop && done < training.steps {
@@ -144,9 +157,10 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
         }
     }
     let Some(best) = beside_held_out(&state.best, &*batches, &validation.1, &training, observer)? else {
-        state.checkpoint().save(&checkpoint)?;
+        state.checkpoint(log.on_disk()?).save(&checkpoint)?;
         return Ok(Outcome::Interrupted { steps: state.progress.step });
     };
+    log.finish()?;
     best.save(&run.join("model"))?;
     folder::remove(&checkpoint)?;
     let validation = state.progress.best.unwrap_or(f64::NAN);
@@ -236,19 +250,25 @@ struct State {
 impl State {
     fn start(model: Model, training: &Training) -> Self {
         let since_entry = Since::default();
-        let progress = Progress { step: 0, best: None, since_best: 0, since_entry, fitted: model.fitted() };
+        let progress =
+            Progress { step: 0, best: None, since_best: 0, since_entry, fitted: model.fitted(), memory: None };
         let optimiser = Optimiser::new(training);
         Self { average: model.clone(), best: model.clone(), model, optimiser, progress }
     }
 
     fn resume(checkpoint: Checkpoint, training: &Training) -> Self {
-        let Checkpoint { progress, models: [model, average, best], moments } = checkpoint;
+        let Checkpoint { progress, models: [model, average, best], moments, log: _ } = checkpoint;
         Self { model, average, best, optimiser: Optimiser::resume(training, moments), progress }
     }
 
-    fn checkpoint(&self) -> Checkpoint {
+    fn checkpoint(&self, log: &[Entry]) -> Checkpoint {
         let models = [self.model.clone(), self.average.clone(), self.best.clone()];
-        Checkpoint { progress: self.progress.clone(), models, moments: self.optimiser.moments() }
+        Checkpoint {
+            progress: self.progress.clone(),
+            models,
+            moments: self.optimiser.moments(),
+            log: Some(log.to_vec()),
+        }
     }
 
     fn step(&mut self, gradient: &ParameterGradients, norm: f64, rate: f64, decay: f64) -> Result<(), TrainError> {

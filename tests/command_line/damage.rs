@@ -91,3 +91,23 @@ fn damaged_pairs_posteriors_models_and_problems() {
     });
     assert!(errors > CASES / 4, "{errors}");
 }
+
+#[test]
+fn a_changed_digit_is_no_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, run) = (problem(dir.path(), &[]), dir.path().join("run"));
+    succeed(&["run", text(&path), "--out", text(&run)]);
+    for name in ["diagnostics.json", "calibration.json", "training.jsonl"] {
+        let file = run.join(name);
+        let whole = std::fs::read_to_string(&file).unwrap();
+        let digit = whole.rfind(|c: char| c.is_ascii_digit()).unwrap();
+        let other = if &whole[digit..=digit] == "7" { "8" } else { "7" };
+        std::fs::write(&file, format!("{}{other}{}", &whole[..digit], &whole[digit + 1..])).unwrap();
+        for command in [&["plot", text(&run)][..], &["inspect", text(&file)]] {
+            let said = crate::fail(command);
+            assert!(said.contains(name) && said.contains("differs from its digest"), "{said}");
+        }
+        std::fs::write(&file, whole).unwrap();
+    }
+    succeed(&["plot", text(&run)]);
+}

@@ -168,7 +168,10 @@ fn models_and_observations_that_do_not_fit() {
     let refuse = |observations: &str, more: &[&str], parts: &[&str]| {
         let arguments = [&["sample", text(&run), observations, "-o", text(&out)], more].concat();
         says(&fail(&arguments), parts);
-        assert!(!out.exists() && !dir.path().join("out.h5.partial").exists(), "{observations}: something is left");
+        assert!(
+            !out.exists() && !dir.path().join(".out.h5.posteria.partial").exists(),
+            "{observations}: something is left"
+        );
     };
     refuse(text(&file("a.npy", &[3, 1, 8, 7], None)), &[], &["a.npy", "[3, 1, 8, 7]", "[1, 8, 8]"]);
     refuse(text(&file("b.npy", &[2, 1, 8, 8], Some(f32::NAN))), &[], &["b.npy", "NaN", "[1, 0, 7, 7]"]);
@@ -214,4 +217,48 @@ fn training_pairs_that_are_missing_or_too_few() {
     )
     .unwrap();
     says(&fail(&["train", text(&path), "--out", text(&out)]), &["6 pairs", "needs 8"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_the_standard_output_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let array = dir.path().join("a.npy");
+    ndarray_npy::write_npy(&array, &ndarray::Array1::<f32>::ones(9)).unwrap();
+    for arguments in [&["inspect", text(&array)][..], &["--help"], &["--version"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output =
+            std::process::Command::new(posteria().get_program()).args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+    }
+    // Who closes a pipe has seen enough.
+    let script = "\"$0\" inspect \"$1\" | true";
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-o", "pipefail", "-c", script]).arg(posteria().get_program()).arg(&array);
+    let output = shell.output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn of_many_runs_in_one_folder_one_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, out) = (problem(dir.path(), &[]), dir.path().join("run"));
+    let start = || {
+        let mut command = std::process::Command::new(posteria().get_program());
+        command.args(["simulate", text(&path), "--out", text(&out)]);
+        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    for _ in 0..5 {
+        let _ = std::fs::remove_dir_all(&out);
+        let all: Vec<_> = (0..8).map(|_| start()).collect();
+        let mut done = 0;
+        for child in all {
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            done += usize::from(output.status.success());
+            assert!(output.status.success() || said.contains("another posteria is working in"), "{said}");
+        }
+        assert!(done > 0);
+    }
 }

@@ -59,6 +59,8 @@ fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
     assert!(stopped.join("checkpoint").is_dir() && !stopped.join("model").exists());
     let inspected = succeed(&["inspect", text(&stopped.join("checkpoint"))]);
     assert!(inspected.contains("checkpoint; digests: valid"), "{inspected}");
+    // The checkpoint keeps the log as well: lines that are lost meanwhile come back.
+    std::fs::write(&log, "").unwrap();
     succeed(&["train", text(&path), "--out", text(&stopped)]);
     for file in ["model/model.safetensors", "training.jsonl"] {
         let read = |run: &std::path::Path| std::fs::read(run.join(file)).unwrap();
@@ -195,4 +197,62 @@ fn a_question_is_answered_by_an_interrupt() {
     let elapsed = start.elapsed();
     let _ = child.kill();
     assert_eq!((child.wait().unwrap().code(), elapsed < Duration::from_secs(5)), (Some(130), true), "{elapsed:?}");
+}
+
+/// What is given up at once leaves no unfinished file.
+#[cfg(unix)]
+#[test]
+fn statistics_that_are_stopped_leave_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (draws, maps) = (dir.path().join("draws.npy"), dir.path().join("maps.h5"));
+    let file = std::fs::File::create(&draws).unwrap();
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (400, 1000, 1000), }";
+    let header = [&b"\x93NUMPY\x01\x00\x76\x00"[..], format!("{header:<117}\n").as_bytes()].concat();
+    std::io::Write::write_all(&mut &file, &header).unwrap();
+    file.set_len(header.len() as u64 + 4 * 400 * 1000 * 1000).unwrap();
+    let child = Command::new(posteria().get_program())
+        .args(["stats", text(&draws), "-o", text(&maps)])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let unfinished = dir.path().join(".maps.h5.posteria.partial");
+    while !unfinished.exists() && start.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(unfinished.exists());
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(130) && said.contains("stopped"), "{:?} {said}", output.status);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the draws are left");
+}
+
+/// As `nohup` starts a program.
+#[cfg(unix)]
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join("pipe.npy");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let start = |ignored: &str| {
+        let script = format!("trap '' {ignored}; exec \"$@\"");
+        let program = posteria().get_program().to_owned();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "sh"]).arg(program).args(["inspect", text(&pipe)]);
+        let child = shell.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        child
+    };
+    for (ignored, signal) in [("HUP", "-HUP"), ("INT", "-INT"), ("TERM", "-TERM")] {
+        let mut child = start(ignored);
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none(), "{signal} ended it");
+        // The others end it as ever.
+        let other = if ignored == "TERM" { "-HUP" } else { "-TERM" };
+        let (code, _) = ended_by(other, child);
+        assert_eq!(code, Some(130), "{other}");
+    }
 }

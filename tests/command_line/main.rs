@@ -4,6 +4,8 @@ mod beginning;
 mod channels;
 mod damage;
 mod errors;
+#[cfg(target_os = "linux")]
+mod failing_writes;
 mod interruption;
 mod likeness;
 mod memory;

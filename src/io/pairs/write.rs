@@ -6,6 +6,7 @@ use crate::io::create::{Create, Kind, Layout, Storage};
 use crate::io::error::{IoError, Result};
 use crate::io::grid::Grid;
 use crate::io::hdf;
+use crate::io::partial;
 use crate::io::quantity::Quantity;
 use crate::io::source::Source;
 use ndarray::ArrayViewD;
@@ -65,14 +66,7 @@ impl PairsWriter {
 
     /// Ends the collection: removes what an interrupted run left unfinished in the folder.
     pub fn finish(self) -> Result<()> {
-        let fail = |e| IoError::system(&self.folder, "list", e);
-        for entry in std::fs::read_dir(&self.folder).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.to_string_lossy().ends_with(".h5.partial") {
-                std::fs::remove_file(&path).map_err(|e| IoError::system(&path, "remove", e))?;
-            }
-        }
-        Ok(())
+        partial::tidy(&self.folder)
     }
 
     fn write(
