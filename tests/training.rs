@@ -1,11 +1,15 @@
 //! Training on batches that are not what they should be.
 
 use burn::tensor::Device;
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 use posteria::flow::{ConvolutionalConfig, GlowConfig, Plan};
+use posteria::model::likeness::HeldOut;
 use posteria::model::{Model, ModelConfig, UnknownConfig};
+use posteria::operator::{Noise, OperatorConfig};
 use posteria::random::{Purpose, stream};
-use posteria::train::{BatchError, Batches, Outcome, Silent, Task, Training, first_pairs, read_log, train};
+use posteria::train::{
+    BatchError, Batches, Entry, Observer, Outcome, Silent, Task, Training, first_pairs, read_log, train,
+};
 use rand_distr::{Distribution, StandardNormal};
 use std::path::Path;
 use std::sync::Arc;
@@ -140,4 +144,75 @@ fn settings_that_train_nothing_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let error = run(None, &Training { lanes: 0, ..settings() }, dir.path()).unwrap_err();
     assert!(error.contains("training.lanes = 0") && error.contains("give 1 to"), "{error}");
+}
+
+/// Ninety records are held out.
+struct HoldingOut(Noisy);
+
+impl Batches for HoldingOut {
+    fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError> {
+        self.0.batch(step)
+    }
+
+    fn held_out(&self, index: u64) -> Result<Option<ArrayD<f32>>, BatchError> {
+        if index == 90 {
+            return Ok(None);
+        }
+        let (_, y) = self.0.batch((1 << 41) + index)?;
+        Ok(Some(y.slice_axis(Axis(0), (0..1).into()).to_owned()))
+    }
+}
+
+/// Stops a training when it has looked at some of them.
+struct StopsAt(usize, std::cell::Cell<bool>);
+
+impl Observer for StopsAt {
+    fn step(&mut self, _done: u64, _nll: f64) {}
+    fn validated(&mut self, _entry: &Entry) {}
+    fn compared(&mut self, done: usize, total: usize) {
+        assert!(done <= 90 && total == 200);
+        self.1.set(done >= self.0);
+    }
+    fn wants_to_stop(&self) -> bool {
+        self.1.get()
+    }
+}
+
+#[test]
+fn a_training_that_is_stopped_among_its_held_out_records_ends_with_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, stopped] = ["whole", "stopped"].map(|name| dir.path().join(name));
+    let batches = || HoldingOut(Noisy { noise: 0.5, fault: None });
+    let run = |folder: &Path, stop: usize| {
+        let device = Device::flex();
+        let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
+        let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
+        let config = ModelConfig { network, ..ModelConfig::default() };
+        let (x, y) = first_pairs(&batches(), 30).unwrap();
+        let model = Model::new(config, Some(OperatorConfig::Identity {}), &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap();
+        let model = model.with_noise(Some(Noise { sigma: 0.5 })).fit(&x, &y).unwrap();
+        let validation = batches().batch(1 << 40).unwrap();
+        let task = Task {
+            model,
+            batches: Arc::new(batches()),
+            validation,
+            training: Training { checkpoint_every: 100, ..settings() },
+            plan: Plan::default(),
+        };
+        train(task, folder, &device, &mut StopsAt(stop, false.into())).unwrap()
+    };
+    assert!(matches!(run(&whole, usize::MAX), Outcome::Finished { steps: 30, .. }));
+    assert_eq!(run(&stopped, 40), Outcome::Interrupted { steps: 30 });
+    assert!(stopped.join("checkpoint").is_dir() && !stopped.join("model").exists());
+    assert!(matches!(run(&stopped, usize::MAX), Outcome::Finished { steps: 30, .. }));
+    for file in ["held_out.json", "model.json", "model.safetensors"] {
+        let [a, b] = [&whole, &stopped].map(|folder| std::fs::read(folder.join("model").join(file)).unwrap());
+        assert!(a == b, "{file} differs");
+    }
+    let model = Model::load(&whole.join("model"), &Device::flex()).unwrap();
+    assert_eq!(model.held_out().map(HeldOut::count), Some(90));
+    // A record of training's kind, and one of another noise.
+    let y = batches().held_out(5).unwrap().unwrap();
+    assert!(!model.likeness(&y).unwrap().is_unlike());
+    assert!(model.likeness(&y.mapv(|v| 4.0 * v)).unwrap().is_unlike());
 }

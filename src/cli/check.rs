@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use bytesize::ByteSize;
 use clap::Args;
 use ndarray::ArrayD;
@@ -10,7 +11,7 @@ use posteria::flow::Plan;
 use posteria::io::{self, NoiseTag};
 use posteria::model::Model;
 use posteria::problem::cost::{self, Measured, Stopwatch};
-use posteria::problem::survey::{Survey, Values, survey};
+use posteria::problem::survey::{Survey, Values};
 use posteria::problem::{Experiment, ExperimentBatches, Set, simulate};
 use posteria::random::{Purpose, stream};
 use posteria::train::{Batches, PairSource, Task, Training, train};
@@ -21,7 +22,7 @@ use super::memory::MemoryArgument;
 use super::progress::duration;
 use super::scratch::Scratch;
 use super::train::fresh;
-use super::{Ended, Result, output};
+use super::{Ended, Result, output, pairs};
 
 /// Pairs that are drawn.
 const DRAWN: u64 = 3;
@@ -70,8 +71,11 @@ impl Check {
         };
         output::check(&picture, &["png"], &[])?;
 
-        let found = survey(experiment, SURVEYED, PATIENCE)?;
+        let Some(found) = pairs::looked_at(experiment, SURVEYED, PATIENCE)? else { return Ok(Ended::Interrupted) };
         output::print(&values(experiment, &found));
+        if let Err(unusable) = found.usable() {
+            bail!("{unusable}");
+        }
 
         // A picture takes memory that a training does not: the training is measured before it. The picture may show why
         // there is nothing to measure.

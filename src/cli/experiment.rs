@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use posteria::problem::survey::Survey;
 use posteria::problem::{Experiment, Problem, ProblemError, RunFolder, Size};
+
+use super::output;
 
 /// A problem at a size.
 #[derive(Args)]
@@ -83,7 +86,18 @@ impl ExperimentArguments {
         let experiment = self.problem.experiment()?;
         let folder = RunFolder::new(self.out.clone().unwrap_or_else(|| self.problem.folder(&experiment)));
         let lock = folder.lock()?;
-        folder.claim(experiment.problem())?;
+        match folder.claim(experiment.problem()) {
+            Err(ProblemError::OtherFiles { .. }) if Survey::is_mended(&folder, &experiment)? => {
+                output::note(
+                    "pairs     those that were not finite were mended, and no others changed: the run goes on",
+                );
+                folder.accept_files(experiment.problem())?;
+                folder.claim(experiment.problem())?;
+            }
+            claimed => {
+                claimed?;
+            }
+        }
         Ok(Opened { experiment, folder, _lock: lock })
     }
 }

@@ -7,7 +7,7 @@ use super::experiment::{ExperimentArguments, Opened};
 use super::memory::MemoryArgument;
 use super::train::Pairing;
 use super::trained::Trained;
-use super::{Ended, Result, diagnose, output, plot, sample, simulate, train};
+use super::{Ended, Result, diagnose, output, pairs, plot, sample, simulate, train};
 
 /// Do everything for a problem: simulate, train, sample, diagnose, plot, into runs/NAME.
 ///
@@ -26,6 +26,11 @@ impl Run {
     pub fn execute(self) -> Result {
         let device = self.device.open()?;
         let Opened { experiment, folder, .. } = &self.experiment.open()?;
+        if !folder.is_trained()
+            && let Ended::Interrupted = pairs::of_run(experiment, folder)?
+        {
+            return Ok(Ended::Interrupted);
+        }
         if let Ended::Interrupted = simulate::pairs(experiment, folder)? {
             return Ok(Ended::Interrupted);
         }

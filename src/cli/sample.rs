@@ -5,7 +5,7 @@ use anyhow::bail;
 use clap::Args;
 use posteria::io::Rows;
 use posteria::kernels::peak_multiply_adds;
-use posteria::model::{Model, Unlike};
+use posteria::model::likeness::Likeness;
 use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
@@ -14,7 +14,7 @@ use posteria::uq::best_classical;
 use super::device::DeviceArgument;
 use super::progress::Progress;
 use super::trained::{Trained, test_pairs};
-use super::{Ended, Result, interrupt, output};
+use super::{Ended, Result, interrupt, likeness, output};
 
 /// Draws held in memory at a time, where nothing else is said.
 pub const BATCH: usize = 256;
@@ -81,9 +81,11 @@ impl Sample {
             let truth = self.truth.as_deref().map(|spec| Rows::open_preferring(spec, &["x", "truth"])).transpose()?;
             let observations = ObservationFile::new(&trained.model, y, truth)?;
             let count = observations.count();
-            warn_of_the_unlike(&trained.model, &observations)?;
             let reference = exact.as_deref().map(Reference::Exact);
-            return sample(&trained, reference, &observations, count, &sampling, output);
+            let mut likenesses = Vec::new();
+            let ended = sample(&trained, reference, &observations, count, &sampling, &mut likenesses, output);
+            likeness::tell(&trained.model, &likenesses);
+            return ended;
         }
         let Some(run) = &trained.run else {
             bail!("{} is a model, not a run: name observations and an output file", self.run.display());
@@ -98,36 +100,6 @@ impl Sample {
         run.discard_report()?;
         test_observations(&trained, run, exact.as_deref(), count, &sampling, &run.posterior())
     }
-}
-
-/// Says in which channels observations have values unlike those of training: mostly their unit is another.
-fn warn_of_the_unlike(model: &Model, observations: &dyn Observations) -> anyhow::Result<()> {
-    let mut unlike = vec![Vec::new(); model.y_shape()[0]];
-    for index in 0..observations.count() {
-        for (found, here) in unlike.iter_mut().zip(model.unlike(&observations.get(index)?.y)?) {
-            found.extend(here.map(|here| (index, here)));
-        }
-    }
-    let y = model.y();
-    for (channel, found) in unlike.iter().enumerate() {
-        let Some((first, how)) = found.first() else { continue };
-        let how = match how {
-            Unlike::Farther(times) => format!("lie {times:.1e} times farther from their mean"),
-            Unlike::Flatter(times) => format!("differ {times:.1e} times less"),
-        };
-        let of = if unlike.len() > 1 { format!(" in {}", y.name_of(channel)) } else { String::new() };
-        let unit = match y.unit_of(channel) {
-            "" => "their unit".into(),
-            unit => format!("their unit, it was {unit} there"),
-        };
-        output::note(&format!(
-            "warning   {} of {} observations are unlike those of training{of}; the values of number {first} {how} than those of \
-             any there: check {unit}, for of what it never saw the model knows nothing",
-            found.len(),
-            observations.count(),
-        ));
-    }
-    Ok(())
 }
 
 /// Posteriors of the first test observations of a run, beside the exact ones or the best classical image.
@@ -146,7 +118,7 @@ pub fn test_observations(
         None => best_classical(&trained.model, &pairs, count..pairs.len().min(count + JUDGES))?,
     };
     let reference = exact.map(Reference::Exact).or(classical.as_ref().map(Reference::Classical));
-    sample(trained, reference, &pairs, count, sampling, output)
+    sample(trained, reference, &pairs, count, sampling, &mut Vec::new(), output)
 }
 
 fn sample(
@@ -155,16 +127,19 @@ fn sample(
     observations: &dyn Observations,
     count: usize,
     sampling: &Sampling,
+    likenesses: &mut Vec<Likeness>,
     output: &Path,
 ) -> Result {
     let total = (count as u64).saturating_mul(sampling.draws as u64);
     let mut progress = Progress::new("sample", "draws", total, 0);
-    let all = write_posteriors(output, &trained.model, observations, 0..count, reference, sampling, &mut |done| {
+    let mut at = |done| {
         let rate = progress.rate(done as u64);
         progress.say(format!("{rate:.0} draws/s"));
         progress.at(done as u64);
         !interrupt::asked()
-    })?;
+    };
+    let model = &trained.model;
+    let all = write_posteriors(output, model, observations, 0..count, reference, sampling, likenesses, &mut at)?;
     if !all {
         return Ok(Ended::Interrupted);
     }

@@ -17,7 +17,7 @@ use super::experiment::{ExperimentArguments, Opened};
 use super::interrupt::{self, Listening};
 use super::memory::MemoryArgument;
 use super::progress::Progress;
-use super::{Ended, Result, output, simulate};
+use super::{Ended, Result, output, pairs, simulate};
 
 /// Pairs that normalisation and the data-dependent start are taken from: as many as make so many numbers, within limits.
 const FIRST_NUMBERS: usize = 1 << 20;
@@ -60,10 +60,13 @@ impl Train {
             output::note(&format!("train     {} is trained; delete it to train again", target.model().display()));
             return Ok(Ended::Done);
         }
-        let pairs = folder.pairs(Set::Training);
+        let stored = folder.pairs(Set::Training);
         let stores = !experiment.has_own_pairs() && experiment.problem().training.source == PairSource::Stored;
-        if stores && !pairs.exists() {
-            bail!("no pairs in {}: give `posteria simulate` first", pairs.display());
+        if stores && !stored.exists() {
+            bail!("no pairs in {}: give `posteria simulate` first", stored.display());
+        }
+        if let Ended::Interrupted = pairs::of_run(experiment, folder)? {
+            return Ok(Ended::Interrupted);
         }
         // What is held out of the user's files is what the model is not trained on: the run keeps it from the start.
         if experiment.has_own_pairs()
@@ -185,6 +188,13 @@ impl Observer for Watch {
                 "step {step}: the inverse misses its input by {error:.1e}, and gradients with it; use fewer steps or a smaller bound"
             ));
         }
+    }
+
+    fn compared(&mut self, done: usize, total: usize) {
+        let steps = self.steps;
+        let progress = self.progress.get_or_insert_with(|| Progress::new("train", "steps", steps, steps));
+        progress.say(format!("{done} of {total} held-out records looked at"));
+        progress.at(steps);
     }
 
     fn wants_to_stop(&self) -> bool {

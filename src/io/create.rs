@@ -196,11 +196,16 @@ impl Create {
     }
 
     /// Gives every axis its scale, closes, seals, syncs and renames: from here on the file is there.
+    ///
+    /// What libhdf5 still holds of the datasets is written while all of them are open: a write that fails when one is closed
+    /// goes unreported.
     pub fn finish(mut self) -> Result<()> {
-        self.attach_scales().map_err(|e| self.failed(&e))?;
+        let scales = self.attach_scales().map_err(|e| self.failed(&e))?;
+        self.file().and_then(|file| file.flush()).map_err(|e| self.failed(&e))?;
+        drop(scales);
         self.datasets.clear();
         if let Some(file) = self.file.take() {
-            file.flush().and_then(|()| file.close()).map_err(|e| self.failed(&e))?;
+            file.close().map_err(|e| self.failed(&e))?;
         }
         seal::apply(&self.partial)?;
         publish(&self.partial, &self.path)
@@ -229,8 +234,8 @@ impl Create {
         leading.chain(spatial).collect()
     }
 
-    /// Writes the scales of all axes, whose sizes are final now, and attaches them.
-    fn attach_scales(&mut self) -> hdf5::Result<()> {
+    /// Writes the scales of all axes, whose sizes are final now, and attaches them. They are handed out open.
+    fn attach_scales(&mut self) -> hdf5::Result<Vec<Dataset>> {
         for Written { data, axes, .. } in &mut self.datasets {
             axes.iter_mut().zip(data.shape()).for_each(|(axis, size)| axis.size = size);
         }
@@ -252,7 +257,7 @@ impl Create {
                 hdf::attach_scale(data, axis, &scales[scale])?;
             }
         }
-        Ok(())
+        Ok(scales)
     }
 
     pub(super) fn file(&self) -> hdf5::Result<&File> {

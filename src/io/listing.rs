@@ -3,7 +3,7 @@
 use super::error::{IoError, Result};
 use std::path::{Path, PathBuf};
 
-/// The files behind `path`, in the order of their names. In a folder: all with one of the `endings`, in either case.
+/// The files behind `path`, in the order of their names, in which numbers count as numbers: `pairs_9` before `pairs_10`. In a folder: all with one of the `endings`, in either case.
 pub fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.into()]);
@@ -30,7 +30,7 @@ pub fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
             found.push(file);
         }
     }
-    found.sort();
+    found.sort_by_cached_key(|path| natural(&path.to_string_lossy()));
     match found.is_empty() {
         false => Ok(found),
         true => Err(IoError::content(
@@ -42,6 +42,33 @@ pub fn files(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
             "name a file, a folder of such files, or a pattern with * in the file name",
         )),
     }
+}
+
+/// A part of a name: a number without its leading zeros, by its length and digits, or what stands between numbers.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Number(usize, String),
+    Text(String),
+}
+
+/// What names are sorted by; names that differ in leading zeros alone, by themselves.
+fn natural(name: &str) -> (Vec<Part>, String) {
+    let mut parts = Vec::new();
+    let mut rest = name;
+    while let Some(first) = rest.chars().next() {
+        let is_number = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != is_number).unwrap_or(rest.len());
+        let (part, behind) = rest.split_at(end);
+        parts.push(match is_number {
+            true => {
+                let digits = part.trim_start_matches('0');
+                Part::Number(digits.len(), digits.into())
+            }
+            false => Part::Text(part.into()),
+        });
+        rest = behind;
+    }
+    (parts, name.into())
 }
 
 /// Whether a name has the form of a pattern in which `*` stands for any text.
@@ -65,6 +92,13 @@ fn matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let mut names = ["b1", "a10", "a9", "a", "a09", "a9b10", "a9b9", "10", "9"];
+        names.sort_by_cached_key(|name| natural(name));
+        assert_eq!(names, ["9", "10", "a", "a09", "a9", "a9b9", "a9b10", "a10", "b1"]);
+    }
 
     #[test]
     fn a_star_is_any_text() {

@@ -1,9 +1,11 @@
-//! A model as a folder: `model.json` (everything but the weights), `model.safetensors` (the weights, by path), and
-//! `SHA256SUMS`. Loading needs nothing else.
+//! A model as a folder: `model.json` (everything but the weights), `model.safetensors` (the weights, by path),
+//! `held_out.json` (what records like those of training are like; not in models of older versions), and `SHA256SUMS`. Loading
+//! needs nothing else.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use ndarray::ArrayD;
@@ -17,6 +19,7 @@ use crate::model::{Model, ModelError};
 
 const DESCRIPTION: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
+const HELD_OUT: &str = "held_out.json";
 const FORMAT: u32 = 1;
 /// Among the weights: the cells of x that are known.
 const FIXED: &str = "unknown.fixed";
@@ -89,8 +92,11 @@ impl Model {
             weights.push((FIXED.into(), fixed.shape().to_vec(), fixed.iter().copied().collect()));
         }
         let weights = tensors_to_bytes(&weights).map_err(wrong)?;
-        folder::write(path, &[(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)])?;
-        Ok(())
+        let held_out = self.held_out().map(serde_json::to_vec).transpose().map_err(|e| wrong(e.to_string()))?;
+        // What may be missing comes first: a list of digests that was cut short lacks what must be there.
+        let mut files: Vec<(&str, &[u8])> = held_out.iter().map(|bytes| (HELD_OUT, bytes.as_slice())).collect();
+        files.extend([(DESCRIPTION, header.as_bytes()), (WEIGHTS, &weights)]);
+        Ok(folder::write(path, &files)?)
     }
 
     /// Reads a model that [`save`](Model::save) wrote.
@@ -111,6 +117,10 @@ impl Model {
         if let Some((shape, values)) = weights.remove(FIXED) {
             let fixed = ArrayD::from_shape_vec(shape, values).map_err(|e| wrong(format!("{FIXED}: {e}")))?;
             model = model.with_fixed(fixed)?;
+        }
+        if let Some(bytes) = files.get(HELD_OUT) {
+            let held_out = serde_json::from_slice(bytes).map_err(|e| wrong(format!("{HELD_OUT}: {e}")))?;
+            model.held_out = Some(Arc::new(held_out));
         }
         let mut problem = None;
         let model = model.map_parameters(&mut |parameter, value| match weights.remove(&parameter.path) {

@@ -7,7 +7,7 @@ mod error;
 mod field;
 mod files;
 mod fillers;
-mod likeness;
+pub mod likeness;
 mod posterior;
 mod sampler;
 mod unknown;
@@ -19,7 +19,6 @@ pub use config::{ConditionConfig, ModelConfig, Normalisation, Source, UnknownCon
 pub use error::ModelError;
 pub use field::host;
 pub use files::{ShapedValues, tensors_from_bytes, tensors_to_bytes};
-pub use likeness::{Unlike, Variation};
 pub use posterior::{Gradient, Model};
 pub use sampler::{Draws, Sampler};
 pub use values::Values;

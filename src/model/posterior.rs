@@ -8,8 +8,9 @@ use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::fillers::Fillers;
+use crate::model::likeness::{HeldOut, Unlike, Variation};
 use crate::model::unknown::Unknown;
-use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source, Unlike, Variation};
+use crate::model::{Affine, Fitted, ModelConfig, ModelError, Source};
 use crate::operator::{LinearOperator, Noise, OperatorConfig};
 use crate::random::{Purpose, stream};
 
@@ -23,6 +24,8 @@ pub struct Model {
     pub(super) conditioning: Conditioning,
     pub(super) unknown: Unknown,
     pub(super) operator: Adjoint,
+    /// What records that it was not trained on are like.
+    pub(super) held_out: Option<Arc<HeldOut>>,
     pub(super) device: Device,
 }
 
@@ -61,6 +64,13 @@ pub struct Description {
 /// The operator as a model holds it.
 #[derive(Clone)]
 pub(super) struct Adjoint(Option<Arc<dyn LinearOperator<f32>>>);
+
+impl Adjoint {
+    /// The operator, where condition images are made by it.
+    pub(super) fn built(&self) -> Option<&Arc<dyn LinearOperator<f32>>> {
+        self.0.as_ref()
+    }
+}
 
 impl std::fmt::Debug for Adjoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -130,7 +140,8 @@ impl Model {
             None if needs_operator => return Err(ModelError::NoOperator),
             _ => None,
         };
-        Ok(Self { description, flow, conditioning, unknown, operator: Adjoint(operator), device: device.clone() })
+        let (operator, device) = (Adjoint(operator), device.clone());
+        Ok(Self { description, flow, conditioning, unknown, operator, held_out: None, device })
     }
 
     /// The model knowing what x and y are and where it comes from, which it hands on to every file made with it.
@@ -310,7 +321,7 @@ impl Model {
         Ok((to_field("u", &u, self.unknown.padded(), &self.device)?, log_det))
     }
 
-    fn check(&self, what: &'static str, batch: &ArrayD<f32>, expected: &[usize]) -> Result<(), ModelError> {
+    pub(super) fn check(&self, what: &'static str, batch: &ArrayD<f32>, expected: &[usize]) -> Result<(), ModelError> {
         match batch.shape() {
             [_, found @ ..] if found == expected => Ok(()),
             found => {
@@ -339,8 +350,8 @@ impl Model {
         Ok((!images.is_empty()).then(|| Tensor::cat(images, 1)))
     }
 
-    fn adjoint(&self, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
-        let operator = self.operator.0.as_ref().ok_or(ModelError::NoOperator)?;
+    pub(super) fn adjoint(&self, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
+        let operator = self.operator.built().ok_or(ModelError::NoOperator)?;
         let image = operator.adjoint(y.view()).map_err(|e| ModelError::Operator(e.to_string()))?;
         self.check("the adjoint image", &image, self.x_shape())?;
         Ok(image)

@@ -30,6 +30,14 @@ const ITERATIONS: [usize; 3] = [3, 10, 30];
 const MOST_WORK: usize = 1 << 30;
 
 impl OperatorConfig {
+    /// What may be a mistake in its settings for images of shape `domain`, `[channel, axes…]`: what it is and what to do.
+    pub fn warnings(&self, domain: &[usize]) -> Vec<String> {
+        match self {
+            OperatorConfig::Photoacoustic(config) => config.silence(domain).warning().into_iter().collect(),
+            OperatorConfig::Identity {} | OperatorConfig::CircularBlur { .. } => Vec::new(),
+        }
+    }
+
     /// The operator on images of shape `domain`, `[channel, axes…]`.
     pub fn build<T: Real>(&self, domain: &[usize]) -> Result<Box<dyn LinearOperator<T>>, OperatorError> {
         Ok(match self {

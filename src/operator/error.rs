@@ -21,6 +21,18 @@ pub enum OperatorError {
         /// What to do next.
         remedy: &'static str,
     },
+    /// Sensors that hear nothing.
+    #[error(
+        "no sound of the image reaches a sensor within the record: the nearest sensor is {nearest:.3e} m from the nearest pixel, \
+             and sound goes {path:.3e} m until the last sample; check that `spacing` and `sensors` are in metres, `sound_speed` in \
+             metres a second, and `time_step` and `first_time` in seconds"
+    )]
+    Silent {
+        /// Metres from a sensor to the nearest pixel.
+        nearest: f64,
+        /// Metres that sound goes within the record.
+        path: f64,
+    },
     /// A Fourier symbol that belongs to no real convolution.
     #[error(
         "the symbol at frequency {frequency:?} is not the conjugate of the one at its negative; \

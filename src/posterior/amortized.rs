@@ -10,6 +10,7 @@ use super::streaming::Quantiles;
 use crate::io::agreement::disagreement;
 use crate::io::{Kind, Layout, Pairs, Precision, Provenance, Quantity, ResultWriter, Rows};
 use crate::model::Model;
+use crate::model::likeness::{FIRST_DRAWS, Likeness};
 use crate::operator::classical::Fitted;
 use crate::random::{Purpose, stream};
 use ndarray::{ArrayD, Axis, IxDyn, concatenate};
@@ -184,6 +185,11 @@ pub enum Reference<'a> {
 /// (`exact_mean` and `exact_standard_deviation`, or `classical` with the name of its `method`), and which cells of x are
 /// known to the model ([`FIXED`]).
 ///
+/// How each record is beside those held out of training is written too, see [`likeness`](crate::model::likeness): the misfit
+/// `misfit_chi2` of its first draws where operator and noise are known, `condition_distance` where the model keeps held-out
+/// records, and their places among these, `misfit_place` and `condition_place`. It is added to `likenesses` record by
+/// record, before its draws, which may fail for a record that is unlike all others.
+///
 /// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
 /// no file written, when it returns false. Returns whether the file is there.
 pub fn write_posteriors(
@@ -193,6 +199,7 @@ pub fn write_posteriors(
     range: Range<usize>,
     reference: Option<Reference<'_>>,
     sampling: &Sampling,
+    likenesses: &mut Vec<Likeness>,
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<bool, PosteriorError> {
     let at_least = |name, value: usize, least: usize, remedy| match value < least {
@@ -205,20 +212,24 @@ pub fn write_posteriors(
     let mut file = PosteriorFile::create(path, model, observations.truth_is_known(), reference, kept_draws, sampling)?;
     let capacity = Quantiles::capacity(model.dimension(), sampling.draws, QUANTILE_MEMORY);
     let (mut done, mut rank_error) = (0, 0.0_f64);
+    let misfit = model.misfit()?;
     for index in range {
         let observation = observations.get(index)?;
+        let mut likeness = model.likeness(&observation.y)?;
+        likenesses.push(likeness.clone());
         let sampler = model.sampler(&observation.y)?;
         let mut rng = stream(sampling.seed, Purpose::Latent, index as u64);
         let mut reduction = Reduction::new(model.x_shape(), &sampling.quantiles, capacity)?;
-        let mut kept: Vec<ArrayD<f32>> = Vec::new();
+        let (mut kept, mut first): (Vec<ArrayD<f32>>, Vec<ArrayD<f32>>) = Default::default();
         let mut made = 0;
         while made < sampling.draws {
             let count = sampling.at_once.min(sampling.draws - made);
             let draws = sampler.images(count, &mut rng)?;
             reduction.add(draws.view())?;
-            if made < kept_draws {
-                let wanted = count.min(kept_draws - made);
-                kept.push(draws.slice_axis(Axis(0), (..wanted).into()).to_owned());
+            for (some, wanted) in [(&mut kept, kept_draws), (&mut first, FIRST_DRAWS)] {
+                if made < wanted {
+                    some.push(draws.slice_axis(Axis(0), (..count.min(wanted - made)).into()).to_owned());
+                }
             }
             made += count;
             done += count;
@@ -228,7 +239,14 @@ pub fn write_posteriors(
         }
         let summary = reduction.finish()?;
         rank_error = rank_error.max(summary.rank_error);
+        if let (Some(misfit), Some(first)) = (&misfit, joined(&first)) {
+            likeness = model.with_misfit(likeness, misfit.mean(first.view(), &observation.y)?);
+        }
         file.append(model, &observation, &summary, &kept, reference)?;
+        file.append_likeness(&likeness)?;
+        if let Some(last) = likenesses.last_mut() {
+            *last = likeness;
+        }
     }
     if !sampling.quantiles.is_empty() {
         file.writer.describe("quantiles", "rank_error", &rank_error.to_string())?;
@@ -283,6 +301,30 @@ impl PosteriorFile {
             let density = Quantity { name, unit: "nat".into(), ..Quantity::default() };
             writer.dataset("log_density", &[], &layout(&["record"], &density))?;
         }
+        let misfit_is_known = model.operator().is_some() && model.noise().is_some();
+        let held_out = model.held_out();
+        let is_compared = held_out.is_some();
+        let mean_over = format!("data misfit chi^2/m, mean over the first {} draws", FIRST_DRAWS.min(sampling.draws));
+        let place = |of: &str| format!("share of the records held out of training whose {of} is smaller");
+        for (name, long_name, is_written) in [
+            (MISFIT, mean_over, misfit_is_known),
+            (MISFIT_PLACE, place("misfit_chi2"), misfit_is_known && is_compared),
+            (
+                DISTANCE,
+                "Mahalanobis distance of what the model is shown of it, from held-out records".into(),
+                is_compared,
+            ),
+            (DISTANCE_PLACE, place("condition_distance"), is_compared),
+        ] {
+            if !is_written {
+                continue;
+            }
+            let quantity = Quantity { name: long_name, unit: "1".into(), ..Quantity::default() };
+            writer.dataset(name, &[], &layout(&["observation"], &quantity))?;
+            if let Some(held_out) = held_out {
+                writer.describe(name, "held_out_records", &held_out.count().to_string())?;
+            }
+        }
         if !sampling.quantiles.is_empty() {
             writer.coordinates("level", &sampling.quantiles, "1");
             let shape = [&[sampling.quantiles.len()], model.x_shape()].concat();
@@ -315,8 +357,7 @@ impl PosteriorFile {
         if !summary.levels.is_empty() {
             one("quantiles", &summary.quantiles)?;
         }
-        let views: Vec<_> = kept.iter().map(|draws| draws.view()).collect();
-        if let Ok(draws) = concatenate(Axis(0), &views) {
+        if let Some(draws) = joined(kept) {
             one("samples", &draws)?;
         }
         writer.append("variance", summary.variance.view().insert_axis(Axis(0)))?;
@@ -340,6 +381,30 @@ impl PosteriorFile {
         }
         Ok(())
     }
+
+    fn append_likeness(&mut self, likeness: &Likeness) -> Result<(), PosteriorError> {
+        let mut one = |name: &str, value: Option<f64>| match value {
+            Some(value) => self.writer.append(name, ArrayD::from_elem(IxDyn(&[1]), value as f32).view()),
+            None => Ok(()),
+        };
+        let [misfit, distance] = [likeness.misfit_standing, likeness.distance];
+        one(MISFIT, likeness.misfit)?;
+        one(MISFIT_PLACE, misfit.map(|found| found.place))?;
+        one(DISTANCE, distance.map(|found| found.value))?;
+        Ok(one(DISTANCE_PLACE, distance.map(|found| found.place))?)
+    }
+}
+
+/// The datasets of how records are beside those held out of training.
+const MISFIT: &str = "misfit_chi2";
+const MISFIT_PLACE: &str = "misfit_place";
+const DISTANCE: &str = "condition_distance";
+const DISTANCE_PLACE: &str = "condition_place";
+
+/// Draws in the order in which they were made; none where there are none.
+fn joined(draws: &[ArrayD<f32>]) -> Option<ArrayD<f32>> {
+    let views: Vec<_> = draws.iter().map(|draws| draws.view()).collect();
+    concatenate(Axis(0), &views).ok()
 }
 
 /// What is counted in front of the axes of an image; a vector has none.

@@ -63,4 +63,11 @@ impl Batches for ExperimentBatches {
     fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError> {
         self.pairs_of(step).map_err(Into::into)
     }
+
+    fn held_out(&self, index: u64) -> Result<Option<ArrayD<f32>>, BatchError> {
+        if self.experiment.count(Set::Validation).is_some_and(|count| index >= count as u64) {
+            return Ok(None);
+        }
+        Ok(Some(self.experiment.noisy_pairs(Set::Validation, index..index + 1)?.1))
+    }
 }

@@ -33,6 +33,14 @@ pub enum ProblemError {
         "{folder} was begun with other files: what {keys} names was changed since; put it back, or give --out another folder", folder = folder.display()
     )]
     OtherFiles { folder: PathBuf, keys: String },
+    #[error(
+        "values that are NaN or infinite in {count} of the pairs ({sets}): {places}; mend the files, which the run then goes on with, or leave these pairs out: skip = \"not-finite\" below [pairs]"
+    )]
+    NotFinite { count: usize, sets: String, places: String },
+    #[error(
+        "{quantity} {found:?} is read as {channels} channels of {extents:?}, and nothing says that they are channels: an image of one channel is stored as [sample, 1, axes…]; MATLAB and Julia count axes from the last, where that is (…axes, 1, sample). If they are channels, say so: [{quantity}] channels = [{{ name = \"…\" }}, …], or describe the {needed} other axes in [{quantity}] axes"
+    )]
+    AxesInDoubt { quantity: &'static str, found: Vec<usize>, channels: usize, extents: Vec<usize>, needed: usize },
     #[error("{folder} holds files and is no run: give --out a folder of its own", folder = folder.display())]
     Foreign { folder: PathBuf },
     #[error(

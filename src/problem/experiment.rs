@@ -12,6 +12,7 @@ use crate::io::{Axis as SpatialAxis, PairsInfo, Provenance};
 use crate::model::Model;
 use crate::posterior::exact::ExactPosterior;
 use crate::prior::Part;
+use crate::problem::axes_in_doubt;
 use crate::problem::own_pairs::OwnPairs;
 use crate::problem::pair_origin::{PairOrigin, Portion};
 use crate::problem::simulator::Simulator;
@@ -84,6 +85,9 @@ impl Experiment {
             if found > 0 && found != needed {
                 return Err(ProblemError::Axes { quantity, found, needed });
             }
+            if pairs.stored(Set::Training).is_some() {
+                axes_in_doubt::asked(quantity, shape, config, &said)?;
+            }
             let described = config.quantity(shape, &said);
             let (found, needed) = (described.channels.len(), shape.first().copied().unwrap_or(1));
             if found > 0 && found != needed {
@@ -143,7 +147,12 @@ impl Experiment {
 
     /// The training pairs where the user wrote them.
     pub(super) fn own_training_pairs(&self) -> Option<&Portion> {
-        self.pairs.stored(Set::Training)
+        self.own_pairs(Set::Training)
+    }
+
+    /// The pairs of a set where the user wrote them.
+    pub(super) fn own_pairs(&self, set: Set) -> Option<&Portion> {
+        self.pairs.stored(set)
     }
 
     /// Whether pairs are the user's own, not simulated here.

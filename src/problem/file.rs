@@ -126,6 +126,17 @@ pub struct PairFiles {
     /// What judges; else the last pairs of the training files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
+    /// Pairs that are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<Skip>,
+}
+
+/// Which pairs are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// Those with a value that is NaN or infinite, such as simulations that failed.
+    NotFinite,
 }
 
 impl PairFiles {

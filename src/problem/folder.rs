@@ -16,6 +16,7 @@ use crate::problem::{NamedFiles, Problem, ProblemError, Set, Size};
 /// model/         the trained model           figures/, report.html
 /// training.jsonl the training log            shuffled/          the same on shuffled observations
 /// files.json     digests of the files that the problem names
+/// survey.json    what was found in the pairs before the first step
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunFolder {
@@ -120,6 +121,11 @@ impl RunFolder {
         self.root.join("calibration.json")
     }
 
+    /// `survey.json`: what was found in the pairs before the first step.
+    pub fn survey(&self) -> PathBuf {
+        self.root.join("survey.json")
+    }
+
     /// `figures`: what people look at.
     pub fn figures(&self) -> PathBuf {
         self.root.join("figures")
@@ -172,6 +178,11 @@ impl RunFolder {
         self.discard_results()?;
         io::replace(&path, copy_of(problem)?.as_bytes())?;
         Ok(Claim::OtherEvaluation)
+    }
+
+    /// Takes the files that a problem names, as they are now, for those of the run: they were mended.
+    pub fn accept_files(&self, problem: &Problem) -> Result<(), ProblemError> {
+        Ok(io::replace(&self.files(), NamedFiles::of(problem)?.to_json()?.as_bytes())?)
     }
 
     /// Whether the folder is a run, or nothing yet. What somebody else put there is not to be touched.

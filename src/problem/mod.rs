@@ -1,5 +1,6 @@
 //! A `problem.toml` as validated types, and the experiment it describes.
 
+mod axes_in_doubt;
 mod batches;
 mod checks;
 pub mod cost;
@@ -22,7 +23,7 @@ pub use crate::operator::Noise;
 pub use batches::ExperimentBatches;
 pub use error::ProblemError;
 pub use experiment::{Experiment, Set};
-pub use file::{AxisConfig, Evaluation, Interval, PairFiles, Problem, QuantityConfig, Simulation};
+pub use file::{AxisConfig, Evaluation, Interval, PairFiles, Problem, QuantityConfig, Simulation, Skip};
 pub use folder::{Claim, RunFolder};
 pub use named_files::NamedFiles;
 pub use origin::Origin;

@@ -7,7 +7,10 @@ use ndarray::ArrayD;
 use crate::io::agreement::disagreement;
 use crate::io::{Pairs, Quantity};
 use crate::problem::pair_origin::{PairOrigin, Portion};
-use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set};
+use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set, Skip};
+
+/// Pairs that are read at once.
+const AT_ONCE: usize = 64;
 
 /// Pairs that a simulator of the user's own wrote.
 ///
@@ -51,16 +54,27 @@ impl OwnPairs {
                 });
             }
         }
-        let mut end = pairs.len();
+        let used = used(&pairs, files.skip)?;
+        let count_of =
+            |pairs: &Pairs, used: &Option<Arc<[usize]>>| used.as_ref().map_or(pairs.len(), |used| used.len());
+        let all = count_of(&pairs, &used);
+        let mut end = all;
         let mut held_out = |set: Set, path: &Option<PathBuf>, count: usize, key: &str| match path {
             Some(path) => {
-                let others = elsewhere(set, path, count, key, &pairs)?;
+                let others = elsewhere(set, path, &pairs)?;
                 hold_noise((path, &others), (&files.training, &pairs), problem.noise.as_ref())?;
-                Ok::<_, ProblemError>(Portion::new(Arc::new(others), 0..count))
+                let used = self::used(&others, files.skip)?;
+                let found = count_of(&others, &used);
+                if found < count {
+                    let what = format!("holds {found} pairs that can be used, {key} asks for {count}");
+                    let remedy = format!("write more, or set {key} = {found}");
+                    return Err(ProblemError::OwnPairs { path: path.clone(), what, remedy });
+                }
+                Ok::<_, ProblemError>(Portion::new(Arc::new(others), used, 0..count))
             }
             None => {
                 let start = end.saturating_sub(count);
-                Ok(Portion::new(pairs.clone(), start..std::mem::replace(&mut end, start)))
+                Ok(Portion::new(pairs.clone(), used.clone(), start..std::mem::replace(&mut end, start)))
             }
         };
         let (tested, validated) = (problem.evaluation.pairs, problem.training.validation_pairs);
@@ -74,7 +88,7 @@ impl OwnPairs {
                 what: format!(
                     "holds {} pairs; {} held out for the test (evaluation.pairs) and {} for validation \
                      (training.validation_pairs) leave too few for a batch of {batch}",
-                    pairs.len(),
+                    all,
                     of_these(&files.test, tested),
                     of_these(&files.validation, validated),
                 ),
@@ -83,7 +97,7 @@ impl OwnPairs {
         }
         let (x_shape, y_shape) = (pairs.x_shape().to_vec(), pairs.y_shape().to_vec());
         let said = [pairs.info().x.clone(), pairs.info().y.clone()];
-        Ok(Self { training: Portion::new(pairs, 0..end), validation, test, x_shape, y_shape, said })
+        Ok(Self { training: Portion::new(pairs, used, 0..end), validation, test, x_shape, y_shape, said })
     }
 
     fn portion(&self, set: Set) -> &Portion {
@@ -95,8 +109,21 @@ impl OwnPairs {
     }
 }
 
+/// The numbers of the pairs that are used, where some may be left out: all of them are read.
+fn used(pairs: &Pairs, skip: Option<Skip>) -> Result<Option<Arc<[usize]>>, ProblemError> {
+    let Some(Skip::NotFinite) = skip else { return Ok(None) };
+    let mut used = Vec::new();
+    for first in (0..pairs.len()).step_by(AT_ONCE) {
+        let numbers: Vec<usize> = (first..(first + AT_ONCE).min(pairs.len())).collect();
+        let (x, y) = pairs.read_as_is(&numbers)?;
+        let are_finite = x.outer_iter().zip(y.outer_iter()).map(|(x, y)| x.iter().chain(&y).all(|v| v.is_finite()));
+        used.extend(numbers.iter().zip(are_finite).filter(|(_, is_finite)| *is_finite).map(|(number, _)| *number));
+    }
+    Ok(Some(used.into()))
+}
+
 /// Files that are a set of their own.
-fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -> Result<Pairs, ProblemError> {
+fn elsewhere(set: Set, path: &Path, training: &Pairs) -> Result<Pairs, ProblemError> {
     let wrong = |what: String, remedy: String| Err(ProblemError::OwnPairs { path: path.into(), what, remedy });
     let pairs = Pairs::open(path)?;
     let shapes = [("x", pairs.x_shape(), training.x_shape()), ("y", pairs.y_shape(), training.y_shape())];
@@ -110,10 +137,6 @@ fn elsewhere(set: Set, path: &Path, count: usize, key: &str, training: &Pairs) -
             let remedy = "convert one of them, or correct what it says of itself".into();
             return wrong(format!("{name}: {what}"), remedy);
         }
-    }
-    if pairs.len() < count {
-        let what = format!("holds {} pairs, {key} asks for {count}", pairs.len());
-        return wrong(what, format!("write more, or set {key} = {}", pairs.len()));
     }
     Ok(pairs)
 }

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
@@ -27,28 +28,35 @@ pub(super) trait PairOrigin: Send + Sync {
     fn said(&self) -> [Quantity; 2];
 }
 
-/// Some neighbouring pairs of a collection.
+/// Some neighbouring pairs of a collection, or of those of its pairs that are used.
 #[derive(Clone, Debug)]
 pub struct Portion {
     pairs: Arc<Pairs>,
+    /// The numbers of the pairs that are used, where some are left out.
+    used: Option<Arc<[usize]>>,
     range: Range<usize>,
 }
 
 impl Portion {
-    /// The pairs `range` of a collection that has as many.
-    pub(super) fn new(pairs: Arc<Pairs>, range: Range<usize>) -> Self {
-        Self { pairs, range }
+    /// The pairs `range` of a collection, or of those that are used of it, which are as many.
+    pub(super) fn new(pairs: Arc<Pairs>, used: Option<Arc<[usize]>>, range: Range<usize>) -> Self {
+        Self { pairs, used, range }
     }
 
     /// All pairs of a collection.
     pub fn whole(pairs: Pairs) -> Self {
         let range = 0..pairs.len();
-        Self { pairs: Arc::new(pairs), range }
+        Self { pairs: Arc::new(pairs), used: None, range }
     }
 
     /// How many.
     pub fn len(&self) -> usize {
         self.range.len()
+    }
+
+    /// How many pairs of the collection are left out, here or elsewhere in it.
+    pub fn left_out(&self) -> usize {
+        self.used.as_ref().map_or(0, |used| self.pairs.len() - used.len())
     }
 
     /// Whether y has no noise yet.
@@ -58,7 +66,23 @@ impl Portion {
 
     /// The pairs of these numbers, counted from the first of the portion, in this order.
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
-        let indices: Vec<usize> = indices.iter().map(|i| self.range.start + i).collect();
-        Ok(self.pairs.read(&indices)?)
+        Ok(self.pairs.read(&self.numbers(indices))?)
+    }
+
+    /// The same whatever their values are.
+    pub fn read_as_is(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>), ProblemError> {
+        Ok(self.pairs.read_as_is(&self.numbers(indices))?)
+    }
+
+    /// In which file pair `index` of the portion is, and which one of its pairs it is.
+    pub fn file_of(&self, index: usize) -> Option<(&Path, usize)> {
+        self.numbers(&[index]).first().and_then(|&number| self.pairs.file_of(number))
+    }
+
+    /// The numbers of these pairs in the collection.
+    fn numbers(&self, indices: &[usize]) -> Vec<usize> {
+        let of_used = |index: usize| self.used.as_ref().map_or(Some(index), |used| used.get(index).copied());
+        // A number that is not there is one that the collection has not either.
+        indices.iter().map(|i| of_used(self.range.start + i).unwrap_or(usize::MAX)).collect()
     }
 }

@@ -15,6 +15,12 @@ pub type BatchError = Box<dyn std::error::Error + Send + Sync>;
 pub trait Batches: Send + Sync {
     /// x and y `[pair, channel, axes…]` of a step, a function of the step alone: a run that is resumed asks again.
     fn batch(&self, step: u64) -> Result<(ArrayD<f32>, ArrayD<f32>), BatchError>;
+
+    /// y `[1, channel, axes…]` of record `index` among those that are in no batch; none behind the last. Where there is
+    /// not even a first, the validation pairs serve.
+    fn held_out(&self, _index: u64) -> Result<Option<ArrayD<f32>>, BatchError> {
+        Ok(None)
+    }
 }
 
 /// Each x with the y of the next pair of its batch: what a model learns of them, it knows of x without y.

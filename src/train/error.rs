@@ -31,6 +31,8 @@ pub enum TrainError {
     OtherPairs { path: PathBuf },
     #[error("step {step}: no batch: {source}")]
     Batch { step: u64, source: BatchError },
+    #[error("held-out record {index}: {source}")]
+    HeldOut { index: u64, source: BatchError },
     #[error("a worker thread stopped without a word; run the command again: it goes on from the last checkpoint")]
     Worker,
 }

@@ -23,7 +23,9 @@ pub trait Observer {
     fn step(&mut self, done: u64, nll: f64);
     /// After every validation.
     fn validated(&mut self, entry: &Entry);
-    /// Asked after every step: true ends the run with a checkpoint.
+    /// At the end, while the model is shown records that it was not trained on: so many of as many at most.
+    fn compared(&mut self, _done: usize, _total: usize) {}
+    /// Asked after every step, and then: true ends the run with a checkpoint.
     fn wants_to_stop(&self) -> bool;
 }
 
@@ -71,6 +73,8 @@ pub struct Task {
 
 /// Trains a model into the folder `run`, which is made where it is missing, from the checkpoint there where there is one.
 ///
+/// At the end the model is shown records that are in no batch, see [`Model::beside`].
+///
 /// Writes `run/model`, `run/training.jsonl`, and while it works `run/checkpoint`. What is validated and kept is the moving
 /// average of the weights; the best of all validations becomes the model.
 ///
@@ -94,7 +98,7 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
     let mut log = Log::resume(&run.join("training.jsonl"), state.progress.step)?;
     let mut kept = state.progress.step;
 
-    let stream = prefetch(batches, state.progress.step..training.steps);
+    let stream = prefetch(batches.clone(), state.progress.step..training.steps);
     while state.progress.step < training.steps && !state.is_exhausted(&training) {
         let batch = stream.recv().map_err(|_| TrainError::Worker)??;
         let kept_now = match kept {
@@ -139,10 +143,42 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
             return Ok(Outcome::Interrupted { steps: done });
         }
     }
-    state.best.save(&run.join("model"))?;
+    let Some(best) = beside_held_out(&state.best, &*batches, &validation.1, &training, observer)? else {
+        state.checkpoint().save(&checkpoint)?;
+        return Ok(Outcome::Interrupted { steps: state.progress.step });
+    };
+    best.save(&run.join("model"))?;
     folder::remove(&checkpoint)?;
     let validation = state.progress.best.unwrap_or(f64::NAN);
     Ok(Outcome::Finished { steps: state.progress.step, validation })
+}
+
+/// Held-out records that a model is shown, the fewest and the most where there are as many.
+const HELD_OUT: [usize; 2] = [200, 1000];
+/// Numbers of x and y of all of them together, at most: volumes take long to draw.
+const HELD_OUT_NUMBERS: usize = 1 << 23;
+/// Pairs that a model is trained on for each held-out record: looking at one takes about as long as training on two.
+const TRAINED_A_RECORD: u64 = 8;
+
+/// The model knowing what held-out records are like; none where the observer stops it.
+fn beside_held_out(
+    model: &Model,
+    batches: &dyn Batches,
+    validation: &ArrayD<f32>,
+    training: &Training,
+    observer: &mut dyn Observer,
+) -> Result<Option<Model>, TrainError> {
+    let numbers: usize = [model.x_shape(), model.y_shape()].into_iter().map(|s| s.iter().product::<usize>()).sum();
+    let trained = training.steps.saturating_mul(training.batch as u64) / TRAINED_A_RECORD;
+    let total = (trained as usize).clamp(HELD_OUT[0], HELD_OUT[1]).min((HELD_OUT_NUMBERS / numbers.max(1)).max(64));
+    let held_out = |index: u64| batches.held_out(index).map_err(|source| TrainError::HeldOut { index, source });
+    let mut made = (0..total as u64).map_while(|index| held_out(index).transpose()).peekable();
+    let mut kept = validation.axis_iter(Axis(0)).take(total).map(|y| Ok(y.to_owned().insert_axis(Axis(0))));
+    let records: &mut dyn Iterator<Item = _> = if made.peek().is_some() { &mut made } else { &mut kept };
+    model.clone().beside(records, &mut |done| {
+        observer.compared(done, total);
+        !observer.wants_to_stop()
+    })
 }
 
 /// The gradient of a batch, its parts computed in parallel and added up in order.

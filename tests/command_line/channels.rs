@@ -63,6 +63,8 @@ fn a_vector_of_parameters_is_one_curve() {
     succeed(&["run", text(&own_pairs::problem(dir.path(), &[])), "--out", text(&run)]);
     let source = Source::open(&run.join("posterior.h5")).unwrap();
     assert_eq!(source.rows("samples").unwrap().axis_labels(), ["record", "draw", "parameter"]);
+    // Nobody said what the noise is: the three numbers of y are compared, no misfit is.
+    assert!(source.has("condition_place") && !source.has("misfit_chi2"));
     assert!(run.join("figures/posterior-0.png").is_file());
     assert!(!run.join("figures/posterior-0-channel-0.png").exists());
 }

@@ -5,6 +5,7 @@ mod channels;
 mod damage;
 mod errors;
 mod interruption;
+mod likeness;
 mod memory;
 mod own_pairs;
 mod unknowns;

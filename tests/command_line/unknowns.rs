@@ -43,6 +43,8 @@ fn bounds_known_cells_and_padding_go_all_the_way_to_the_draws() {
     succeed(&["sample", text(&run)]);
     let draws = volume::read(&format!("{}:/samples", run.join("posterior.h5").display())).unwrap();
     assert_eq!(draws.shape(), [6, 24, 1, 9, 10]);
+    let distances = volume::read(&format!("{}:/condition_distance", run.join("posterior.h5").display())).unwrap();
+    assert!(distances.shape() == [6] && distances.iter().all(|distance| *distance > 0.0));
     for (index, &value) in draws.indexed_iter() {
         assert!(value > 1400.0, "{value} at {index:?}");
         assert_eq!(value == 1500.0, index[3] == 0, "{value} at {index:?}");

@@ -113,11 +113,36 @@ impl Pairs {
         self.shards.iter().map(|shard| shard.path.as_path())
     }
 
-    /// The pairs of these numbers, in this order: x `[indices, channel, axes…]`, y likewise.
-    ///
-    /// Reading goes through the shards in their order whatever the order asked for. A value that is NaN or infinite is an
-    /// error that names its file and index.
+    /// The pairs of these numbers, in this order: x `[indices, channel, axes…]`, y likewise. A value that is NaN or infinite
+    /// is an error that names its file and index.
     pub fn read(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
+        let (x, y) = self.read_as_is(indices)?;
+        for (values, size, is_x) in [(&x, elements(&self.x_shape), true), (&y, elements(&self.y_shape), false)] {
+            let pairs = values.as_slice().unwrap_or_default().chunks(size.max(1));
+            for (pair, &index) in pairs.zip(indices).filter(|(pair, _)| !pair.iter().all(|value| value.is_finite())) {
+                let (number, row) = self.place(index);
+                let shard = self.shard(number)?;
+                if is_x { &shard.x } else { &shard.y }.finite_or_error(row, pair)?;
+            }
+        }
+        Ok((x, y))
+    }
+
+    /// In which file pair `index` is, and which one of its pairs it is.
+    pub fn file_of(&self, index: usize) -> Option<(&Path, usize)> {
+        let (number, row) = self.place(index);
+        self.shards.get(number).map(|shard| (shard.path.as_path(), row))
+    }
+
+    fn place(&self, index: usize) -> (usize, usize) {
+        let number = self.shards.partition_point(|shard| shard.end <= index);
+        (number, index - self.start(number))
+    }
+
+    /// The same whatever the values are: NaN and infinity stand where they are.
+    ///
+    /// Reading goes through the shards in their order whatever the order asked for.
+    pub fn read_as_is(&self, indices: &[usize]) -> Result<(ArrayD<f32>, ArrayD<f32>)> {
         let place = || self.shards[0].path.display().to_string();
         if let Some(bad) = indices.iter().find(|&&i| i >= self.len()) {
             return Err(IoError::content(place(), format!("no pair {bad}, there are {}", self.len()), "ask for fewer"));
@@ -131,7 +156,7 @@ impl Pairs {
         let mut done = 0;
         while done < order.len() {
             let (place, index) = (order[done], indices[order[done]]);
-            let number = self.shards.partition_point(|shard| shard.end <= index);
+            let (number, row) = self.place(index);
             let shard = match &current {
                 Some((open, shard)) if *open == number => shard.clone(),
                 _ => self.shard(number)?,
@@ -144,11 +169,9 @@ impl Pairs {
                     **p == place + k && indices[**p] == index + k && index + k < self.shards[number].end
                 })
                 .count();
-            let row = index - self.start(number);
             for (rows, values, size) in [(&shard.x, &mut x, x_size), (&shard.y, &mut y, y_size)] {
                 let values = &mut values[place * size..(place + run) * size];
                 rows.rows_into(row..row + run, values)?;
-                rows.finite_or_error(row, values)?;
             }
             current = Some((number, shard));
             done += run;

@@ -1,5 +1,6 @@
 use super::bandwidth::Bandwidth;
 use super::sensors::Sensors;
+use super::silence::Silence;
 use crate::io::{Axis, Grid, Quantity};
 use crate::operator::OperatorError;
 use crate::operator::batch::check_domain;
@@ -88,7 +89,12 @@ impl PhotoacousticConfig {
             let remedy = "give as many pixels as the image has, or more, for each of its axes";
             that("grid", format!("{grid:?}"), fits, remedy)?;
         }
-        Ok(())
+        self.silence(domain).heard_or_error()
+    }
+
+    /// What of images of shape `domain` is not heard within the record.
+    pub(crate) fn silence(&self, domain: &[usize]) -> Silence {
+        Silence::of(self, domain)
     }
 
     /// Of the last sample, in seconds.

@@ -7,6 +7,7 @@ mod config;
 mod depth;
 mod layout;
 mod sensors;
+mod silence;
 pub(super) mod time_reversal;
 
 pub use back_projection::BackProjection;

@@ -1,0 +1,185 @@
+//! What may be a mistake in pairs that were looked at.
+
+use std::f64::consts::TAU;
+
+use crate::problem::survey::values::{Pairwise, Values, rank_difference};
+use crate::problem::survey::{Reading, Survey};
+use crate::problem::{Experiment, Set};
+
+/// Values this many standard deviations from the mean squeeze all others into a corner of the normalised range. So does a
+/// standard deviation this many times what the middle one of all pairs varies.
+const OUTLIER: f64 = 30.0;
+/// A mean this many standard deviations from zero leaves few of the seven digits of f32.
+const OFFSET: f64 = 1e4;
+/// Held-out pairs whose ranks among all lie as many deviations off are no fair part of them: by chance one set in some
+/// thousand.
+const UNFAIR: f64 = 4.5;
+/// A pair seen so often is learned by heart.
+const VISITS: f64 = 100.0;
+/// Cells that a warning names.
+const NAMED: usize = 3;
+
+pub(super) fn warnings(experiment: &Experiment, found: &Survey, reading: &Reading) -> Vec<String> {
+    let mut warnings = Vec::new();
+    of_values(found, reading, &mut warnings);
+    of_x(experiment, found, reading, &mut warnings);
+    of_copies(experiment, reading, &mut warnings);
+    of_held_out(found, reading, &mut warnings);
+    of_training(experiment, found, &mut warnings);
+    if let Some(operator) = &experiment.problem().operator {
+        warnings.extend(operator.warnings(experiment.x_shape()));
+    }
+    warnings
+}
+
+/// "x", or "channel 1 of x" among several.
+fn name_of(quantity: &str, channel: usize, channels: usize) -> String {
+    if channels > 1 { format!("channel {channel} of {quantity}") } else { quantity.to_owned() }
+}
+
+fn of_values(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
+    let pairwise = reading.training.split_at(found.x.len());
+    for (name, channels, pairwise) in [("x", &found.x, pairwise.0), ("y", &found.y, pairwise.1)] {
+        for (channel, (values, pairwise)) in channels.iter().zip(pairwise).enumerate() {
+            let which = name_of(name, channel, channels.len());
+            warnings.extend(of_channel(&which, values, pairwise));
+        }
+    }
+}
+
+fn of_channel(which: &str, values: &Values, pairwise: &Pairwise) -> Option<String> {
+    let Values { least, greatest, mean, standard_deviation: deviation, .. } = *values;
+    let (reach, size) = ((greatest - mean).max(mean - least), pairwise.typical_size());
+    if least == greatest {
+        Some(format!("{which} is {least} everywhere: it teaches nothing; leave it out"))
+    } else if deviation > OUTLIER * size && size > 0.0 {
+        Some(format!(
+            "{which} varies {deviation:.1e} over all pairs and {size:.1e} in the middle one of them: few pairs rule the scaling, \
+             and of the others little is left; look for another unit or gain among them, or infer the logarithm"
+        ))
+    } else if reach > OUTLIER * deviation {
+        let times = reach / deviation;
+        Some(format!(
+            "{which} has values {times:.0} standard deviations from its mean: check its unit, or infer its logarithm"
+        ))
+    } else if mean.abs() > OFFSET * deviation {
+        Some(format!(
+            "{which} is {mean:.6} ± {deviation:.1e}: of seven digits few are left; subtract a constant before storing it"
+        ))
+    } else {
+        None
+    }
+}
+
+/// Where a density of x has no bound, or an axis that is a circle is taken for a line.
+fn of_x(experiment: &Experiment, found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
+    let constant = reading.cells.constant();
+    let known = experiment.problem().unknown.fixed.is_some();
+    let varies = found.x.iter().any(|values| values.least < values.greatest);
+    if !constant.is_empty() && !known && varies {
+        let some: Vec<String> = constant.iter().take(NAMED).map(|place| format!("{place:?}")).collect();
+        let more = if constant.len() > NAMED { ", …" } else { "" };
+        warnings.push(format!(
+            "{} cells of x have one value in all pairs ({}{more}): their density has no bound; name their values with [unknown] \
+             fixed = \"known.h5\", or add a little noise to x",
+            constant.len(),
+            some.join(", ")
+        ));
+    }
+    let info = experiment.pairs_info(crate::io::NoiseTag::Included).ok();
+    for (channel, values) in found.x.iter().enumerate() {
+        let which = name_of("x", channel, found.x.len());
+        let Values { least, greatest, are_whole, .. } = *values;
+        if are_whole && least < greatest {
+            warnings.push(format!(
+                "{which} holds whole numbers alone, from {least} to {greatest}: labels and counts have no density; add noise that \
+                 is uniform between −½ and ½, or infer what they were made of"
+            ));
+        }
+        let unit = info.as_ref().map(|info| info.x.unit_of(channel).to_owned()).unwrap_or_default();
+        let turn = match unit.as_str() {
+            "rad" | "radian" | "radians" => TAU,
+            "deg" | "degree" | "degrees" | "°" => 360.0,
+            _ => f64::INFINITY,
+        };
+        if greatest - least > turn * 0.99 {
+            warnings.push(format!(
+                "{which} has angles from {least:.4} to {greatest:.4} {unit}, a full turn: where it closes the model sees two ends; \
+                 infer sine and cosine, or cut the turn where no angle lies"
+            ));
+        }
+    }
+}
+
+fn of_copies(experiment: &Experiment, reading: &Reading, warnings: &mut Vec<String>) {
+    let (images, records) = (&reading.images, &reading.records);
+    if images.repeated > 0 {
+        warnings.push(format!(
+            "{} of {} pairs have the same x as another: draw each of them anew",
+            images.repeated, images.count
+        ));
+    }
+    if records.are_one() {
+        warnings.push("y is the same in all pairs: nothing can be learned from it; check what wrote it".into());
+    } else if records.repeated > images.repeated {
+        warnings.push(format!(
+            "{} of {} pairs have the same y as another with another x: check what wrote them",
+            records.repeated - images.repeated,
+            records.count
+        ));
+    }
+    if reading.copied > 0 && experiment.has_own_pairs() {
+        warnings.push(format!(
+            "{} of the pairs held out have the x of a pair to train on: they judge what was learned by heart; hold out others, \
+             [pairs] test = \"…\"",
+            reading.copied
+        ));
+    }
+}
+
+/// Whether pairs held out are a fair part of all.
+fn of_held_out(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
+    let channels = found.x.len();
+    for (k, (training, held_out)) in reading.training.iter().zip(&reading.held_out).enumerate() {
+        let (name, channel, of) = if k < channels { ("x", k, channels) } else { ("y", k - channels, found.y.len()) };
+        let numbers =
+            [("mean", &held_out.means, &training.means), ("deviation", &held_out.deviations, &training.deviations)];
+        let is_unfair = |(_, some, others): &(&str, &Vec<f64>, &Vec<f64>)| rank_difference(some, others).abs() > UNFAIR;
+        if let Some((what, some, others)) = numbers.iter().find(|numbers| is_unfair(numbers)) {
+            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+            warnings.push(format!(
+                "the pairs held out are unlike those to train on: the {what} of their {} is {:.4e}, there {:.4e}; the last pairs \
+                 are held out, which of a sweep are its end: shuffle them, or name files of their own, [pairs] test = \"…\"",
+                name_of(name, channel, of),
+                mean(some),
+                mean(others)
+            ));
+            return;
+        }
+    }
+}
+
+fn of_training(experiment: &Experiment, found: &Survey, warnings: &mut Vec<String>) {
+    let training = &experiment.problem().training;
+    if let Some(left_out) = experiment.own_pairs(Set::Training).map(|own| own.left_out()).filter(|count| *count > 0) {
+        warnings.push(format!("{left_out} pairs are left out, as skip says: their values are not finite"));
+    }
+    if let Some(count) = experiment.count(Set::Training) {
+        let visits = training.steps as f64 * training.batch as f64 / count as f64;
+        if experiment.is_clean(Set::Training) && experiment.problem().noise.is_none() {
+            warnings.push(
+                "y says that it has no noise, and the problem has no [noise] table: the model will take y as exact"
+                    .into(),
+            );
+        }
+        if visits > VISITS {
+            warnings.push(format!(
+                "each of {count} pairs is seen {visits:.0} times: the model will learn them by heart; store more, or train for \
+                 fewer steps"
+            ));
+        }
+    }
+    if found.signal_to_noise.is_some_and(|ratio| ratio < 0.0) {
+        warnings.push("there is more noise than signal in y: check noise.sigma, it is in the unit of y".into());
+    }
+}
