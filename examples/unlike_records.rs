@@ -19,7 +19,7 @@ use posteria::io::folder;
 use posteria::model::Model;
 use posteria::model::likeness::{FIRST_DRAWS, HeldOut, Likeness, Side, Standing};
 use posteria::posterior::PosteriorError;
-use posteria::posterior::amortized::{Observation, Observations, Sampling, write_posteriors};
+use posteria::posterior::amortized::{Listener, Observation, Observations, Sampling, write_posteriors};
 use posteria::prior::PriorConfig;
 use posteria::problem::{Experiment, ExperimentBatches, Problem, Set, Size};
 use posteria::random::{Purpose, stream};
@@ -162,7 +162,8 @@ fn trained(experiment: &Experiment, folder: &Path) -> Result<Model, Box<dyn Erro
 fn likenesses(model: &Model, records: &Records, file: &Path) -> Result<Vec<Likeness>, PosteriorError> {
     let sampling = Sampling { seed: 2, draws: FIRST_DRAWS, kept_draws: 0, quantiles: vec![], at_once: FIRST_DRAWS };
     let mut found = Vec::new();
-    write_posteriors(file, model, records, 0..records.count(), None, &sampling, &mut found, &mut |_| true)?;
+    let listener = Listener { likenesses: &mut found, progress: &mut |_| true };
+    write_posteriors(file, model, records, 0..records.count(), None, &sampling, listener)?;
     Ok(found)
 }
 

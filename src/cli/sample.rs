@@ -6,7 +6,7 @@ use clap::Args;
 use posteria::io::Rows;
 use posteria::kernels::peak_multiply_adds;
 use posteria::model::likeness::Likeness;
-use posteria::posterior::amortized::{ObservationFile, Observations, Reference, Sampling, write_posteriors};
+use posteria::posterior::amortized::{Listener, ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
 use posteria::uq::best_classical;
@@ -138,8 +138,8 @@ fn sample(
         progress.at(done as u64);
         !interrupt::asked()
     };
-    let model = &trained.model;
-    let all = write_posteriors(output, model, observations, 0..count, reference, sampling, likenesses, &mut at)?;
+    let (model, listener) = (&trained.model, Listener { likenesses, progress: &mut at });
+    let all = write_posteriors(output, model, observations, 0..count, reference, sampling, listener)?;
     if !all {
         return Ok(Ended::Interrupted);
     }

@@ -180,6 +180,14 @@ pub enum Reference<'a> {
     Classical(&'a Fitted),
 }
 
+/// Who is told how it goes.
+pub struct Listener<'a> {
+    /// How each record is beside those of training, added before its draws, which may fail for a record unlike all others.
+    pub likenesses: &'a mut Vec<Likeness>,
+    /// Told how many draws were made; the work is given up, and no file written, when it returns false.
+    pub progress: &'a mut dyn FnMut(usize) -> bool,
+}
+
 /// Samples the posterior of each of the observations `range` and writes `posterior.h5`: observation, truth and its
 /// log-density where it is known, mean, variance, standard deviation, quantiles, the kept draws, what they are shown beside
 /// (`exact_mean` and `exact_standard_deviation`, or `classical` with the name of its `method`), and which cells of x are
@@ -187,11 +195,9 @@ pub enum Reference<'a> {
 ///
 /// How each record is beside those held out of training is written too, see [`likeness`](crate::model::likeness): the misfit
 /// `misfit_chi2` of its first draws where operator and noise are known, `condition_distance` where the model keeps held-out
-/// records, and their places among these, `misfit_place` and `condition_place`. It is added to `likenesses` record by
-/// record, before its draws, which may fail for a record that is unlike all others.
+/// records, and their places among these, `misfit_place` and `condition_place`.
 ///
-/// Memory does not grow with the number of draws. `progress` is told how many draws were made; the work is given up, and
-/// no file written, when it returns false. Returns whether the file is there.
+/// Memory does not grow with the number of draws. Returns whether the file is there: it is not where the listener gave up.
 pub fn write_posteriors(
     path: &Path,
     model: &Model,
@@ -199,8 +205,7 @@ pub fn write_posteriors(
     range: Range<usize>,
     reference: Option<Reference<'_>>,
     sampling: &Sampling,
-    likenesses: &mut Vec<Likeness>,
-    progress: &mut dyn FnMut(usize) -> bool,
+    listener: Listener<'_>,
 ) -> Result<bool, PosteriorError> {
     let at_least = |name, value: usize, least: usize, remedy| match value < least {
         true => Err(PosteriorError::Parameter { name, value: value.to_string(), remedy }),
@@ -216,7 +221,7 @@ pub fn write_posteriors(
     for index in range {
         let observation = observations.get(index)?;
         let mut likeness = model.likeness(&observation.y)?;
-        likenesses.push(likeness.clone());
+        listener.likenesses.push(likeness.clone());
         let sampler = model.sampler(&observation.y)?;
         let mut rng = stream(sampling.seed, Purpose::Latent, index as u64);
         let mut reduction = Reduction::new(model.x_shape(), &sampling.quantiles, capacity)?;
@@ -233,7 +238,7 @@ pub fn write_posteriors(
             }
             made += count;
             done += count;
-            if !progress(done) {
+            if !(listener.progress)(done) {
                 return Ok(false);
             }
         }
@@ -244,7 +249,7 @@ pub fn write_posteriors(
         }
         file.append(model, &observation, &summary, &kept, reference)?;
         file.append_likeness(&likeness)?;
-        if let Some(last) = likenesses.last_mut() {
+        if let Some(last) = listener.likenesses.last_mut() {
             *last = likeness;
         }
     }

@@ -1,12 +1,12 @@
 //! Records held out of training, and others beside them.
 
-use ndarray::{Array2, ArrayD, Axis};
+use ndarray::{Array1, Array2, ArrayD, Axis};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::misfit::Misfit;
-use super::traits::{self, Shown, Trait, traits};
+use super::traits::{Shown, Trait, traits};
 use super::typical::{Strangest, Typical};
 use super::variation::Unlike;
 use crate::model::{Model, ModelError};
@@ -169,9 +169,9 @@ impl Model {
                 break;
             }
             let look = |(k, y): (usize, &ArrayD<f32>)| {
-                let shown: Vec<(Trait, f64)> = self.shown(y)?.into_iter().flat_map(|(_, traits)| traits).collect();
+                let traits: Vec<f64> = self.shown(y)?.into_iter().map(|(_, _, value)| value).collect();
                 let misfit = misfit.as_ref().map(|misfit| self.first_misfit(misfit, y, count + k)).transpose()?;
-                Ok((traits::values(&shown), misfit))
+                Ok((traits, misfit))
             };
             let looked = some.par_iter().enumerate().map(look).collect::<Result<Vec<_>, ModelError>>()?;
             for (traits, misfit) in looked {
@@ -206,12 +206,11 @@ impl Model {
         let mut likeness = Likeness { channels: self.unlike(y)?, ..Likeness::default() };
         if let Some(held_out) = self.held_out() {
             let shown = self.shown(y)?;
-            let named = || shown.iter().flat_map(|(what, all)| all.iter().map(move |found| (*what, *found)));
-            let values = traits::values(&named().map(|(_, found)| found).collect::<Vec<_>>());
+            let values: Array1<f64> = shown.iter().map(|(_, _, value)| *value).collect();
             if let Some((distance, strangest)) = held_out.condition.distance(values.view()) {
                 likeness.distance = Some(held_out.standing_of_distance(distance));
-                let one = named().nth(strangest.number);
-                likeness.strangest = one.map(|(what, (one, _))| (what, one, strangest));
+                let one = shown.get(strangest.number);
+                likeness.strangest = one.map(|(what, one, _)| (*what, *one, strangest));
             }
         }
         Ok(likeness)
@@ -224,11 +223,14 @@ impl Model {
     }
 
     /// The traits of what the model is shown of a record.
-    fn shown(&self, y: &ArrayD<f32>) -> Result<Vec<(Shown, Vec<(Trait, f64)>)>, ModelError> {
+    fn shown(&self, y: &ArrayD<f32>) -> Result<Vec<(Shown, Trait, f64)>, ModelError> {
         self.check("y", y, self.y_shape())?;
-        let mut shown = vec![(Shown::Record, traits(y.index_axis(Axis(0), 0)))];
+        let of = |what: Shown, sample: &ArrayD<f32>| {
+            traits(sample.index_axis(Axis(0), 0)).into_iter().map(move |(one, value)| (what, one, value))
+        };
+        let mut shown: Vec<_> = of(Shown::Record, y).collect();
         if self.operator.built().is_some() {
-            shown.push((Shown::Adjoint, traits(self.adjoint(y)?.index_axis(Axis(0), 0))));
+            shown.extend(of(Shown::Adjoint, &self.adjoint(y)?));
         }
         Ok(shown)
     }

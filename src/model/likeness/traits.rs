@@ -1,6 +1,6 @@
 //! What is looked at in a record: a few dozen numbers of which each sees another kind of change.
 
-use ndarray::{ArrayD, ArrayViewD, Axis, Ix1, Slice};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 /// Records of so few numbers are looked at number by number.
 const FEW: usize = 16;
@@ -161,11 +161,6 @@ fn halved(values: ArrayD<f64>, axis: usize) -> ArrayD<f64> {
     }
     let every = |first: isize| values.slice_axis(Axis(axis), Slice::new(first, Some(2 * pairs as isize), 2)).to_owned();
     (every(0) + every(1)) / 2.0
-}
-
-/// The values of traits, without what they are.
-pub(super) fn values(traits: &[(Trait, f64)]) -> ndarray::Array<f64, Ix1> {
-    traits.iter().map(|(_, value)| *value).collect()
 }
 
 #[cfg(test)]
