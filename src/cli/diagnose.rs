@@ -10,7 +10,9 @@ use posteria::model::Model;
 use posteria::posterior::amortized::FIXED;
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
+use posteria::uq::advice::advice;
 use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
+use posteria::uq::judgement::Judgement;
 use posteria::uq::scale::Scale;
 use posteria::uq::shuffled;
 use posteria::uq::verdict::Diagnostics;
@@ -100,7 +102,12 @@ pub fn model(
         return Ok(Ended::Interrupted);
     };
     run.discard_report()?;
-    let verdict = verdict(&diagnosis, evaluation);
+    let mut verdict = verdict(&diagnosis, evaluation);
+    if let Some(judgement) = verdict.judgement.as_mut().filter(|judgement| judgement.wants_advice()) {
+        let log = run.training_log();
+        let entries = if log.exists() { posteria::train::read_log(&log)? } else { Vec::new() };
+        judgement.advice = advice(entries.iter().map(|entry| (entry.step, entry.nll, entry.validation)));
+    }
     run.write_judgement(&serde_json::to_vec_pretty(&verdict)?, &serde_json::to_vec_pretty(&diagnosis.calibration)?)?;
     tell(&verdict, None)
 }
@@ -238,7 +245,7 @@ const GAIN: &str = "nll_gain_over_shuffled";
 
 /// The numbers and what the problem accepts of them. A metric that the problem names and nobody measured fails.
 fn verdict(diagnosis: &Diagnosis, evaluation: &Evaluation) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
+    let mut diagnostics = Diagnostics { judgement: Some(diagnosis.judgement.clone()), ..Diagnostics::default() };
     let accept = |name: &str| evaluation.accept.get(name).map_or([None; 2], |interval| [interval.least, interval.most]);
     for (name, measured) in &diagnosis.metrics {
         diagnostics.judge(name, measured.value, &measured.unit, accept(name));
@@ -255,14 +262,22 @@ fn verdict(diagnosis: &Diagnosis, evaluation: &Evaluation) -> Diagnostics {
 pub fn print(diagnostics: &Diagnostics) {
     let width = diagnostics.metrics.keys().map(String::len).max().unwrap_or(0);
     for (name, metric) in &diagnostics.metrics {
-        let value = metric.value.map_or("not a number".into(), |value| format!("{value:.5}"));
+        let value = metric.value.map_or("not a number".into(), io::number);
         let bound = |bound: Option<f64>| bound.map_or("…".into(), |bound| bound.to_string());
         let [low, high] = metric.accept;
         let verdict = match metric.is_judged() {
             false => String::new(),
-            true => format!("  [{}, {}] {}", bound(low), bound(high), if metric.pass { "pass" } else { "FAIL" }),
+            true => format!(
+                "  [{}, {}] {}",
+                bound(low),
+                bound(high),
+                if metric.pass == Some(true) { "pass" } else { "FAIL" }
+            ),
         };
         let unit = if metric.unit == "1" { "" } else { &metric.unit };
         output::print(&format!("{name:<width$}  {value:>12} {unit:<4}{verdict}\n"));
+    }
+    for line in diagnostics.judgement.iter().flat_map(Judgement::headline) {
+        output::print(&format!("verdict   {line}\n"));
     }
 }

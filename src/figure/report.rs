@@ -4,6 +4,7 @@ use super::axis::number;
 use super::{Drawn, FigureError};
 use crate::io::{IoError, Provenance};
 use crate::uq::diagnosis::METRICS;
+use crate::uq::judgement::Judgement;
 use crate::uq::verdict::{Diagnostics, Metric};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,10 +94,15 @@ impl Report {
 
 fn verdicts(diagnostics: &Diagnostics, remarks: &BTreeMap<String, String>) -> Markup {
     let judged: Vec<&Metric> = diagnostics.metrics.values().filter(|metric| metric.is_judged()).collect();
-    let passed = judged.iter().filter(|metric| metric.pass).count();
+    let passed = judged.iter().filter(|metric| metric.pass == Some(true)).count();
+    let said = diagnostics.judgement.as_ref().map(Judgement::headline).unwrap_or_default();
     html! {
+        @if let Some((headline, more)) = said.split_first() {
+            h2 { "Verdict: " (headline) }
+            @if !more.is_empty() { ul { @for line in more { li { (line) } } } }
+        }
         @if !diagnostics.metrics.is_empty() {
-            h2 { "Verdict: " (passed) " of " (judged.len()) " numbers are as they should be" }
+            h2 { "What the problem asks: " (passed) " of " (judged.len()) " numbers are as it accepts them" }
             div.table { table {
                 thead { tr { th { "Number" } th { "Meaning" } th { "Value" } th { "Accepted" } th { "Verdict" } } }
                 tbody {
@@ -106,7 +112,7 @@ fn verdicts(diagnostics: &Diagnostics, remarks: &BTreeMap<String, String>) -> Ma
                             td.meaning { (meaning(name)) @if let Some(remark) = remarks.get(name) { " " (remark) } }
                             td.number { (value(metric)) }
                             td.number { (accepted(metric)) }
-                            td { @if metric.is_judged() { (badge(metric.pass)) } }
+                            td { @if metric.is_judged() { (badge(metric.pass == Some(true))) } }
                         }
                     }
                 }

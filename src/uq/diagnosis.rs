@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use super::UqError;
 use super::against_exact::AgainstExact;
 use super::cells::Cells;
+use super::chance;
 use super::classical::Classical;
 use super::coverage::Coverage;
 use super::error_by_uncertainty::Bin;
+use super::judgement::{Finding, Judgement};
 use super::latent::norm_test;
-use super::quantities::Quantities;
+use super::quantities::{Quantities, Values};
 use super::scale::Scale;
 use super::seen::{Image, Seen};
+use crate::io::number;
 use crate::model::Model;
-use crate::operator::squared_residuals;
+use crate::operator::{Noise, squared_residuals};
 use crate::posterior::amortized::{Observation, Observations};
 use crate::posterior::exact::ExactPosterior;
 use crate::random::{Purpose, stream};
@@ -21,7 +24,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 /// Every metric there is, and what it means.
-pub const METRICS: [(&str, &str); 17] = [
+pub const METRICS: [(&str, &str); 20] = [
     (
         "nll_nats_per_dim",
         "Mean negative log-density of the truth under the posterior, per dimension; the lower the better.",
@@ -36,6 +39,15 @@ pub const METRICS: [(&str, &str); 17] = [
         "Probability that an exact posterior gives latent codes of such norms, by Kolmogorov and Smirnov.",
     ),
     ("nll_floor_nats_per_dim", "Negative log-density of the same truths under the exact posterior, per dimension."),
+    (
+        "posterior_contraction",
+        "One less the posterior variance over that of the truths: zero where nothing was learned from y, one where nothing is left open.",
+    ),
+    (
+        "misfit_chi2_draws",
+        "Mean χ²/m of draws to their record, by the noise that was stated; that of truths if the posterior is exact.",
+    ),
+    ("misfit_chi2_truth", "The same of the truths: one if the noise is as stated."),
     ("coverage_50", "Share of true values inside the central 50 % credible interval."),
     ("coverage_90", "Share of true values inside the central 90 % credible interval."),
     ("mean_standard_deviation", "Mean of the posterior standard deviation over all pixels: sharpness."),
@@ -64,6 +76,9 @@ pub const METRICS: [(&str, &str); 17] = [
 
 /// Pairs whose densities and latents are computed together.
 pub(super) const PAIRS_AT_ONCE: usize = 16;
+/// So far operators and flows are computed: a mean square that is nearer to one is no deviation.
+const COMPUTED: f64 = 0.01;
+
 /// How a model is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judging {
@@ -93,6 +108,8 @@ pub struct Diagnosis {
     pub metrics: BTreeMap<String, Measured>,
     /// The curves behind them.
     pub calibration: Calibration,
+    /// What chance does not explain.
+    pub judgement: Judgement,
 }
 
 /// The curves of a diagnosis: the content of `calibration.json`.
@@ -155,6 +172,7 @@ pub fn diagnose_model(
     let quantities = Quantities::new(&cells, model.x_shape());
     let mut seen = Seen::new(&cells, judging.draws as u32, judging.seed)?;
     let mut densities = Densities::default();
+    let mut misfits = Misfits::new(model.noise());
     let mut against = exact.map(AgainstExact::new);
     let operator = match model.operator() {
         Some(operator) => Some(operator.build::<f32>(model.x_shape())?),
@@ -184,15 +202,18 @@ pub fn diagnose_model(
         }
         for ((x, y), (index, log_prob)) in group.iter().zip((first..).zip(log_prob)) {
             let scaled = scale.apply(x.clone());
-            let mut image =
-                Image::new(scaled.index_axis(Axis(0), 0), scalars(x.view(), scaled.view(), &[log_prob], y)?);
+            let of_truth = scalars(x.view(), scaled.view(), &[log_prob], y)?;
+            misfits.truth(&of_truth, y);
+            let mut image = Image::new(scaled.index_axis(Axis(0), 0), of_truth, judging.draws as u32);
             let mut exactly = against.as_ref().map(|against| against.observation(y, judging.draws)).transpose()?;
             let (sampler, mut rng) = (model.sampler(y)?, stream(judging.seed, Purpose::Latent, index as u64));
             while image.moments.count() < judging.draws as u64 {
                 let rest = judging.draws - image.moments.count() as usize;
                 let draws = sampler.draw(judging.at_once.min(rest), &mut rng)?;
                 let scaled = scale.apply(draws.x.clone());
-                image.add(scaled.view(), scalars(draws.x.view(), scaled.view(), &draws.log_prob, y)?)?;
+                let of_draws = scalars(draws.x.view(), scaled.view(), &draws.log_prob, y)?;
+                misfits.draws(&of_draws, y);
+                image.add(scaled.view(), of_draws, &cells)?;
                 if let Some(exactly) = &mut exactly {
                     exactly.add(&draws.x)?;
                 }
@@ -207,8 +228,10 @@ pub fn diagnose_model(
             seen.add(image)?;
         }
     }
-    let mut diagnosis = seen.finish(scale.unit())?;
+    let more = densities.finding()?.into_iter().chain(misfits.finding()).collect();
+    let mut diagnosis = seen.finish(&scale, more)?;
     densities.report(&mut diagnosis.metrics)?;
+    misfits.report(&mut diagnosis.metrics);
     if let Some(against) = against {
         diagnosis.calibration.classical = vec![against.wiener()];
         against.report(&mut diagnosis.metrics);
@@ -246,14 +269,14 @@ where
         let (truth, slabs) = pair?;
         let quantities = Quantities::new(cells, truth.shape());
         let truth = scale.apply(truth.insert_axis(Axis(0)));
-        let mut image = Image::new(truth.index_axis(Axis(0), 0), quantities.of(truth.view()));
+        let mut image = Image::new(truth.index_axis(Axis(0), 0), quantities.of(truth.view()), draws as u32);
         for slab in slabs {
             let slab = scale.apply(slab?);
-            image.add(slab.view(), quantities.of(slab.view()))?;
+            image.add(slab.view(), quantities.of(slab.view()), cells)?;
         }
         seen.add(image)?;
     }
-    Ok(seen.finish(scale.unit())?)
+    Ok(seen.finish(scale, Vec::new())?)
 }
 
 pub(super) fn known(pairs: &dyn Observations, index: usize) -> Result<(ArrayD<f32>, ArrayD<f32>), UqError> {
@@ -290,12 +313,81 @@ impl Densities {
         Ok(log_prob)
     }
 
+    /// The test of the latents: their norms, and their sum.
+    fn finding(&self) -> Result<Option<Finding>, UqError> {
+        if self.norms.is_empty() {
+            return Ok(None);
+        }
+        let test = norm_test(&self.norms, self.latents)?;
+        let numbers = (self.norms.len() * self.latents) as f64;
+        let of_sum = chance::sum_of_squares(test.norm * numbers, numbers, COMPUTED);
+        let says =
+            format!("latent codes of truths have a mean square of {} (1 of an exact posterior)", number(test.norm));
+        Ok(Some(Finding { name: "latents", p_value: (2.0 * of_sum.min(test.p_value)).min(1.0), says }))
+    }
+
     fn report(self, metrics: &mut BTreeMap<String, Measured>) -> Result<(), UqError> {
         measure(metrics, "nll_nats_per_dim", -self.log_prob / self.dimensions as f64, "nat");
         let test = norm_test(&self.norms, self.latents)?;
         measure(metrics, "latent_norm", test.norm, "1");
         measure(metrics, "latent_p_value", test.p_value, "1");
         Ok(())
+    }
+}
+
+/// χ²/m of truths and of draws, where the noise is known.
+struct Misfits {
+    sigma: Option<f64>,
+    /// Sum over pairs, and over all draws.
+    of_truths: f64,
+    of_draws: f64,
+    /// Numbers of y, of all pairs, and of all draws.
+    numbers: f64,
+    drawn: f64,
+}
+
+impl Misfits {
+    fn new(noise: Option<&Noise>) -> Self {
+        let sigma = noise.map(|noise| noise.sigma);
+        Self { sigma, of_truths: 0.0, of_draws: 0.0, numbers: 0.0, drawn: 0.0 }
+    }
+
+    /// ‖(y − A x)/σ‖², added up over images.
+    fn sum(&self, values: &Values) -> Option<(f64, f64)> {
+        let sigma = self.sigma?;
+        let (_, distances) = values.iter().find(|(name, _)| name == "misfit")?;
+        Some((distances.iter().map(|d| (d / sigma).powi(2)).sum(), distances.len() as f64))
+    }
+
+    fn truth(&mut self, values: &Values, y: &ArrayD<f32>) {
+        if let Some((sum, count)) = self.sum(values) {
+            self.of_truths += sum;
+            self.numbers += count * y.len() as f64;
+        }
+    }
+
+    fn draws(&mut self, values: &Values, y: &ArrayD<f32>) {
+        if let Some((sum, count)) = self.sum(values) {
+            self.of_draws += sum;
+            self.drawn += count * y.len() as f64;
+        }
+    }
+
+    /// Whether the noise is as the model was told: of truths, its square is a sum of squares of normal numbers.
+    fn finding(&self) -> Option<Finding> {
+        let p_value = (self.numbers > 0.0).then(|| chance::sum_of_squares(self.of_truths, self.numbers, COMPUTED))?;
+        let says = format!(
+            "truths miss their records by χ²/m = {} (1 where the noise is as stated)",
+            number(self.of_truths / self.numbers)
+        );
+        Some(Finding { name: "noise", p_value, says })
+    }
+
+    fn report(&self, metrics: &mut BTreeMap<String, Measured>) {
+        if self.numbers > 0.0 && self.drawn > 0.0 {
+            measure(metrics, "misfit_chi2_truth", self.of_truths / self.numbers, "1");
+            measure(metrics, "misfit_chi2_draws", self.of_draws / self.drawn, "1");
+        }
     }
 }
 

@@ -5,21 +5,28 @@
 //! within which chance explains the result. [`score`] says how close draws are to the truth, [`verdict`] collects
 //! numbers with what is accepted of them.
 
+pub mod advice;
 mod against_exact;
 mod cells;
+mod chance;
 mod classical;
 pub mod coverage;
 pub mod diagnosis;
 pub mod ecdf;
 mod error;
 pub mod error_by_uncertainty;
+mod every_cell;
+mod findings;
+pub mod judgement;
 pub mod latent;
+mod learned;
 mod quantities;
 pub mod ranks;
 pub mod scale;
 pub mod score;
 mod seen;
 pub mod shuffled;
+mod standardised;
 pub mod verdict;
 
 pub use cells::Cells;

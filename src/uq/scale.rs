@@ -9,19 +9,23 @@ pub struct Scale {
     /// One a channel; none where all have one unit.
     deviations: Option<Vec<f64>>,
     unit: String,
+    /// Name and unit of each channel that has them.
+    channels: Vec<[String; 2]>,
 }
 
 impl Scale {
     /// Images as they are, in this unit.
     pub fn one_unit(unit: &str) -> Self {
-        Self { deviations: None, unit: unit.into() }
+        Self { deviations: None, unit: unit.into(), channels: Vec::new() }
     }
 
     /// From what the images are and from true ones, `[channel, axes…]`, which are looked at only where they are needed. A
     /// channel that does not vary keeps its unit's scale.
     pub fn of<E>(quantity: &Quantity, truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>) -> Result<Self, E> {
+        let named = |i: usize| [quantity.name_of(i), quantity.unit_of(i).to_owned()];
+        let channels = (0..quantity.channels.len()).map(named).collect();
         if quantity.has_one_unit() {
-            return Ok(Self::one_unit(quantity.common_unit()));
+            return Ok(Self { channels, ..Self::one_unit(quantity.common_unit()) });
         }
         let mut sums = vec![[0.0; 3]; quantity.channels.len()];
         for truth in truths {
@@ -36,12 +40,25 @@ impl Scale {
             let variance = squares / count - mean * mean;
             if variance > 1e-12 * mean * mean { variance.sqrt() } else { 1.0 }
         };
-        Ok(Self { deviations: Some(sums.into_iter().map(deviation).collect()), unit: "1".into() })
+        Ok(Self { deviations: Some(sums.into_iter().map(deviation).collect()), unit: "1".into(), channels })
     }
 
     /// The unit of scaled images: "1" where channels were divided.
     pub fn unit(&self) -> &str {
         &self.unit
+    }
+
+    /// What a channel was divided by.
+    pub fn deviation(&self, channel: usize) -> f64 {
+        self.deviations.iter().flatten().nth(channel).copied().unwrap_or(1.0)
+    }
+
+    /// Name and unit of a channel, the unit "1" where it has none.
+    pub fn channel(&self, channel: usize) -> (String, &str) {
+        match self.channels.get(channel) {
+            Some([name, own]) => (name.clone(), if own.is_empty() { "1" } else { own }),
+            None => (format!("channel {channel}"), if self.unit.is_empty() { "1" } else { &self.unit }),
+        }
     }
 
     /// Images `[image, channel, axes…]`, scaled.

@@ -8,11 +8,15 @@ use super::coverage::Pooled;
 use super::diagnosis::{Calibration, Diagnosis, QuantityRanks, measure};
 use super::ecdf::Bands;
 use super::error_by_uncertainty::{ence, equal_count};
+use super::findings::Findings;
+use super::judgement::Finding;
 use super::quantities::Values;
 use super::ranks::{Ranking, rank};
+use super::scale::Scale;
+use super::standardised::Standardised;
 use crate::posterior::streaming::Moments;
 use crate::random::{Purpose, stream};
-use ndarray::{Array1, ArrayViewD};
+use ndarray::{Array1, ArrayViewD, Axis};
 use rand_chacha::ChaCha8Rng;
 
 /// The levels of the coverage curve. Those of the metrics are among them.
@@ -28,25 +32,39 @@ const REACHED: f64 = 0.025;
 /// How sure a rejection of the ranks is, over all quantities together.
 const REJECTION: f64 = 0.01;
 
+/// Channels, or parameters of a vector, whose errors are told one by one.
+const TOLD: usize = 16;
+
 /// One pair while its draws stream past.
 pub struct Image<'a> {
     truth: ArrayViewD<'a, f32>,
     pub moments: Moments,
     ranking: Ranking,
+    /// Nothing where draws are too few.
+    standardised: Option<Standardised>,
     /// Of the truth, and of all draws so far.
     quantities: Vec<(String, f64, Vec<f64>)>,
 }
 
 impl<'a> Image<'a> {
-    /// Its truth, `[channel, axes…]`, and the quantities of it.
-    pub fn new(truth: ArrayViewD<'a, f32>, of_truth: Values) -> Self {
+    /// Its truth, `[channel, axes…]`, and the quantities of it; so many draws are to come.
+    pub fn new(truth: ArrayViewD<'a, f32>, of_truth: Values, draws: u32) -> Self {
         let quantities = of_truth.into_iter().map(|(name, values)| (name, values[0], Vec::new())).collect();
-        Image { moments: Moments::new(truth.shape()), ranking: Ranking::new(truth.view()), truth, quantities }
+        Image {
+            moments: Moments::new(truth.shape()),
+            ranking: Ranking::new(truth.view()),
+            standardised: Standardised::new(truth.shape(), draws),
+            truth,
+            quantities,
+        }
     }
 
     /// More draws, `[draw, channel, axes…]`, and the quantities of each.
-    pub fn add(&mut self, draws: ArrayViewD<f32>, of_draws: Values) -> Result<(), UqError> {
+    pub fn add(&mut self, draws: ArrayViewD<f32>, of_draws: Values, cells: &Cells) -> Result<(), UqError> {
         self.ranking.add(draws.view())?;
+        if let Some(standardised) = &mut self.standardised {
+            standardised.add(draws.view(), cells)?;
+        }
         self.moments.add(draws)?;
         for ((_, _, seen), (_, values)) in self.quantities.iter_mut().zip(of_draws) {
             seen.extend(values);
@@ -62,6 +80,9 @@ pub struct Seen<'a> {
     rng: ChaCha8Rng,
     pooled: Pooled,
     ranks: Vec<QuantityRanks>,
+    findings: Findings,
+    /// Squared errors of the mean in each channel, and their number.
+    channels: Vec<(f64, usize)>,
     /// Of the mean, squared.
     squared_error: f64,
     deviation: f64,
@@ -79,6 +100,8 @@ impl<'a> Seen<'a> {
             rng: stream(seed, Purpose::Diagnostic, 0),
             pooled: Pooled::new(draws, &LEVELS)?,
             ranks: Vec::new(),
+            findings: Findings::new(draws),
+            channels: Vec::new(),
             squared_error: 0.0,
             deviation: 0.0,
             pixels: 0,
@@ -100,6 +123,12 @@ impl<'a> Seen<'a> {
         for (quantity, (_, truth, draws)) in self.ranks.iter_mut().zip(&image.quantities) {
             quantity.ranks.push(rank(*truth, draws, &mut self.rng));
         }
+        let of_standardised =
+            image.standardised.as_ref().map(|all| all.ranks(image.truth.view(), self.cells, &mut self.rng));
+        let of_standardised = of_standardised.unwrap_or_default();
+        let all = ranks.as_slice().unwrap_or_default();
+        self.findings.add(all, &of_standardised, &image.moments, image.truth.view(), self.cells);
+        self.add_channels(&image);
         let (mean, deviation) = (image.moments.mean(), image.moments.standard_deviation());
         let keep = self.errors.len() + ranks.len() <= POOLED_PIXELS || self.errors.is_empty();
         let cells = self.cells.of(mean.view()).zip(self.cells.of(deviation.view())).zip(self.cells.of(image.truth));
@@ -116,8 +145,23 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    /// What it comes to. `unit` is that of the images.
-    pub fn finish(mut self, unit: &str) -> Result<Diagnosis, UqError> {
+    /// Errors of the mean, channel by channel.
+    fn add_channels(&mut self, image: &Image) {
+        let (mean, channels) = (image.moments.mean(), image.truth.len_of(Axis(0)));
+        self.channels.resize(channels, (0.0, 0));
+        let each = image.truth.len() / channels.max(1);
+        let cells = mean.iter().zip(image.truth.iter()).enumerate().filter(|(index, _)| self.cells.has(*index));
+        for (index, (mean, truth)) in cells {
+            if let Some((sum, count)) = self.channels.get_mut(index / each.max(1)) {
+                *sum += (mean - f64::from(*truth)).powi(2);
+                *count += 1;
+            }
+        }
+    }
+
+    /// What it comes to, with the tests that others made. `scale` says what the images were divided by, and their unit.
+    pub fn finish(mut self, scale: &Scale, more: Vec<Finding>) -> Result<Diagnosis, UqError> {
+        let unit = scale.unit();
         let coverage = self.pooled.curve()?;
         let array = |values: Vec<f32>| Array1::from(values).into_dyn();
         let bins = equal_count(array(self.errors).view(), array(self.uncertainties).view(), BINS.min(self.pixels))?;
@@ -142,6 +186,19 @@ impl<'a> Seen<'a> {
             worst = worst.min(bands.log_gamma(&quantity.ranks)?);
         }
         measure(&mut metrics, "rank_log_gamma", worst, "1");
+        let contraction = self.findings.contraction();
+        if contraction.is_finite() {
+            measure(&mut metrics, "posterior_contraction", contraction, "1");
+        }
+        let judgement = self.findings.judge(&self.ranks, self.cells, more)?;
+        // One sum of errors of different sizes says nothing: each is told by itself, where they are not too many to read.
+        if (2..=TOLD).contains(&self.channels.len()) {
+            for (channel, (sum, count)) in self.channels.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
+                let rmse = (sum / *count as f64).sqrt() * scale.deviation(channel);
+                let (name, unit) = scale.channel(channel);
+                measure(&mut metrics, &format!("rmse_mean of {name}"), rmse, unit);
+            }
+        }
         let calibration = Calibration {
             draws: self.draws,
             coverage,
@@ -150,6 +207,6 @@ impl<'a> Seen<'a> {
             classical: Vec::new(),
             left_out: Vec::new(),
         };
-        Ok(Diagnosis { metrics, calibration })
+        Ok(Diagnosis { metrics, calibration, judgement })
     }
 }

@@ -1,5 +1,6 @@
 //! Numbers with what is accepted of them: the content of `diagnostics.json`.
 
+use super::judgement::Judgement;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ pub struct Metric {
     pub unit: String,
     /// Lowest and highest value accepted; `null` where there is no bound.
     pub accept: [Option<f64>; 2],
-    /// Whether the value is accepted. A value that is not a number never is.
-    pub pass: bool,
+    /// Whether the value is accepted; none (`null`) where nothing is asked of it. A value that is not a number never is.
+    pub pass: Option<bool>,
 }
 
 impl Metric {
@@ -23,12 +24,16 @@ impl Metric {
         let [low, high] = accept;
         let inside = low.is_none_or(|low| value >= low) && high.is_none_or(|high| value <= high);
         let number = value.is_finite().then_some(value);
-        Metric { value: number, unit: unit.into(), accept, pass: number.is_some() && inside }
+        let pass = match number {
+            Some(_) => (accept != [None; 2]).then_some(inside),
+            None => Some(false),
+        };
+        Metric { value: number, unit: unit.into(), accept, pass }
     }
 
-    /// Whether anything was demanded of it, a number at least.
+    /// Whether anything was demanded of it, a number at least. Version 0.1.0 let pass of what nothing was demanded.
     pub fn is_judged(&self) -> bool {
-        self.accept != [None; 2] || !self.pass
+        self.accept != [None; 2] || self.pass == Some(false)
     }
 }
 
@@ -38,6 +43,9 @@ impl Metric {
 pub struct Diagnostics {
     /// Name → number and verdict, in alphabetical order.
     pub metrics: BTreeMap<String, Metric>,
+    /// What follows from the number of pairs and draws alone, beside what a problem accepts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
 }
 
 impl Diagnostics {
@@ -53,9 +61,9 @@ impl Diagnostics {
         self
     }
 
-    /// Whether every number is accepted.
+    /// Whether no number is refused.
     pub fn pass(&self) -> bool {
-        self.metrics.values().all(|metric| metric.pass)
+        self.metrics.values().all(|metric| metric.pass != Some(false))
     }
 }
 
@@ -83,11 +91,11 @@ mod tests {
     #[test]
     fn bounds_belong_to_the_range_and_what_is_no_number_fails() {
         let passes = |value, accept| Metric::judge(value, "1", accept).pass;
-        assert!(passes(2.0, [None, None]) && passes(2.0, [Some(2.0), Some(2.0)]));
-        assert!(!passes(2.0, [Some(2.1), None]) && !passes(2.0, [None, Some(1.9)]));
+        assert_eq!((passes(2.0, [None, None]), passes(2.0, [Some(2.0), Some(2.0)])), (None, Some(true)));
+        assert_eq!((passes(2.0, [Some(2.1), None]), passes(2.0, [None, Some(1.9)])), (Some(false), Some(false)));
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let metric = Metric::judge(value, "1", [None, None]);
-            assert!(!metric.pass && metric.value.is_none());
+            assert!(metric.pass == Some(false) && metric.value.is_none());
         }
     }
 }

@@ -1,0 +1,160 @@
+//! How likely chance makes a number as far off as the one found, if the posterior is exact: p-values, and the decision over
+//! several of them.
+
+use std::f64::consts::SQRT_2;
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::function::beta::checked_beta_reg;
+use statrs::function::erf::{erfc, erfc_inv};
+
+/// Two-sided, of a standard normal number.
+pub fn normal(z: f64) -> f64 {
+    erfc(z.abs() / SQRT_2)
+}
+
+/// Two-sided, of a sum of squares of `count` standard normal numbers, by the cube root of Wilson and Hilferty (1931).
+/// A ratio to its expectation within `tolerance` of one is no deviation: so far operators and flows are computed.
+pub fn sum_of_squares(sum: f64, count: f64, tolerance: f64) -> f64 {
+    let off = sum / count - 1.0;
+    let ratio = 1.0 + off.signum() * (off.abs() - tolerance).max(0.0);
+    let spread = 2.0 / (9.0 * count);
+    normal((ratio.cbrt() - (1.0 - spread)) / spread.sqrt())
+}
+
+/// Of ranks 0 … M, one a pair, being uniform: Neyman's smooth test (1937) with two polynomials, one for ranks that lie to one
+/// side, one for ranks that gather at the ends or in the middle. Their sums over L pairs, with the exact variance of
+/// M + 1 values, are squared and added: χ² with two degrees of freedom.
+pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
+    let [first, second] = scores(draws);
+    let count = ranks.len() as f64;
+    let square = |scores: &[f64]| {
+        let sum: f64 = ranks.iter().map(|&rank| scores.get(rank as usize).copied().unwrap_or(f64::NAN)).sum();
+        let variance = scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64;
+        if variance > 0.0 { sum * sum / (count * variance) } else { 0.0 }
+    };
+    (-0.5 * (square(&first) + square(&second))).exp()
+}
+
+/// For each rank 0 … M its distance c from the middle, between −½ and ½, and c² less its mean: both of mean zero over
+/// uniform ranks.
+pub fn scores(draws: u32) -> [Vec<f64>; 2] {
+    let values = f64::from(draws) + 1.0;
+    let centred: Vec<f64> = (0..=draws).map(|rank| (f64::from(rank) + 0.5) / values - 0.5).collect();
+    let mean_square = centred.iter().map(|c| c * c).sum::<f64>() / values;
+    let squares = centred.iter().map(|c| c * c - mean_square).collect();
+    [centred, squares]
+}
+
+/// Two-sided bound of the mean of `count` independent numbers, each one of `scores` with equal probability, whose mean is zero:
+/// P(mean ≥ a) ≤ min over t of exp(count (log E exp(t s) − t a)) (Chernoff 1952). It holds for any count, however far
+/// out, where a normal law does not.
+pub fn mean_of_scores(mean: f64, scores: &[f64], count: usize) -> f64 {
+    if !mean.is_finite() {
+        return f64::NAN;
+    }
+    let largest = scores.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+    if largest == 0.0 {
+        return 1.0;
+    }
+    let (distance, sign) = (mean.abs() / largest, mean.signum() / largest);
+    let exponent = |t: f64| {
+        let sum: f64 = scores.iter().map(|s| (t * (s * sign - distance)).exp()).sum();
+        (sum / scores.len() as f64).ln()
+    };
+    // The exponent is convex in t: its minimum is closed in by thirds.
+    let (mut low, mut high) = (0.0, 64.0);
+    for _ in 0..60 {
+        let (left, right) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
+        if exponent(left) < exponent(right) { high = right } else { low = left }
+    }
+    (2.0 * (count as f64 * exponent(0.5 * (low + high)).min(0.0)).exp()).min(1.0)
+}
+
+/// Two-sided, of the mean of `shares`, one a pair, each of expectation `expected`: of that many pixels of one image, which
+/// depend on each other.
+///
+/// The shares count as tosses of a coin, as many as make the spread that they have between pairs: p (1 − p) / var(share)
+/// of each pair, one at least, and fewer as the spread itself is uncertain (Korn and Graubard 1998). One pixel a pair
+/// makes this the exact test of a binomial number.
+pub fn shares(shares: &[f64], expected: f64, tosses: f64) -> f64 {
+    let pairs = shares.len() as f64;
+    let all = pairs * tosses;
+    let covered = shares.iter().sum::<f64>() * tosses;
+    let beta = |a: f64, b: f64, x: f64| {
+        if a <= 0.0 {
+            Ok(1.0)
+        } else if b <= 0.0 {
+            Ok(1.0)
+        } else {
+            checked_beta_reg(a, b, x)
+        }
+    };
+    // P(K ≥ covered) and P(K ≤ covered) of a binomial K of `all` tosses.
+    let least = beta(covered, all - covered + 1.0, expected);
+    let most = beta(all - covered, covered + 1.0, 1.0 - expected);
+    match (least, most) {
+        (Ok(least), Ok(most)) => (2.0 * least.min(most)).min(1.0),
+        _ => f64::NAN,
+    }
+}
+
+/// Tosses of a coin of probability `expected` that spread as `shares` do, at least one a share; held to the level of
+/// the tests, at which a spread that is estimated from few pairs makes a mean look surer than it is.
+pub fn tosses(shares: &[f64], expected: f64, level: f64) -> f64 {
+    let pairs = shares.len() as f64;
+    let mean = shares.iter().sum::<f64>() / pairs;
+    let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (pairs - 1.0);
+    let surer = StudentsT::new(0.0, 1.0, pairs - 1.0).map_or(1.0, |student| {
+        let normal = SQRT_2 * erfc_inv(level);
+        (normal / student.inverse_cdf(1.0 - level / 2.0)).powi(2)
+    });
+    let tosses = expected * (1.0 - expected) / variance.max(f64::MIN_POSITIVE);
+    if tosses <= 1.0 { 1.0 } else { (tosses * surer).max(1.0) }
+}
+
+/// Which of several hypotheses are rejected so that any false rejection has at most the probability `level` (Holm 1979):
+/// the smallest p-value is held to level / K, the next to level / (K − 1), until one is not rejected.
+pub fn rejected(p_values: &[f64], level: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let mut rejected = vec![false; p_values.len()];
+    for (done, &index) in order.iter().enumerate() {
+        if p_values[index] > level / (p_values.len() - done) as f64 {
+            break;
+        }
+        rejected[index] = true;
+    }
+    rejected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use approx::assert_abs_diff_eq;
+
+    #[test]
+    fn p_values_are_those_of_their_laws() {
+        assert_abs_diff_eq!(normal(-1.959964), 0.05, epsilon = 1e-6);
+        // χ² with 100 degrees of freedom exceeds 124.342 with 5 %.
+        assert_abs_diff_eq!(sum_of_squares(124.342, 100.0, 0.0), 0.1, epsilon = 1e-3);
+        assert_eq!(sum_of_squares(1.009e6, 1e6, 0.01) > 0.9, true);
+        // Every rank once is as uniform as can be; ten at one end are not.
+        assert_abs_diff_eq!(uniform_ranks(&(0..=20).collect::<Vec<_>>(), 20), 1.0, epsilon = 1e-12);
+        assert!(uniform_ranks(&[20; 10], 20) < 1e-10);
+        // Seven heads of ten or more: 0.171875.
+        let coins = |heads: usize| (0..10).map(|i| f64::from(u8::from(i < heads))).collect::<Vec<_>>();
+        assert_abs_diff_eq!(shares(&coins(7), 0.5, 1.0), 0.34375, epsilon = 1e-9);
+        assert_abs_diff_eq!(shares(&coins(10), 0.5, 1.0), 2.0 * 0.5_f64.powi(10), epsilon = 1e-9);
+        // The bound of a mean is above the probability, and near it on a logarithmic scale: ten coins, all heads.
+        let bound = mean_of_scores(1.0, &[-1.0, 1.0], 10);
+        assert!((0.5_f64.powi(9)..1.2 * 0.5_f64.powi(9)).contains(&bound), "{bound}");
+        assert_eq!(mean_of_scores(0.0, &[-1.0, 1.0], 10), 1.0);
+    }
+
+    #[test]
+    fn several_tests_count_as_several() {
+        assert_eq!(rejected(&[0.02, 0.004, 0.5, 0.011], 0.02), [false, true, false, false]);
+        assert_eq!(rejected(&[0.02, 0.004, 0.5, 0.006], 0.02), [false, true, false, true]);
+        assert_eq!(rejected(&[0.019], 0.02), [true]);
+    }
+}
