@@ -8,7 +8,7 @@ use clap::Args;
 use ndarray::ArrayD;
 use posteria::figure::pairs_figure;
 use posteria::flow::Plan;
-use posteria::io::NoiseTag;
+use posteria::io::{NoiseTag, number};
 use posteria::model::Model;
 use posteria::problem::cost::{self, Measured, Stopwatch};
 use posteria::problem::survey::{Survey, Values};
@@ -120,19 +120,16 @@ fn values(experiment: &Experiment, found: &Survey) -> String {
             text += &format!("{which:<9} {}\n", numbers.trim_end());
         }
     }
+    if experiment.white_noise() > 0.0 {
+        let dither = experiment.white_noise();
+        let variance = found.x.iter().map(|v| v.standard_deviation.powi(2)).sum::<f64>() / found.x.len() as f64;
+        let share = 100.0 * dither * dither / variance;
+        text += &format!("dither    {} of white noise in x, {} % of its variance\n", number(dither), number(share));
+    }
     if let Some(ratio) = found.signal_to_noise {
         text += &format!("noise     {ratio:.1} dB below the signal\n");
     }
     text
-}
-
-/// Five digits, in powers of ten where there are many places.
-fn number(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".into(),
-        size if (1e-3..1e6).contains(&size) => format!("{value:.*}", (4 - size.log10().floor() as i32).max(0) as usize),
-        _ => format!("{value:.4e}"),
-    }
 }
 
 fn draw(experiment: &Experiment, picture: &Path) -> anyhow::Result<()> {

@@ -22,29 +22,25 @@ pub fn looked_at(experiment: &Experiment, most: u64, patience: Duration) -> anyh
     })?)
 }
 
-/// Looks at the pairs of a run, unless it did already, says what may be a mistake, and keeps what it found.
+/// Looks at the pairs of a run, says what may be a mistake, and keeps what it found of the user's own: they are read once. Of
+/// simulated ones so few are looked at that they can be again.
 ///
 /// # Errors
 /// Pairs that cannot be trained on.
 pub fn of_run(experiment: &Experiment, folder: &RunFolder) -> Result {
-    let found = match Survey::of_run(folder, experiment)? {
-        Some(found) => found,
-        None => {
-            let Some(found) = looked_at(experiment, SIMULATED, PATIENCE)? else { return Ok(Ended::Interrupted) };
-            found.keep(folder, experiment)?;
-            if experiment.has_own_pairs() {
-                output::note(&format!(
-                    "pairs     {} looked at, {} of them held out",
-                    found.pairs + found.held_out,
-                    found.held_out
-                ));
-            }
-            for warning in &found.warnings {
-                output::note(&format!("warning   {warning}"));
-            }
-            found
-        }
-    };
+    if let Some(known) = Survey::of_run(folder, experiment)? {
+        known.usable()?;
+        return Ok(Ended::Done);
+    }
+    let Some(found) = looked_at(experiment, SIMULATED, PATIENCE)? else { return Ok(Ended::Interrupted) };
+    if experiment.has_own_pairs() {
+        found.keep(folder, experiment)?;
+        let (all, held_out) = (found.pairs + found.held_out, found.held_out);
+        output::note(&format!("pairs     {all} looked at, {held_out} of them held out"));
+    }
+    for warning in &found.warnings {
+        output::note(&format!("warning   {warning}"));
+    }
     found.usable()?;
     Ok(Ended::Done)
 }

@@ -1,10 +1,8 @@
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
 use posteria::io::Rows;
-use posteria::kernels::peak_multiply_adds;
 use posteria::model::likeness::Likeness;
 use posteria::posterior::amortized::{Listener, ObservationFile, Observations, Reference, Sampling, write_posteriors};
 use posteria::posterior::exact::ExactPosterior;
@@ -20,8 +18,6 @@ use super::{Ended, Result, interrupt, likeness, output};
 pub const BATCH: usize = 256;
 /// Test pairs that decide which classical image is shown, where the truth of those shown has no say.
 const JUDGES: usize = 8;
-/// How long the processor shows what it could do.
-const PEAK: Duration = Duration::from_millis(50);
 
 /// Sample the posterior of observations: mean, variance, standard deviation, quantiles and draws, as HDF5.
 ///
@@ -144,13 +140,8 @@ fn sample(
         return Ok(Ended::Interrupted);
     }
     let rate = progress.rate(total);
-    let used = rate * trained.model.multiply_adds() as f64;
-    let share = match peak_multiply_adds(trained.model.device(), PEAK) {
-        Some(peak) => format!(" ({:.0} % of the processor's multiply-adds)", 100.0 * used / peak),
-        None => String::new(),
-    };
     progress.finish(&format!(
-        "{count} observations, {} draws each, {rate:.0} draws/s{share}, in {}",
+        "{count} observations, {} draws each, {rate:.0} draws/s, in {}",
         sampling.draws,
         output.display()
     ));

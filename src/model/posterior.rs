@@ -237,11 +237,6 @@ impl Model {
         Ok(channels.map(|(channel, seen)| seen.unlike(channel)).collect())
     }
 
-    /// Multiply-adds of the networks of the flow for one draw, see [`GlowConfig::multiply_adds`](crate::flow::GlowConfig::multiply_adds).
-    pub fn multiply_adds(&self) -> u64 {
-        self.config().network.multiply_adds(self.flow.shape(), &self.conditioning.channels())
-    }
-
     /// Unknown numbers in one x.
     pub fn dimension(&self) -> usize {
         self.unknown.dimension()

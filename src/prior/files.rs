@@ -3,7 +3,7 @@ use crate::io::agreement::disagreement;
 use crate::io::listing::files;
 use crate::io::precision::single_or_error;
 use crate::io::{Grid, IoError, Quantity, Rows};
-use ndarray::{ArrayD, Axis, Slice};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -33,8 +33,8 @@ pub struct FilesConfig {
     /// Exchange the axes at random.
     #[serde(default)]
     pub transposes: bool,
-    /// Standard deviation of the white noise that is added, in the unit of the images; without it 1/256 of the range of all
-    /// values.
+    /// Standard deviation of the white noise that is added, in the unit of the images; without it 1/256 of the range of
+    /// the middle one of all images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dither: Option<f64>,
 }
@@ -69,7 +69,7 @@ pub struct Files {
 
 /// What is read in a folder.
 const ENDINGS: [&str; 7] = [".h5", ".hdf5", ".hdf", ".npy", ".nii", ".nii.gz", ".png"];
-/// The dither that is added unless another one is given, as a share of the range of all values.
+/// The dither that is added unless another one is given, as a share of the range of the middle one of all images.
 const DITHER: f64 = 1.0 / 256.0;
 
 impl FilesConfig {
@@ -113,9 +113,7 @@ impl Files {
                 format!("{} channels, {} has {}", channels(&stacks[odd]), paths[0].display(), channels(&stacks[0]));
             return Err(content(&paths[odd], what, "give files of one kind, or name one of them").into());
         }
-        let values = || stacks.iter().flatten().copied();
-        let (least, most) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), v| (l.min(v), m.max(v)));
-        let dither = config.dither.unwrap_or((f64::from(most) - f64::from(least)) * DITHER);
+        let dither = config.dither.unwrap_or(typical_range(&stacks) * DITHER);
         if !(dither > 0.0 && (dither as f32).is_normal()) {
             let remedy = match config.dither {
                 Some(_) => "give a positive standard deviation: without it images have no density",
@@ -166,6 +164,10 @@ impl Prior for Files {
         std::iter::once(channels).chain(self.shape.iter().copied()).collect()
     }
 
+    fn white_noise(&self) -> f64 {
+        self.dither.into()
+    }
+
     fn sample(&self, rng: &mut ChaCha8Rng) -> ArrayD<f32> {
         self.cut(rng.random_range(0..self.images.len()), rng)
     }
@@ -174,6 +176,18 @@ impl Prior for Files {
         let images = &self.parts[part as usize];
         self.cut(images[rng.random_range(0..images.len())], rng)
     }
+}
+
+/// The range of values of the middle one of all images that have any: one hot pixel has no say.
+fn typical_range(stacks: &[ArrayD<f32>]) -> f64 {
+    let range = |image: ArrayViewD<f32>| {
+        let (least, most) = image.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));
+        f64::from(most) - f64::from(least)
+    };
+    let mut ranges: Vec<f64> =
+        stacks.iter().flat_map(|stack| stack.outer_iter().map(range)).filter(|r| *r > 0.0).collect();
+    ranges.sort_by(f64::total_cmp);
+    ranges.get(ranges.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The images of one file, `[image, channel, axes…]`, held against all that can be wrong with them.

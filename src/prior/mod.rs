@@ -26,6 +26,11 @@ pub trait Prior: Send + Sync {
     /// Shape of one image, `[channel, axes…]`.
     fn shape(&self) -> Vec<usize>;
 
+    /// Standard deviation of the white noise that is added to images of files, which have no density without; zero elsewhere.
+    fn white_noise(&self) -> f64 {
+        0.0
+    }
+
     /// One image of shape [`Prior::shape`]: a function of the stream alone.
     fn sample(&self, rng: &mut ChaCha8Rng) -> ArrayD<f32>;
 

@@ -155,6 +155,11 @@ impl Experiment {
         self.pairs.stored(set)
     }
 
+    /// Standard deviation of the white noise that the prior adds to images of files; zero elsewhere.
+    pub fn white_noise(&self) -> f64 {
+        self.pairs.white_noise()
+    }
+
     /// Whether pairs are the user's own, not simulated here.
     pub fn has_own_pairs(&self) -> bool {
         self.own_training_pairs().is_some()

@@ -24,6 +24,11 @@ pub(super) trait PairOrigin: Send + Sync {
     /// The pairs of a set where they lie in files.
     fn stored(&self, set: Set) -> Option<&Portion>;
 
+    /// Standard deviation of the white noise that the prior adds to its images.
+    fn white_noise(&self) -> f64 {
+        0.0
+    }
+
     /// What files, or the simulator, say x and y are.
     fn said(&self) -> [Quantity; 2];
 }

@@ -52,6 +52,10 @@ impl PairOrigin for Simulator {
         Ok((x, y))
     }
 
+    fn white_noise(&self) -> f64 {
+        self.prior.white_noise()
+    }
+
     fn is_clean(&self, _set: Set) -> bool {
         true
     }

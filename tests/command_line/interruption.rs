@@ -1,6 +1,6 @@
 //! A run that is stopped, politely or not, loses nothing and ends in the same numbers.
 
-use crate::{posteria, problem, succeed, text};
+use crate::{interruptible, posteria, problem, succeed, text};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,11 +44,8 @@ fn one_interrupt_ends_the_step_and_keeps_a_checkpoint() {
     let path = problem(dir.path(), &LONG);
     let [whole, stopped] = ["whole", "stopped"].map(|name| dir.path().join(name));
     succeed(&["train", text(&path), "--out", text(&whole)]);
-    let mut child = Command::new(posteria().get_program())
-        .args(["train", text(&path), "--out", text(&stopped)])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        interruptible().args(["train", text(&path), "--out", text(&stopped)]).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     let log = stopped.join("training.jsonl");
     while std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 && start.elapsed() < Duration::from_secs(60) {
@@ -75,11 +72,8 @@ fn a_second_interrupt_ends_the_program_at_once() {
     // One step of this takes many seconds.
     let slow = [("batch = 8", "batch = 2048"), ("shape = [8, 8]", "shape = [64, 64]"), ("hidden = 8", "hidden = 64")];
     let (path, out) = (problem(dir.path(), &slow), dir.path().join("run"));
-    let mut child = Command::new(posteria().get_program())
-        .args(["train", text(&path), "--out", text(&out)])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        interruptible().args(["train", text(&path), "--out", text(&out)]).stderr(Stdio::piped()).spawn().unwrap();
     // The log is begun with the first step; before, the first interrupt would end the program.
     let start = Instant::now();
     while !out.join("training.jsonl").exists() && start.elapsed() < Duration::from_secs(60) {
@@ -124,7 +118,7 @@ fn a_check_ends_at_once_and_leaves_nothing() {
     let (path, scratch) = (problem(dir.path(), &slow), dir.path().join("scratch"));
     for signal in ["-INT", "-TERM"] {
         std::fs::create_dir(&scratch).unwrap();
-        let child = Command::new(posteria().get_program())
+        let child = interruptible()
             .args(["check", text(&path), "-o", text(&dir.path().join("picture.png"))])
             .env("TMPDIR", &scratch)
             .stdout(Stdio::null())
@@ -153,12 +147,8 @@ fn a_command_that_waits_for_a_file_can_be_ended() {
     let pipe = dir.path().join("pipe.npy");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for (command, signal) in [("inspect", "-INT"), ("plot", "-TERM")] {
-        let child = Command::new(posteria().get_program())
-            .args([command, text(&pipe)])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child =
+            interruptible().args([command, text(&pipe)]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(500));
         let (code, elapsed) = ended_by(signal, child);
         assert!(code == Some(130) && elapsed < Duration::from_secs(5), "{command}: {code:?} after {elapsed:?}");
@@ -175,7 +165,7 @@ fn a_question_is_answered_by_an_interrupt() {
         println!("skipped: there is no `script` (util-linux) to make a terminal");
         return;
     }
-    let command = format!("exec {} new", posteria().get_program().to_str().unwrap());
+    let command = format!("exec env --default-signal=INT {} new", posteria().get_program().to_str().unwrap());
     let mut child = Command::new("script")
         .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
         .current_dir(dir.path())
@@ -210,11 +200,8 @@ fn statistics_that_are_stopped_leave_no_file() {
     let header = [&b"\x93NUMPY\x01\x00\x76\x00"[..], format!("{header:<117}\n").as_bytes()].concat();
     std::io::Write::write_all(&mut &file, &header).unwrap();
     file.set_len(header.len() as u64 + 4 * 400 * 1000 * 1000).unwrap();
-    let child = Command::new(posteria().get_program())
-        .args(["stats", text(&draws), "-o", text(&maps)])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child =
+        interruptible().args(["stats", text(&draws), "-o", text(&maps)]).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     let unfinished = dir.path().join(".maps.h5.posteria.partial");
     while !unfinished.exists() && start.elapsed() < Duration::from_secs(60) {

@@ -10,6 +10,7 @@ mod interruption;
 mod likeness;
 mod memory;
 mod own_pairs;
+mod survey;
 mod unknowns;
 mod watching;
 mod workflow;
@@ -87,6 +88,18 @@ fn problem(folder: &Path, replacements: &[(&str, &str)]) -> PathBuf {
 
 fn posteria() -> Command {
     Command::cargo_bin("posteria").unwrap()
+}
+
+/// The program as a terminal starts it: signals do what they do by default, also where these tests run in the background of a
+/// script, whose interrupts are ignored.
+fn interruptible() -> std::process::Command {
+    if cfg!(target_os = "linux") {
+        let mut command = std::process::Command::new("env");
+        command.arg("--default-signal=INT,TERM,HUP").arg(posteria().get_program());
+        command
+    } else {
+        std::process::Command::new(posteria().get_program())
+    }
 }
 
 /// Runs a command that must succeed; what it printed on the standard output.

@@ -93,6 +93,20 @@ fn the_dither_has_its_size_and_a_default() {
 }
 
 #[test]
+fn one_hot_pixel_does_not_decide_the_dither() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in 0..10 {
+        let mut values = numbered(&[8, 8], 0).mapv(|v| v / 63.0);
+        if file == 0 {
+            values[[3, 4]] = 1e4;
+        }
+        write_npy(folder.path().join(format!("{file}.npy")), &values).unwrap();
+    }
+    let prior = Files::new(&FilesConfig { dither: None, ..config(folder.path(), &[8, 8]) }).unwrap();
+    assert!((prior.white_noise() * 256.0 - 1.0).abs() < 1e-4, "{}", prior.white_noise());
+}
+
+#[test]
 fn values_are_mapped_to_a_range_file_by_file() {
     let folder = tempfile::tempdir().unwrap();
     for (name, values) in [("a.npy", array![[10.0f32, 30.0]]), ("b.npy", array![[-1.0, 0.0]])] {

@@ -38,7 +38,8 @@ pub struct Survey {
     pub pairs: u64,
     /// Pairs held out in its own files that were read.
     pub held_out: u64,
-    /// Seconds that it took to get one: to simulate or to read it.
+    /// Seconds that it took to get one: to simulate or to read it. What a run keeps is the same whatever the machine.
+    #[serde(skip)]
     pub seconds_a_pair: f64,
     /// The values of x, channel by channel.
     pub x: Vec<Values>,
