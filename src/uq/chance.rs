@@ -81,13 +81,7 @@ pub fn shares(shares: &[f64], expected: f64, tosses: f64) -> f64 {
     let all = pairs * tosses;
     let covered = shares.iter().sum::<f64>() * tosses;
     let beta = |a: f64, b: f64, x: f64| {
-        if a <= 0.0 {
-            Ok(1.0)
-        } else if b <= 0.0 {
-            Ok(1.0)
-        } else {
-            checked_beta_reg(a, b, x)
-        }
+        if a > 0.0 { checked_beta_reg(a, b, x) } else { Ok(1.0) }
     };
     // P(K ≥ covered) and P(K ≤ covered) of a binomial K of `all` tosses.
     let least = beta(covered, all - covered + 1.0, expected);
@@ -137,7 +131,7 @@ mod tests {
         assert_abs_diff_eq!(normal(-1.959964), 0.05, epsilon = 1e-6);
         // χ² with 100 degrees of freedom exceeds 124.342 with 5 %.
         assert_abs_diff_eq!(sum_of_squares(124.342, 100.0, 0.0), 0.1, epsilon = 1e-3);
-        assert_eq!(sum_of_squares(1.009e6, 1e6, 0.01) > 0.9, true);
+        assert!(sum_of_squares(1.009e6, 1e6, 0.01) > 0.9);
         // Every rank once is as uniform as can be; ten at one end are not.
         assert_abs_diff_eq!(uniform_ranks(&(0..=20).collect::<Vec<_>>(), 20), 1.0, epsilon = 1e-12);
         assert!(uniform_ranks(&[20; 10], 20) < 1e-10);

@@ -1,6 +1,5 @@
 //! What is kept of each pair for the tests of a posterior, and the tests made of it.
 
-use super::UqError;
 use super::cells::Cells;
 use super::chance;
 use super::diagnosis::QuantityRanks;
@@ -92,10 +91,7 @@ impl Findings {
     }
 
     /// The tests of all pairs, with `more` that others made.
-    ///
-    /// # Errors
-    /// None today; ranks of other lengths would be one.
-    pub fn judge(self, ranks: &[QuantityRanks], cells: &Cells, more: Vec<Finding>) -> Result<Judgement, UqError> {
+    pub fn judge(self, ranks: &[QuantityRanks], cells: &Cells, more: Vec<Finding>) -> Judgement {
         let mut findings: Vec<Finding> = self.coverage().into_iter().collect();
         findings.extend(self.of_standardised());
         findings.extend(self.cells(cells));
@@ -103,10 +99,10 @@ impl Findings {
         findings.extend(more);
         let judgement = Judgement::of(findings, self.pairs, self.draws);
         let contraction = self.contraction();
-        Ok(match contraction.is_finite() {
+        match contraction.is_finite() {
             true => judgement.with_learned(self.learned.outcome(), contraction),
             false => judgement,
-        })
+        }
     }
 
     /// Coverage of the central intervals, over the cells of all pairs; the level that is farthest off.

@@ -136,7 +136,7 @@ impl Judgement {
         } else {
             lines.push(format!("calibrated as far as {seen} tell: no fault seen in {held}"));
         }
-        if !open.is_empty() && !(failed == 0 && held.is_empty()) {
+        if !open.is_empty() && (failed > 0 || !held.is_empty()) {
             lines.push(format!("too little to tell: {open}"));
         }
         lines.extend(self.learned.iter().filter(|test| test.holds == Some(false)).map(|test| test.says.clone()));

@@ -190,7 +190,7 @@ impl<'a> Seen<'a> {
         if contraction.is_finite() {
             measure(&mut metrics, "posterior_contraction", contraction, "1");
         }
-        let judgement = self.findings.judge(&self.ranks, self.cells, more)?;
+        let judgement = self.findings.judge(&self.ranks, self.cells, more);
         // One sum of errors of different sizes says nothing: each is told by itself, where they are not too many to read.
         if (2..=TOLD).contains(&self.channels.len()) {
             for (channel, (sum, count)) in self.channels.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
