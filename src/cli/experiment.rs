@@ -33,6 +33,9 @@ impl ProblemArguments {
         if let Some(seed) = self.seed {
             problem.seed = seed;
         }
+        if problem.pairs.as_ref().is_some_and(|pairs| pairs.skip.is_some()) {
+            output::note("pairs     reading all of them, to leave out those that are not finite");
+        }
         Experiment::new(problem).map_err(|e| anyhow!("{}: {e}", self.problem.display()))
     }
 

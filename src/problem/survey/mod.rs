@@ -27,6 +27,8 @@ pub use values::Values;
 const AT_ONCE: u64 = 64;
 /// Simulated pairs between two looks at the clock.
 const SIMULATED_AT_ONCE: u64 = 16;
+/// Channels of x and of y, or parameters of a vector, in which pairs are compared with each other.
+const COMPARED: usize = 32;
 /// Places of pairs that are not finite that an error names.
 const NAMED: usize = 5;
 
@@ -93,9 +95,9 @@ struct Reading {
     /// Of the training pairs.
     images: Copies,
     records: Copies,
-    /// Channel by channel of x, then of y: of the training pairs, and of those held out in the order of their sets.
-    training: Vec<Pairwise>,
-    held_out: Vec<Pairwise>,
+    /// Of x and of y, channel by channel: of the training pairs, and of those held out in the order of their sets.
+    training: [Vec<Pairwise>; 2],
+    held_out: [Vec<Pairwise>; 2],
     /// Held-out pairs whose x is among those of training.
     copied: u64,
     not_finite: BTreeMap<String, Vec<u64>>,
@@ -116,8 +118,8 @@ impl Reading {
             cells: Cells::default(),
             images: Copies::default(),
             records: Copies::default(),
-            training: vec![Pairwise::default(); x + y],
-            held_out: vec![Pairwise::default(); x + y],
+            training: [x, y].map(|channels| vec![Pairwise::default(); channels.min(COMPARED)]),
+            held_out: [x, y].map(|channels| vec![Pairwise::default(); channels.min(COMPARED)]),
             copied: 0,
             not_finite: BTreeMap::new(),
             places: Vec::new(),
@@ -137,7 +139,7 @@ impl Reading {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         for k in 0..count {
             let number = first + k as u64;
-            if left_out.contains(&number) {
+            if left_out.binary_search(&number).is_ok() {
                 continue;
             }
             if is_finite(k) { good.push(k) } else { bad.push(number) }
@@ -167,10 +169,11 @@ impl Reading {
     }
 
     fn add_pair(&mut self, set: Set, image: ndarray::ArrayViewD<f32>, record: ndarray::ArrayViewD<f32>) {
-        let channels = image.outer_iter().chain(record.outer_iter());
         let kept = if set == Set::Training { &mut self.training } else { &mut self.held_out };
-        for (pairwise, channel) in kept.iter_mut().zip(channels) {
-            pairwise.add(channel.iter().map(|&v| f64::from(v)));
+        for (kept, values) in kept.iter_mut().zip([image.view(), record.view()]) {
+            for (pairwise, channel) in kept.iter_mut().zip(values.outer_iter()) {
+                pairwise.add(channel.iter().map(|&v| f64::from(v)));
+            }
         }
         self.cells.add(image.view());
         let digests = match set {

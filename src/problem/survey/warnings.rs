@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 
+use crate::io::number;
 use crate::problem::survey::values::{Pairwise, Values, rank_difference};
 use crate::problem::survey::{Reading, Survey};
 use crate::problem::{Experiment, Set};
@@ -16,6 +17,8 @@ const OFFSET: f64 = 1e4;
 const UNFAIR: f64 = 4.5;
 /// A pair seen so often is learned by heart.
 const VISITS: f64 = 100.0;
+/// From here on all 32-bit floats are whole numbers.
+const ALL_WHOLE: f64 = (1 << 23) as f64;
 /// Cells that a warning names.
 const NAMED: usize = 3;
 
@@ -38,18 +41,18 @@ fn name_of(quantity: &str, channel: usize, channels: usize) -> String {
 }
 
 fn of_values(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
-    let pairwise = reading.training.split_at(found.x.len());
-    for (name, channels, pairwise) in [("x", &found.x, pairwise.0), ("y", &found.y, pairwise.1)] {
-        for (channel, (values, pairwise)) in channels.iter().zip(pairwise).enumerate() {
+    let [of_x, of_y] = &reading.training;
+    for (name, channels, pairwise) in [("x", &found.x, of_x), ("y", &found.y, of_y)] {
+        for (channel, values) in channels.iter().enumerate() {
             let which = name_of(name, channel, channels.len());
-            warnings.extend(of_channel(&which, values, pairwise));
+            warnings.extend(of_channel(&which, values, pairwise.get(channel)));
         }
     }
 }
 
-fn of_channel(which: &str, values: &Values, pairwise: &Pairwise) -> Option<String> {
+fn of_channel(which: &str, values: &Values, pairwise: Option<&Pairwise>) -> Option<String> {
     let Values { least, greatest, mean, standard_deviation: deviation, .. } = *values;
-    let (reach, size) = ((greatest - mean).max(mean - least), pairwise.typical_size());
+    let (reach, size) = ((greatest - mean).max(mean - least), pairwise.map_or(0.0, Pairwise::typical_size));
     if least == greatest {
         Some(format!("{which} is {least} everywhere: it teaches nothing; leave it out"))
     } else if deviation > OUTLIER * size && size > 0.0 {
@@ -90,7 +93,7 @@ fn of_x(experiment: &Experiment, found: &Survey, reading: &Reading, warnings: &m
     for (channel, values) in found.x.iter().enumerate() {
         let which = name_of("x", channel, found.x.len());
         let Values { least, greatest, are_whole, .. } = *values;
-        if are_whole && least < greatest {
+        if are_whole && least < greatest && least.abs().max(greatest.abs()) < ALL_WHOLE {
             warnings.push(format!(
                 "{which} holds whole numbers alone, from {least} to {greatest}: labels and counts have no density; add noise that \
                  is uniform between −½ and ½, or infer what they were made of"
@@ -137,26 +140,30 @@ fn of_copies(experiment: &Experiment, reading: &Reading, warnings: &mut Vec<Stri
     }
 }
 
-/// Whether pairs held out are a fair part of all.
+/// Whether pairs held out are a fair part of all; the first thing that speaks against it.
 fn of_held_out(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
-    let channels = found.x.len();
-    for (k, (training, held_out)) in reading.training.iter().zip(&reading.held_out).enumerate() {
-        let (name, channel, of) = if k < channels { ("x", k, channels) } else { ("y", k - channels, found.y.len()) };
+    let sides = reading.training.iter().zip(&reading.held_out).zip([("x", found.x.len()), ("y", found.y.len())]);
+    let channels = sides.flat_map(|((training, held_out), (name, count))| {
+        training.iter().zip(held_out).enumerate().map(move |(k, both)| (name_of(name, k, count), both))
+    });
+    let said = channels.into_iter().find_map(|(which, (training, held_out))| {
         let numbers =
             [("mean", &held_out.means, &training.means), ("deviation", &held_out.deviations, &training.deviations)];
-        let is_unfair = |(_, some, others): &(&str, &Vec<f64>, &Vec<f64>)| rank_difference(some, others).abs() > UNFAIR;
-        if let Some((what, some, others)) = numbers.iter().find(|numbers| is_unfair(numbers)) {
-            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-            warnings.push(format!(
-                "the pairs held out are unlike those to train on: the {what} of their {} is {:.4e}, there {:.4e}; the last pairs \
-                 are held out, which of a sweep are its end: shuffle them, or name files of their own, [pairs] test = \"…\"",
-                name_of(name, channel, of),
-                mean(some),
-                mean(others)
-            ));
-            return;
-        }
+        let unfair = numbers.into_iter().find(|(_, some, others)| rank_difference(some, others).abs() > UNFAIR);
+        unfair.map(|(what, some, others)| (which, what, mean(some), mean(others)))
+    });
+    if let Some((which, what, some, others)) = said {
+        warnings.push(format!(
+            "the pairs held out are unlike those to train on: the {what} of their {which} is {}, there {}; the last pairs are held \
+             out, which of a sweep are its end: shuffle them, or name files of their own, [pairs] test = \"…\"",
+            number(some),
+            number(others)
+        ));
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 fn of_training(experiment: &Experiment, found: &Survey, warnings: &mut Vec<String>) {
