@@ -177,7 +177,8 @@ impl Create {
                 Precision::Double => new_dataset::<f64>(file, name, extents, chunk, storage)?,
             };
             layout.quantity.describe(&data)?;
-            if !grid.axes.is_empty() {
+            // Coordinates that fall are said by the scales alone: a spacing is positive.
+            if !grid.axes.is_empty() && grid.axes.iter().all(|axis| axis.spacing > 0.0) {
                 let spacing: Vec<f64> = grid.axes.iter().map(|axis| axis.spacing).collect();
                 let units: Vec<String> = grid.axes.iter().map(|axis| axis.unit.clone()).collect();
                 hdf::put_numbers(&data, "spacing", &spacing)?;

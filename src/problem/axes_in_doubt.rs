@@ -19,7 +19,7 @@ pub(super) fn asked(
     let (Some((&channels, extents)), true) = (shape.split_first(), shape.len() > 1) else { return Ok(()) };
     let is_doubtful = match extents {
         [one] => channels > OF_TRACES || (channels > 1 && channels == *one),
-        _ => channels > OF_IMAGES,
+        _ => channels > OF_IMAGES || (channels > OF_TRACES && extents.contains(&channels)),
     };
     let are_described = !config.axes.is_empty() || !config.channels.is_empty() || !file.channels.is_empty();
     // Whoever wrote names or units of the axes knew which they are; what nobody said are pixels.
@@ -44,10 +44,10 @@ mod tests {
     #[test]
     fn many_channels_are_asked_about_unless_somebody_says_what_they_are() {
         let is_asked = |shape: &[usize]| asked("x", shape, &QuantityConfig::default(), &Quantity::default()).is_err();
-        for shape in [&[8, 8][..], &[40, 40], &[5, 100], &[64, 1, 200], &[9, 8, 8]] {
+        for shape in [&[8, 8][..], &[40, 40], &[5, 100], &[64, 1, 200], &[9, 8, 8], &[8, 8, 8]] {
             assert!(is_asked(shape), "{shape:?}");
         }
-        for shape in [&[100][..], &[1, 8, 8], &[3, 100], &[1, 1], &[8, 8, 8], &[2, 4, 4, 4]] {
+        for shape in [&[100][..], &[1, 8, 8], &[3, 100], &[1, 1], &[8, 16, 16], &[3, 3, 3], &[2, 4, 4, 4]] {
             assert!(!is_asked(shape), "{shape:?}");
         }
         let channels = vec![Channel { name: "velocity".into(), unit: String::new() }; 8];

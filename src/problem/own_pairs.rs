@@ -83,6 +83,15 @@ impl OwnPairs {
         let batch = problem.training.batch;
         if end < batch {
             let of_these = |path: &Option<PathBuf>, count| if path.is_some() { 0 } else { count };
+            let last = pairs.x_shape().last().copied().unwrap_or(0);
+            let reversed = if last > all && pairs.y_shape().last() == Some(&last) {
+                format!(
+                    "; where the {last} entries of the last axis are the pairs, as MATLAB and Julia write them, reverse the axes: \
+                     (…axes, channel, sample) there"
+                )
+            } else {
+                String::new()
+            };
             return Err(ProblemError::OwnPairs {
                 path: files.training.clone(),
                 what: format!(
@@ -92,7 +101,7 @@ impl OwnPairs {
                     of_these(&files.test, tested),
                     of_these(&files.validation, validated),
                 ),
-                remedy: "write more pairs, hold out fewer, or use a smaller batch".into(),
+                remedy: format!("write more pairs, hold out fewer, or use a smaller batch{reversed}"),
             });
         }
         let (x_shape, y_shape) = (pairs.x_shape().to_vec(), pairs.y_shape().to_vec());

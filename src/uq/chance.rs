@@ -3,6 +3,7 @@
 
 use std::f64::consts::SQRT_2;
 
+use crate::io::number;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::function::beta::checked_beta_reg;
 use statrs::function::erf::{erfc, erfc_inv};
@@ -33,6 +34,25 @@ pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
         if variance > 0.0 { sum * sum / (count * variance) } else { 0.0 }
     };
     (-0.5 * (square(&first) + square(&second))).exp()
+}
+
+/// How ranks 0 … M are not uniform, in words: that of the two scores of [`uniform_ranks`] which is the farther off.
+pub fn said_of_ranks(ranks: &[u32], draws: u32) -> String {
+    let [first, second] = scores(draws);
+    let mean = |scores: &[f64]| {
+        ranks.iter().filter_map(|&rank| scores.get(rank as usize)).sum::<f64>() / ranks.len().max(1) as f64
+    };
+    let size = |scores: &[f64]| (scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64).sqrt();
+    let [side, ends] = [&first, &second].map(|scores| mean(scores) / size(scores).max(f64::MIN_POSITIVE));
+    if side.abs() >= ends.abs() {
+        format!("mean rank of the truth {} of 1 (0.5 of an exact posterior)", number(0.5 + mean(&first)))
+    } else {
+        let uniform = size(&first).powi(2);
+        let spread = number(((mean(&second) + uniform) / uniform).max(0.0));
+        let where_to =
+            if ends > 0.0 { "at the ends: draws are too much alike" } else { "in the middle: draws differ too much" };
+        format!("ranks of the truth gather {where_to} ({spread} of the variance of uniform ranks)")
+    }
 }
 
 /// For each rank 0 … M its distance c from the middle, between −½ and ½, and c² less its mean: both of mean zero over
@@ -143,6 +163,15 @@ mod tests {
         let bound = mean_of_scores(1.0, &[-1.0, 1.0], 10);
         assert!((0.5_f64.powi(9)..1.2 * 0.5_f64.powi(9)).contains(&bound), "{bound}");
         assert_eq!(mean_of_scores(0.0, &[-1.0, 1.0], 10), 1.0);
+    }
+
+    #[test]
+    fn words_name_what_is_off() {
+        let all: Vec<u32> = (0..=20).collect();
+        assert!(said_of_ranks(&all, 20).contains("mean rank of the truth 0.50000"), "{}", said_of_ranks(&all, 20));
+        assert!(said_of_ranks(&[15; 9], 20).contains("mean rank of the truth 0.73810"));
+        assert!(said_of_ranks(&[0, 20, 0, 20], 20).contains("at the ends"));
+        assert!(said_of_ranks(&[10; 9], 20).contains("in the middle"));
     }
 
     #[test]

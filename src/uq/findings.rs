@@ -126,20 +126,18 @@ impl Findings {
     fn of_standardised(&self) -> Vec<Finding> {
         let draws = second_half(self.draws);
         let kinds = [
-            (Aspect::Bias, "bias", "the mean lies to one side of the truth"),
-            (Aspect::Spread, "spread", "truths lie farther from the mean than the deviation says, or nearer"),
-            (Aspect::Tails, "tails", "single cells stray as those of the draws do not"),
-            (Aspect::Texture, "texture", "neighbouring cells differ as those of the draws do not"),
+            (Aspect::Bias, "bias", "in the mean of a standardised image"),
+            (Aspect::Spread, "spread", "in the mean square of a standardised image"),
+            (Aspect::Tails, "tails", "in how far single cells stray"),
+            (Aspect::Texture, "texture", "in how neighbouring cells differ"),
         ];
-        let of = |(aspect, name, off): (Aspect, &'static str, &str)| {
+        let of = |(aspect, name, place): (Aspect, &'static str, &str)| {
             let ranks: Vec<&Vec<u32>> = self.aspects.iter().filter(|(a, _)| *a == aspect).map(|(_, r)| r).collect();
             let (p_value, worst) = ranks
                 .iter()
                 .map(|ranks| (chance::uniform_ranks(ranks, draws), *ranks))
                 .min_by(|a, b| a.0.total_cmp(&b.0))?;
-            let mean = worst.iter().map(|&rank| f64::from(rank)).sum::<f64>() / worst.len() as f64 / f64::from(draws);
-            let says =
-                format!("mean rank of the truth {} (0.5 of an exact posterior); where it is off, {off}", number(mean));
+            let says = format!("{place}, {}", chance::said_of_ranks(worst, draws));
             Some(Finding { name, p_value: (p_value * ranks.len() as f64).min(1.0), says })
         };
         kinds.into_iter().filter_map(of).collect()
@@ -168,10 +166,7 @@ impl Findings {
         let of = |name: &'static str, chosen: Vec<&QuantityRanks>| {
             let p_value = |quantity: &&QuantityRanks| chance::uniform_ranks(&quantity.ranks, self.draws);
             let (p, worst) = chosen.iter().map(|q| (p_value(q), *q)).min_by(|a, b| a.0.total_cmp(&b.0))?;
-            let ranks = worst.ranks.iter().map(|&rank| f64::from(rank)).sum::<f64>();
-            let mean = ranks / worst.ranks.len() as f64 / f64::from(self.draws);
-            let says =
-                format!("mean rank of the truth in {} is {} (0.5 of an exact posterior)", worst.quantity, number(mean));
+            let says = format!("in {}, {}", worst.quantity, chance::said_of_ranks(&worst.ranks, self.draws));
             Some(Finding { name, p_value: (p * chosen.len() as f64).min(1.0), says })
         };
         let named = |name: &str| all.iter().filter(|quantity| quantity.quantity == name).collect::<Vec<_>>();

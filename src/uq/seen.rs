@@ -169,7 +169,10 @@ impl<'a> Seen<'a> {
         let unit = if unit.is_empty() { "1" } else { unit };
         measure(&mut metrics, "rmse_mean", (self.squared_error / self.pixels as f64).sqrt(), unit);
         measure(&mut metrics, "mean_standard_deviation", self.deviation / self.pixels as f64, unit);
-        measure(&mut metrics, "ence", ence(&bins), "1");
+        // Where draws of some pixels do not differ at all, their error has nothing to be divided by.
+        if ence(&bins).is_finite() {
+            measure(&mut metrics, "ence", ence(&bins), "1");
+        }
         for (level, point) in LEVELS.iter().zip(&coverage) {
             // Few draws leave few gaps: a level that none of their numbers comes near is not reported.
             if [0.5, 0.9].contains(level) && (point.expected - level).abs() < REACHED {

@@ -5,6 +5,7 @@ use super::{NoiseTag, PairsInfo};
 use crate::io::agreement::disagreement;
 use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
+use crate::io::grid::Axis as SpatialAxis;
 use crate::io::limits::{buffer, elements};
 use crate::io::precision::single_or_error;
 use crate::io::quantity::Quantity;
@@ -299,6 +300,7 @@ impl Open {
         })?;
         for rows in [&self.x, &self.y] {
             check_spacing(rows)?;
+            check_channels(rows)?;
         }
         Ok(PairsInfo {
             x: Quantity::of(&self.x, 2)?,
@@ -310,6 +312,20 @@ impl Open {
                 version: source.text("version").unwrap_or_default(),
             },
         })
+    }
+}
+
+/// An error where the file itself says that what is read as channels is an axis of an image: it has a unit.
+fn check_channels(rows: &Rows) -> Result<()> {
+    let grid = rows.grid(1);
+    let axis = grid.axes.first().filter(|_| grid.axes.len() + 1 == rows.shape().len() && grid.axes.len() > 1);
+    match axis.filter(|axis| axis.is_measured() && !["channel", "parameter"].contains(&axis.name.as_str())) {
+        Some(SpatialAxis { name, unit, .. }) => Err(IoError::content(
+            rows.place(),
+            format!("has shape {:?}, and its second axis, where channels are, is {name} ({unit})", rows.shape()),
+            "store images as [sample, channel, axes…], those of one channel as [sample, 1, axes…]",
+        )),
+        None => Ok(()),
     }
 }
 

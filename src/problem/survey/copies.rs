@@ -10,6 +10,8 @@ type Image = [u8; 16];
 #[derive(Clone, Debug, Default)]
 pub(super) struct Copies {
     seen: HashSet<Image>,
+    /// Those of one value everywhere.
+    flat: HashSet<Image>,
     /// Images that were there already.
     pub repeated: u64,
     /// All of them.
@@ -17,17 +19,20 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// One image more.
+    /// One image more. Of images that are one value everywhere many may be alike: they are no copies.
     pub fn add(&mut self, image: ArrayViewD<f32>) -> Image {
-        let digest = digest(image);
+        let digest = digest(image.view());
         self.count += 1;
-        self.repeated += u64::from(!self.seen.insert(digest));
+        let is_known = !self.seen.insert(digest);
+        let is_flat = image.len() > 1 && image.iter().all(|value| Some(value) == image.first());
+        self.flat.extend(is_flat.then_some(digest));
+        self.repeated += u64::from(is_known && !is_flat);
         digest
     }
 
     /// Whether an image is among them.
     pub fn has(&self, image: &Image) -> bool {
-        self.seen.contains(image)
+        self.seen.contains(image) && !self.flat.contains(image)
     }
 
     /// Whether all are the same, of two or more.
@@ -57,5 +62,8 @@ mod tests {
         let found: Vec<Image> = images.iter().map(|image| copies.add(image.view())).collect();
         assert_eq!((copies.repeated, copies.count, found[0] == found[2], found[0] == found[1]), (1, 3, true, false));
         assert!(copies.has(&found[1]) && !copies.has(&[0; 16]) && !copies.are_one());
+        let flat = arr1(&[3.0, 3.0]).into_dyn();
+        let digest = [(); 2].map(|()| copies.add(flat.view()))[1];
+        assert_eq!((copies.repeated, copies.count, copies.has(&digest)), (1, 5, false));
     }
 }

@@ -124,11 +124,10 @@ fn of_copies(experiment: &Experiment, reading: &Reading, warnings: &mut Vec<Stri
     }
     if records.are_one() {
         warnings.push("y is the same in all pairs: nothing can be learned from it; check what wrote it".into());
-    } else if records.repeated > images.repeated {
+    } else if records.repeated > images.repeated && images.repeated == 0 {
         warnings.push(format!(
             "{} of {} pairs have the same y as another with another x: check what wrote them",
-            records.repeated - images.repeated,
-            records.count
+            records.repeated, records.count
         ));
     }
     if reading.copied > 0 && experiment.has_own_pairs() {
