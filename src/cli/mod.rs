@@ -13,6 +13,7 @@ mod output;
 mod pairs;
 mod plot;
 mod progress;
+mod pulse;
 mod run;
 mod sample;
 mod scratch;
@@ -71,6 +72,10 @@ pub fn main() -> ExitCode {
         }
     };
     interrupt::handle();
+    // Who watches waits for others.
+    if !matches!(cli.command, Command::Watch(_)) {
+        pulse::begin();
+    }
     let ended = match cli.command {
         Command::New(command) => command.execute(),
         Command::Check(command) => command.execute(),

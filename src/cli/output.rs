@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use anyhow::bail;
 use posteria::problem::RunFolder;
 
+use super::pulse;
+
 /// Why the standard output could not be written, the first time.
 static FAILED: OnceLock<std::io::Error> = OnceLock::new();
 
@@ -15,6 +17,7 @@ static FAILED: OnceLock<std::io::Error> = OnceLock::new();
 pub fn print(text: &str) {
     let mut out = std::io::stdout();
     take(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    pulse::said();
 }
 
 /// Notes that the standard output could not be written.
@@ -37,6 +40,7 @@ pub fn written() -> anyhow::Result<()> {
 /// A line for the person at the terminal.
 pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+    pulse::said();
 }
 
 /// What HDF5 files are called.

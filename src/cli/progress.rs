@@ -1,15 +1,13 @@
 //! What a person sees of long work: a bar with the time left in a terminal, now and then a line in a log.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::interrupt::Listening;
 use super::output;
-
-/// Time between two lines of a log.
-const BETWEEN: Duration = Duration::from_secs(15);
+use super::pulse::{self, BETWEEN};
 
 /// Progress of one piece of work, which looks at [`asked`](super::interrupt::asked) whenever it tells how far it is.
 pub struct Progress {
@@ -24,7 +22,7 @@ pub struct Progress {
     /// From the first of it on: before, nothing can be lost.
     listening: Option<Listening>,
     /// None where nobody sees a bar.
-    bar: Option<ProgressBar>,
+    bar: Option<(ProgressBar, pulse::Bar)>,
 }
 
 impl Progress {
@@ -38,7 +36,7 @@ impl Progress {
             // A template that does not parse would be seen by the first person to run the program.
             bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.reset_eta();
-            bar
+            (bar, pulse::Bar::new())
         });
         Self { name, unit, total, before, started: now, spoken: now, message: String::new(), listening: None, bar }
     }
@@ -47,7 +45,7 @@ impl Progress {
     pub fn at(&mut self, done: u64) {
         self.listening.get_or_insert_with(Listening::new);
         match &self.bar {
-            Some(bar) => bar.set_position(done),
+            Some((bar, _)) => bar.set_position(done),
             None if self.spoken.elapsed() >= BETWEEN => {
                 self.spoken = Instant::now();
                 self.speak(done);
@@ -58,7 +56,7 @@ impl Progress {
 
     /// What stands beside the bar.
     pub fn say(&mut self, message: String) {
-        if let Some(bar) = &self.bar {
+        if let Some((bar, _)) = &self.bar {
             bar.set_message(message.clone());
         }
         self.message = message;
@@ -67,7 +65,7 @@ impl Progress {
     /// A line that stays, above the bar.
     pub fn warn(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.println(format!("warning   {line}")),
+            Some((bar, _)) => bar.println(format!("warning   {line}")),
             None => output::note(&format!("warning   {line}")),
         }
     }
@@ -79,7 +77,7 @@ impl Progress {
 
     /// Ends with one line that stays.
     pub fn finish(self, summary: &str) {
-        if let Some(bar) = &self.bar {
+        if let Some((bar, _)) = &self.bar {
             bar.finish_and_clear();
         }
         let elapsed = self.started.elapsed().as_secs_f64();

@@ -38,9 +38,9 @@ pub enum ProblemError {
     )]
     NotFinite { count: usize, sets: String, places: String },
     #[error(
-        "{quantity} {found:?} is read as {channels} channels of {extents:?}, and nothing says that they are channels: an image of one channel is stored as [sample, 1, axes…]; MATLAB and Julia count axes from the last, where that is (…axes, 1, sample). If they are channels, say so: [{quantity}] channels = [{{ name = \"…\" }}, …], or describe the {needed} other axes in [{quantity}] axes"
+        "{quantity} {found:?} is read as {channels} channels of {extents:?}, and nothing says that they are channels: an image of one channel is stored as [sample, 1, axes…]; MATLAB and Julia count axes from the last, where that is (…axes, 1, sample). If they are channels, say so: [{quantity}] channels = [{{ name = \"…\" }}, …], or describe the other axes, {extents:?}, in [{quantity}] axes"
     )]
-    AxesInDoubt { quantity: &'static str, found: Vec<usize>, channels: usize, extents: Vec<usize>, needed: usize },
+    AxesInDoubt { quantity: &'static str, found: Vec<usize>, channels: usize, extents: Vec<usize> },
     #[error("{folder} holds files and is no run: give --out a folder of its own", folder = folder.display())]
     Foreign { folder: PathBuf },
     #[error(

@@ -33,6 +33,8 @@ const FILES: &str = "files.json";
 const DIAGNOSTICS: &str = "diagnostics.json";
 const CALIBRATION: &str = "calibration.json";
 const SHUFFLED: &str = "shuffled";
+/// The key that says which pairs are left out.
+const SKIP: &str = "pairs.skip";
 
 fn copy_of(problem: &Problem) -> Result<String, ProblemError> {
     Ok(format!("{COPY}{}", problem.to_toml()?))
@@ -45,7 +47,8 @@ pub enum Claim {
     New,
     /// The run of this very problem.
     Same,
-    /// The run of this problem, judged otherwise: its model stands, what was made of it is discarded.
+    /// The run of this problem, judged otherwise: its model stands, what was made of it is discarded. Or nothing was made yet,
+    /// and other pairs are left out.
     OtherEvaluation,
 }
 
@@ -173,7 +176,7 @@ impl RunFolder {
         }
         let before = self.read_problem()?;
         let keys = differing_keys(&before, problem)?;
-        if !keys.iter().all(|key| is_judgement(problem, key)) {
+        if !keys.iter().all(|key| is_judgement(problem, key) || (key == SKIP && !self.has_begun())) {
             return Err(ProblemError::OtherRun { folder: self.root.clone(), keys: keys.join(", ") });
         }
         let known = if self.files().exists() { io::read_json(&self.files())? } else { NamedFiles::default() };
@@ -186,8 +189,18 @@ impl RunFolder {
         }
         // First: a crash in between leaves less than there could be, never what belongs to another evaluation.
         self.discard_results()?;
+        if keys.iter().any(|key| key == SKIP) {
+            remove(&self.survey(), std::fs::remove_file(self.survey()))?;
+        }
         io::replace(&path, copy_of(problem)?.as_bytes())?;
         Ok(Claim::OtherEvaluation)
+    }
+
+    /// Whether anything was made of pairs.
+    fn has_begun(&self) -> bool {
+        let pairs = [Set::Training, Set::Test].map(|set| self.pairs(set));
+        let made = [self.model(), self.checkpoint(), self.training_log()];
+        pairs.iter().chain(&made).any(|path| path.exists())
     }
 
     /// Takes the files that a problem names, as they are now, for those of the run: they were mended.

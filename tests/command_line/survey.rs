@@ -54,6 +54,15 @@ fn pairs_that_are_not_finite_are_named_mended_or_left_out() {
     assert!(!run.join("pairs").exists() && !run.join("model").exists(), "nothing is made of such pairs");
     // The same again: what was found is kept.
     assert!(fail(&["run", text(&path), "--out", text(&run)]).contains("in 2 of the pairs"));
+    // Left out, the same run goes on, as the message says.
+    let leaving_out = [("\"pairs.h5\"", "\"pairs.h5\"\nskip = \"not-finite\"")];
+    let begun = dir.path().join("begun");
+    fail(&["run", text(&path), "--out", text(&begun)]);
+    succeed(&["run", text(&problem(dir.path(), &leaving_out)), "--out", text(&begun)]);
+    let path = problem(dir.path(), &[]);
+    let message = fail(&["run", text(&path), "--out", text(&begun)]);
+    assert!(message.contains("the run of another problem (pairs.skip differ)"), "a trained run stays so: {message}");
+
     let mut other = sound.clone();
     other[[30, 0, 0, 0]] += 1.0;
     bare(&file, &[("x", x.clone()), ("y", other)]);
@@ -64,7 +73,7 @@ fn pairs_that_are_not_finite_are_named_mended_or_left_out() {
     assert!(output.status.success() && said.contains("were mended"), "{said}");
 
     bare(&file, &[("x", x), ("y", y)]);
-    let skipping = problem(dir.path(), &[("\"pairs.h5\"", "\"pairs.h5\"\nskip = \"not-finite\"")]);
+    let skipping = problem(dir.path(), &leaving_out);
     let said = succeed(&["check", text(&skipping), "-o", text(&dir.path().join("pairs.png"))]);
     assert!(said.contains("36 of 36 to train on") && said.contains("2 pairs are left out"), "{said}");
     succeed(&["run", text(&skipping), "--out", text(&dir.path().join("other"))]);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use ndarray::{ArrayD, Axis};
+use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,8 @@ const AT_ONCE: u64 = 64;
 const SIMULATED_AT_ONCE: u64 = 16;
 /// Channels of x and of y, or parameters of a vector, in which pairs are compared with each other.
 const COMPARED: usize = 32;
+/// Pairs of a set that are compared with others, at most: evenly from all of them.
+const COMPARED_PAIRS: usize = 1 << 16;
 /// Places of pairs that are not finite that an error names.
 const NAMED: usize = 5;
 
@@ -157,8 +159,10 @@ impl Reading {
         let mut noisy = y.clone();
         experiment.add_noise(set, first, &mut noisy);
         let [x, y, noisy] = [x, y, noisy].map(|all| all.select(Axis(0), &good));
-        for (image, record) in x.outer_iter().zip(y.outer_iter()) {
-            self.add_pair(set, image, record);
+        let stride = experiment.count(set).unwrap_or(0).div_ceil(COMPARED_PAIRS).max(1);
+        for ((image, record), k) in x.outer_iter().zip(y.outer_iter()).zip(&good) {
+            let is_compared = (first as usize + k).is_multiple_of(stride);
+            self.add_pair(set, image, record, is_compared);
         }
         if set == Set::Training {
             add(&mut self.x, &x);
@@ -168,9 +172,9 @@ impl Reading {
         self.counts[usize::from(set != Set::Training)] += good.len() as u64;
     }
 
-    fn add_pair(&mut self, set: Set, image: ndarray::ArrayViewD<f32>, record: ndarray::ArrayViewD<f32>) {
+    fn add_pair(&mut self, set: Set, image: ArrayViewD<f32>, record: ArrayViewD<f32>, is_compared: bool) {
         let kept = if set == Set::Training { &mut self.training } else { &mut self.held_out };
-        for (kept, values) in kept.iter_mut().zip([image.view(), record.view()]) {
+        for (kept, values) in kept.iter_mut().zip([image.view(), record.view()]).filter(|_| is_compared) {
             for (pairwise, channel) in kept.iter_mut().zip(values.outer_iter()) {
                 pairwise.add(channel.iter().map(|&v| f64::from(v)));
             }
