@@ -22,11 +22,11 @@ pub fn said() {
     }
 }
 
-/// Until the program ends.
+/// Until the program ends. Where the system starts no thread, silence stays silence.
 pub fn begin() {
     let started = Instant::now();
     said();
-    std::thread::spawn(move || {
+    let _ = std::thread::Builder::new().spawn(move || {
         loop {
             std::thread::sleep(Duration::from_secs(1));
             let quiet = SAID.lock().ok().and_then(|said| *said).map_or(Duration::ZERO, |said| said.elapsed());
