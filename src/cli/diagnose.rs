@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use ndarray::{ArrayD, Axis};
 use posteria::io::agreement::disagreement;
-use posteria::io::precision::single_or_error;
+use posteria::io::precision::Gathered;
 use posteria::io::{self, Grid, IoError, Quantity, Rows, Source};
 use posteria::model::Model;
 use posteria::posterior::amortized::FIXED;
@@ -178,11 +178,18 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
             truth.shape()
         );
     }
-    for (rows, what) in [(&samples, "samples"), (&truth, "truth")] {
+    for (rows, what, axis) in [(&samples, "samples", draw_axis), (&truth, "truth", 0)] {
         if rows.is_wide() && !rows.is_empty() {
+            // Of the first observation, a slab at a time.
             let mut ranges: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
             ranges[0] = 0..1;
-            single_or_error(rows.place(), what, rows.read_box_double(&ranges)?.iter().copied())?;
+            let mut gathered = Gathered::default();
+            let all = ranges[axis].len();
+            for first in (0..all).step_by(SLAB) {
+                ranges[axis] = first..(first + SLAB).min(all);
+                gathered.add(rows.read_box_double(&ranges)?.into_iter());
+            }
+            gathered.held_by_single_or_error(rows.place(), what)?;
         }
     }
     // Axes may be in another order beside the draws: units alone are compared.
@@ -197,11 +204,14 @@ fn file(path: &Path, output: Option<&Path>) -> Result {
         Ok::<_, anyhow::Error>(image.index_axis_move(Axis(0), 0))
     };
     let quantity = Quantity::of(&samples, 0)?;
-    let (named, channels) = (quantity.channels.len(), truth.row_shape().first().copied().unwrap_or(1));
-    if named > 0 && named != channels {
-        bail!("{}: channel_names has {named} entries, the images have {channels} channels", samples.place());
+    let (named, first) = (quantity.channels.len(), truth.row_shape().first().copied().unwrap_or(1));
+    if named > 0 && named != first {
+        bail!("{}: channel_names has {named} entries, the images have {first} channels", samples.place());
     }
-    let scale = Scale::of(&quantity, (0..count).map(image))?;
+    // An image may have no axis of channels; parameters are their own.
+    let says = |rows: &Rows| ["channel", "parameter"].iter().any(|name| rows.axis(name) == Some(1));
+    let has_channels = named > 0 || truth.row_shape().len() == 1 || says(&truth);
+    let scale = Scale::of(&quantity, if has_channels { first } else { 1 }, (0..count).map(image))?;
     let pairs = (0..count).map(|i| Ok::<_, anyhow::Error>((image(i)?, slabs(&samples, i, draw_axis, draws))));
     let diagnosis = diagnose_draws(pairs, &cells, draws, 0, &scale)?;
     tell(&verdict(&diagnosis, &Evaluation::default()), output)

@@ -28,8 +28,7 @@ pub fn looked_at(experiment: &Experiment, most: u64, patience: Duration) -> anyh
 /// # Errors
 /// Pairs that cannot be trained on.
 pub fn of_run(experiment: &Experiment, folder: &RunFolder) -> Result {
-    if let Some(known) = Survey::of_run(folder, experiment)? {
-        known.usable()?;
+    if Survey::of_run(folder, experiment)?.is_some() {
         return Ok(Ended::Done);
     }
     let Some(found) = looked_at(experiment, SIMULATED, PATIENCE)? else { return Ok(Ended::Interrupted) };

@@ -5,7 +5,7 @@ use super::grid::Axis;
 use super::quantity::Quantity;
 use super::unit;
 
-/// By how much, relative to a spacing, coordinates of one axis may differ.
+/// By how much, relative to a spacing, coordinates of one axis may differ, beside what 32-bit floats round.
 const ROUNDING: f64 = 1e-6;
 
 /// What a description says that another one contradicts, in the words "… here, … there"; nothing where they agree, or one of
@@ -31,13 +31,13 @@ fn axes(here: &Axis, other: &Axis, there: &str) -> Option<String> {
     if !unit::agree(&here.unit, &other.unit) {
         return Some(format!("the unit of {name} is {}, in {there} it is {}", here.unit, other.unit));
     }
-    let differ = |a: f64, b: f64, scale: f64| (a - b).abs() > ROUNDING * scale.abs();
+    let differ = |a: f64, b: f64, rounding: f64| (a - b).abs() > ROUNDING * other.spacing.abs() + rounding;
     let unit = if unit::is_said(&other.unit) { format!(" {}", other.unit) } else { String::new() };
-    if differ(here.spacing, other.spacing, other.spacing) {
+    if differ(here.spacing, other.spacing, 0.0) {
         let (here, other) = (here.spacing, other.spacing);
         return Some(format!("the step of {name} is {here}{unit}, in {there} it is {other}{unit}"));
     }
-    if differ(here.origin, other.origin, other.spacing) {
+    if differ(here.origin, other.origin, f64::from(f32::EPSILON) * other.origin.abs()) {
         let (here, other) = (here.origin, other.origin);
         return Some(format!("{name} begins at {here}{unit}, in {there} at {other}{unit}"));
     }
@@ -72,5 +72,10 @@ mod tests {
         ] {
             assert_eq!(said(&same), None, "{same:?}");
         }
+        // Coordinates may be stored in 32-bit floats, far from zero too.
+        let late = |origin: f64| record("V", time().starting_at(origin));
+        let said = |here: f64| disagreement(&late(here), &late(1234.5678), "the training pairs");
+        assert_eq!(said(f64::from(1234.5678_f32)), None);
+        assert!(said(1234.5688).is_some());
     }
 }

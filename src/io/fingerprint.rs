@@ -25,7 +25,12 @@ pub fn fingerprint(files: &[PathBuf]) -> Result<String> {
     let digests = files.par_iter().map(|file| of_one(file)).collect::<Result<Vec<_>>>()?;
     let mut all = Sha256::new();
     digests.iter().for_each(|digest| all.update(digest));
-    Ok(all.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(all))
+}
+
+/// A digest as `sha256sum` prints it.
+pub fn hexadecimal(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn of_one(path: &Path) -> Result<[u8; 32]> {

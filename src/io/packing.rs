@@ -2,7 +2,7 @@
 //! `scale_factor` · v + `add_offset`, and some of them say that a value is missing (`_FillValue`, `missing_value`).
 
 use super::hdf;
-use hdf5::Dataset;
+use hdf5::{Dataset, H5Type};
 
 /// What the attributes of a dataset say of its numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,12 @@ impl Packing {
     pub fn of(data: &Dataset) -> Option<Self> {
         let number = |name: &str| hdf::numbers::<f64>(data, name).and_then(|values| values.first().copied());
         let (scale, offset) = (number("scale_factor"), number("add_offset"));
-        let missing: Vec<f64> =
-            ["_FillValue", "missing_value"].iter().filter_map(|name| hdf::numbers(data, name)).flatten().collect();
+        let is_single =
+            data.dtype().and_then(|kind| kind.to_descriptor()).is_ok_and(|kind| kind == f32::type_descriptor());
+        // 1e20 of a 64-bit attribute is another number than the 1e20 that 32-bit floats hold.
+        let as_stored = |value: f64| if is_single { f64::from(value as f32) } else { value };
+        let said = ["_FillValue", "missing_value"].iter().filter_map(|name| hdf::numbers(data, name)).flatten();
+        let missing: Vec<f64> = said.map(as_stored).collect();
         if scale.is_none() && offset.is_none() && missing.is_empty() {
             return None;
         }
@@ -60,8 +64,8 @@ mod tests {
         hdf::put(&data, "scale_factor", &0.01f64).unwrap();
         hdf::put(&data, "add_offset", &1500.0f64).unwrap();
         hdf::put(&data, "_FillValue", &-32768i16).unwrap();
-        let plain = file.new_dataset_builder().with_data(&ndarray::array![1.0f32, -9999.0]).create("plain").unwrap();
-        hdf::put_numbers(&plain, "missing_value", &[-9999.0]).unwrap();
+        let plain = file.new_dataset_builder().with_data(&ndarray::array![1.0f32, -999.9]).create("plain").unwrap();
+        hdf::put_numbers(&plain, "missing_value", &[-999.9]).unwrap();
         drop((data, plain, file));
         let rows = Rows::open(&format!("{}:/v", path.display())).unwrap();
         let values = rows.read().unwrap();

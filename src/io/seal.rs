@@ -11,6 +11,7 @@
 //! kept the seal of what follows in a user block of 512 bytes in front; such files are still read.
 
 use super::error::{IoError, Result};
+use super::fingerprint::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -26,7 +27,7 @@ const BLOCK: usize = 512;
 const HDF5_SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const STREAM: usize = 1 << 20;
 
-/// What the first bytes of an HDF5 file say about its seal.
+/// What an HDF5 file says of itself, at its end or in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seal {
     /// Ours; the digest was recomputed and agrees.
@@ -62,7 +63,8 @@ pub fn verify(path: &Path) -> Result<Seal> {
     let seal = text(&mut file, whole.saturating_sub(SEAL as u64), SEAL)?;
     let front = text(&mut file, 0, BLOCK)?;
     let (magic, seal, start, length) = if seal.starts_with(MAGIC.as_bytes()) {
-        (MAGIC, seal, 0, whole - SEAL as u64)
+        // A file shorter than a seal is one that was cut off: what it holds of it cannot be parsed below.
+        (MAGIC, seal, 0, whole.saturating_sub(SEAL as u64))
     } else if front.starts_with(OLD_MAGIC.as_bytes()) {
         (OLD_MAGIC, front, BLOCK as u64, whole.saturating_sub(BLOCK as u64))
     } else {
@@ -129,8 +131,7 @@ fn digest(file: &mut File, most: u64) -> std::io::Result<(String, u64)> {
     loop {
         let got = fill(&mut part, &mut buffer)?;
         if got == 0 {
-            let text = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            return Ok((text, length));
+            return Ok((hexadecimal(hash), length));
         }
         hash.update(&buffer[..got]);
         length += got as u64;
@@ -191,7 +192,7 @@ mod tests {
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
-            for damaged in [&bytes[..], &whole[..at]] {
+            for damaged in [&bytes[..], &whole[..at], &whole[at.max(content.len())..]] {
                 std::fs::write(file.path(), damaged).unwrap();
                 assert_ne!(verify(file.path()).ok(), Some(Seal::Valid), "byte {at}");
             }

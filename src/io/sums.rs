@@ -4,6 +4,7 @@
 
 use super::atomic::replace;
 use super::error::{IoError, Result};
+use super::fingerprint::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -49,7 +50,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Holds a file of any size against its digest; without one it is not read.
+/// Holds a file, which is read whole, against its digest; without one it is not read.
 pub(super) fn verify(path: &Path) -> Result<()> {
     if known(path)?.is_some() { read(path).map(drop) } else { Ok(()) }
 }
@@ -100,7 +101,7 @@ pub(super) fn parse(text: &[u8]) -> Option<Sums> {
 }
 
 pub(super) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
 #[cfg(test)]

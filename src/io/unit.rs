@@ -54,7 +54,8 @@ fn powers(unit: &str) -> Option<BTreeMap<String, i32>> {
         }
         let power: i32 = if power.is_empty() { 1 } else { power.trim_start_matches('^').parse().ok()? };
         let symbol = WORDS.iter().find(|(name, _)| *name == symbol.to_lowercase()).map_or(symbol, |(_, s)| s);
-        *found.entry(symbol.to_owned()).or_insert(0) += sign * power;
+        let all = found.entry(symbol.to_owned()).or_insert(0_i32);
+        *all = all.checked_add(power.checked_mul(sign)?)?;
         // "a / b c" is a c / b.
         sign = 1;
     }
@@ -73,7 +74,16 @@ mod tests {
         {
             assert!(agree(same[0], same[1]), "{same:?}");
         }
-        for other in [["V", "mV"], ["m/s", "km/s"], ["m", "s"], ["m/s", "s/m"], ["(m/s)^2", "m/s"], ["Pa", "pa"]] {
+        for other in [
+            ["V", "mV"],
+            ["m/s", "km/s"],
+            ["m", "s"],
+            ["m/s", "s/m"],
+            ["(m/s)^2", "m/s"],
+            ["Pa", "pa"],
+            ["/ m-2147483648", "m"],
+            ["m2147483647 m", "m"],
+        ] {
             assert!(!agree(other[0], other[1]), "{other:?}");
         }
     }

@@ -24,7 +24,12 @@ impl Noise {
     ) -> Result<Vec<f64>, OperatorError> {
         let numbers = y.len().max(1) as f64;
         let squares = squared_residuals(operator, images, y)?;
-        Ok(squares.into_iter().map(|square| square / (self.sigma * self.sigma * numbers)).collect())
+        Ok(squares.into_iter().map(|square| self.over_variance(square) / numbers).collect())
+    }
+
+    /// A square in units of the variance of the noise.
+    pub fn over_variance(&self, square: f64) -> f64 {
+        square / (self.sigma * self.sigma)
     }
 }
 

@@ -195,7 +195,7 @@ pub struct Listener<'a> {
 ///
 /// How each record is beside those held out of training is written too, see [`likeness`](crate::model::likeness): the misfit
 /// `misfit_chi2` of its first draws where operator and noise are known, `condition_distance` where the model keeps held-out
-/// records, and their places among these, `misfit_place` and `condition_place`.
+/// records, and their places among these, `misfit_place` (of [`FIRST_DRAWS`] draws or more) and `condition_place`.
 ///
 /// Memory does not grow with the number of draws. Returns whether the file is there: it is not where the listener gave up.
 pub fn write_posteriors(
@@ -245,7 +245,7 @@ pub fn write_posteriors(
         let summary = reduction.finish()?;
         rank_error = rank_error.max(summary.rank_error);
         if let (Some(misfit), Some(first)) = (&misfit, joined(&first)) {
-            likeness = model.with_misfit(likeness, misfit.mean(first.view(), &observation.y)?);
+            likeness = model.with_misfit(likeness, misfit.mean(first.view(), &observation.y)?, first.len_of(Axis(0)));
         }
         file.append(model, &observation, &summary, &kept, reference)?;
         file.append_likeness(&likeness)?;
@@ -313,7 +313,7 @@ impl PosteriorFile {
         let place = |of: &str| format!("share of the records held out of training whose {of} is smaller");
         for (name, long_name, is_written) in [
             (MISFIT, mean_over, misfit_is_known),
-            (MISFIT_PLACE, place("misfit_chi2"), misfit_is_known && is_compared),
+            (MISFIT_PLACE, place("misfit_chi2"), misfit_is_known && is_compared && sampling.draws >= FIRST_DRAWS),
             (
                 DISTANCE,
                 "Mahalanobis distance of what the model is shown of it, from held-out records".into(),

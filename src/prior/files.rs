@@ -1,7 +1,7 @@
 use super::{Part, Prior, PriorError};
 use crate::io::agreement::disagreement;
 use crate::io::listing::files;
-use crate::io::precision::single_or_error;
+use crate::io::precision::Gathered;
 use crate::io::{Grid, IoError, Quantity, Rows};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use rand::RngExt;
@@ -227,9 +227,13 @@ fn stack(path: &Path, config: &FilesConfig) -> Result<(ArrayD<f32>, Quantity), I
         rows.finite_or_error(0, values)?;
     }
     if rows.is_wide() {
-        let whole: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
-        let exact = rows.read_box_double(&whole)?;
-        single_or_error(rows.place(), "the image", exact.iter().copied())?;
+        // A row at a time: all of it takes twice the memory of the image.
+        let mut gathered = Gathered::default();
+        for row in 0..rows.len() {
+            let one = std::iter::once(row..row + 1).chain(rows.row_shape().iter().map(|&size| 0..size));
+            gathered.add(rows.read_box_double(&one.collect::<Vec<_>>())?.into_iter());
+        }
+        gathered.held_by_single_or_error(rows.place(), "the image")?;
     }
     if let Some([low, high]) = config.range {
         let (least, most) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, m), &v| (l.min(v), m.max(v)));

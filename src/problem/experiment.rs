@@ -155,6 +155,17 @@ impl Experiment {
         self.pairs.stored(set)
     }
 
+    /// How many pairs of the user's own are left out, of all collections.
+    pub(super) fn left_out(&self) -> usize {
+        let mut collections: Vec<&Portion> = Vec::new();
+        for portion in [Set::Training, Set::Validation, Set::Test].iter().filter_map(|&set| self.own_pairs(set)) {
+            if !collections.iter().any(|known| known.is_beside(portion)) {
+                collections.push(portion);
+            }
+        }
+        collections.iter().map(|portion| portion.left_out()).sum()
+    }
+
     /// Standard deviation of the white noise that the prior adds to images of files; zero elsewhere.
     pub fn white_noise(&self) -> f64 {
         self.pairs.white_noise()

@@ -6,11 +6,8 @@ use ndarray::ArrayD;
 
 use crate::io::agreement::disagreement;
 use crate::io::{Pairs, Quantity};
-use crate::problem::pair_origin::{PairOrigin, Portion};
+use crate::problem::pair_origin::{PairOrigin, Portion, are_finite, at_once};
 use crate::problem::{Noise, PairFiles, Problem, ProblemError, Set, Skip};
-
-/// Pairs that are read at once.
-const AT_ONCE: usize = 64;
 
 /// Pairs that a simulator of the user's own wrote.
 ///
@@ -122,11 +119,12 @@ impl OwnPairs {
 fn used(pairs: &Pairs, skip: Option<Skip>) -> Result<Option<Arc<[usize]>>, ProblemError> {
     let Some(Skip::NotFinite) = skip else { return Ok(None) };
     let mut used = Vec::new();
-    for first in (0..pairs.len()).step_by(AT_ONCE) {
-        let numbers: Vec<usize> = (first..(first + AT_ONCE).min(pairs.len())).collect();
+    let at_once = at_once(pairs);
+    for first in (0..pairs.len()).step_by(at_once) {
+        let numbers: Vec<usize> = (first..(first + at_once).min(pairs.len())).collect();
         let (x, y) = pairs.read_as_is(&numbers)?;
-        let are_finite = x.outer_iter().zip(y.outer_iter()).map(|(x, y)| x.iter().chain(&y).all(|v| v.is_finite()));
-        used.extend(numbers.iter().zip(are_finite).filter(|(_, is_finite)| *is_finite).map(|(number, _)| *number));
+        let usable = numbers.iter().zip(are_finite(&x, &y)).filter(|(_, is_finite)| *is_finite);
+        used.extend(usable.map(|(number, _)| *number));
     }
     Ok(Some(used.into()))
 }

@@ -33,6 +33,22 @@ pub(super) trait PairOrigin: Send + Sync {
     fn said(&self) -> [Quantity; 2];
 }
 
+/// Numbers of pairs that are read together, at most, unless one pair has more.
+const AT_ONCE: usize = 1 << 24;
+/// Pairs that are read together, at most.
+const PAIRS_AT_ONCE: usize = 64;
+
+/// How many pairs of a collection are read together where all of them are read.
+pub(super) fn at_once(pairs: &Pairs) -> usize {
+    let numbers = pairs.x_shape().iter().product::<usize>() + pairs.y_shape().iter().product::<usize>();
+    (AT_ONCE / numbers.max(1)).clamp(1, PAIRS_AT_ONCE)
+}
+
+/// Whether x and y of each pair are finite.
+pub(super) fn are_finite(x: &ArrayD<f32>, y: &ArrayD<f32>) -> impl Iterator<Item = bool> {
+    x.outer_iter().zip(y.outer_iter()).map(|(x, y)| x.iter().chain(&y).all(|value| value.is_finite()))
+}
+
 /// Some neighbouring pairs of a collection, or of those of its pairs that are used.
 #[derive(Clone, Debug)]
 pub struct Portion {
@@ -59,9 +75,19 @@ impl Portion {
         self.range.len()
     }
 
-    /// How many pairs of the collection are left out, here or elsewhere in it.
-    pub fn left_out(&self) -> usize {
+    /// How many pairs of its collection are left out, here or elsewhere in it.
+    pub(super) fn left_out(&self) -> usize {
         self.used.as_ref().map_or(0, |used| self.pairs.len() - used.len())
+    }
+
+    /// Whether both are of one collection.
+    pub(super) fn is_beside(&self, other: &Portion) -> bool {
+        Arc::ptr_eq(&self.pairs, &other.pairs)
+    }
+
+    /// How many pairs are read together where all of them are read.
+    pub(super) fn at_once(&self) -> usize {
+        at_once(&self.pairs)
     }
 
     /// Whether y has no noise yet.

@@ -4,13 +4,26 @@
 use std::f64::consts::SQRT_2;
 
 use crate::io::number;
-use statrs::distribution::{ContinuousCDF, StudentsT};
-use statrs::function::beta::checked_beta_reg;
-use statrs::function::erf::{erfc, erfc_inv};
+use statrs::distribution::{Binomial, DiscreteCDF};
+use statrs::function::erf::erfc;
 
 /// Two-sided, of a standard normal number.
 pub fn normal(z: f64) -> f64 {
     erfc(z.abs() / SQRT_2)
+}
+
+/// That so many of `all` tosses of a coin, or more, are heads.
+pub fn at_least(heads: usize, all: usize, of_heads: f64) -> f64 {
+    let coin = Binomial::new(of_heads, all as u64);
+    match heads.checked_sub(1) {
+        Some(fewer) => coin.map_or(f64::NAN, |coin| coin.sf(fewer as u64)),
+        None => 1.0,
+    }
+}
+
+/// That so many of `all` tosses of a coin, or fewer, are heads.
+pub fn at_most(heads: usize, all: usize, of_heads: f64) -> f64 {
+    Binomial::new(of_heads, all as u64).map_or(f64::NAN, |coin| coin.cdf(heads as u64))
 }
 
 /// Two-sided, of a sum of squares of `count` standard normal numbers, by the cube root of Wilson and Hilferty (1931).
@@ -38,21 +51,30 @@ pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
 
 /// How ranks 0 … M are not uniform, in words: that of the two scores of [`uniform_ranks`] which is the farther off.
 pub fn said_of_ranks(ranks: &[u32], draws: u32) -> String {
-    let [first, second] = scores(draws);
-    let mean = |scores: &[f64]| {
+    let scores = scores(draws);
+    let means = scores.each_ref().map(|scores| {
         ranks.iter().filter_map(|&rank| scores.get(rank as usize)).sum::<f64>() / ranks.len().max(1) as f64
-    };
-    let size = |scores: &[f64]| (scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64).sqrt();
-    let [side, ends] = [&first, &second].map(|scores| mean(scores) / size(scores).max(f64::MIN_POSITIVE));
-    if side.abs() >= ends.abs() {
-        format!("mean rank of the truth {} of 1 (0.5 of an exact posterior)", number(0.5 + mean(&first)))
-    } else {
-        let uniform = size(&first).powi(2);
-        let spread = number(((mean(&second) + uniform) / uniform).max(0.0));
-        let where_to =
-            if ends > 0.0 { "at the ends: draws are too much alike" } else { "in the middle: draws differ too much" };
-        format!("ranks of the truth gather {where_to} ({spread} of the variance of uniform ranks)")
+    });
+    let [side, ends] = [0, 1].map(|score| means[score].abs() / size(&scores[score]).max(f64::MIN_POSITIVE));
+    let farther = usize::from(ends > side);
+    said_of_score(farther, means[farther], draws)
+}
+
+/// What the mean of one of the two [`scores`] of ranks 0 … M says, in words.
+pub fn said_of_score(score: usize, mean: f64, draws: u32) -> String {
+    if score == 0 {
+        return format!("mean rank of the truth {} of 1 (0.5 of an exact posterior)", number(0.5 + mean));
     }
+    let uniform = size(&scores(draws)[0]).powi(2);
+    let spread = number(((mean + uniform) / uniform).max(0.0));
+    let where_to =
+        if mean > 0.0 { "at the ends: draws are too much alike" } else { "in the middle: draws differ too much" };
+    format!("ranks of the truth gather {where_to} ({spread} of the variance of uniform ranks)")
+}
+
+/// Root mean square.
+fn size(scores: &[f64]) -> f64 {
+    (scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64).sqrt()
 }
 
 /// For each rank 0 … M its distance c from the middle, between −½ and ½, and c² less its mean: both of mean zero over
@@ -90,42 +112,6 @@ pub fn mean_of_scores(mean: f64, scores: &[f64], count: usize) -> f64 {
     (2.0 * (count as f64 * exponent(0.5 * (low + high)).min(0.0)).exp()).min(1.0)
 }
 
-/// Two-sided, of the mean of `shares`, one a pair, each of expectation `expected`: of that many pixels of one image, which
-/// depend on each other.
-///
-/// The shares count as tosses of a coin, as many as make the spread that they have between pairs: p (1 − p) / var(share)
-/// of each pair, one at least, and fewer as the spread itself is uncertain (Korn and Graubard 1998). One pixel a pair
-/// makes this the exact test of a binomial number.
-pub fn shares(shares: &[f64], expected: f64, tosses: f64) -> f64 {
-    let pairs = shares.len() as f64;
-    let all = pairs * tosses;
-    let covered = shares.iter().sum::<f64>() * tosses;
-    let beta = |a: f64, b: f64, x: f64| {
-        if a > 0.0 { checked_beta_reg(a, b, x) } else { Ok(1.0) }
-    };
-    // P(K ≥ covered) and P(K ≤ covered) of a binomial K of `all` tosses.
-    let least = beta(covered, all - covered + 1.0, expected);
-    let most = beta(all - covered, covered + 1.0, 1.0 - expected);
-    match (least, most) {
-        (Ok(least), Ok(most)) => (2.0 * least.min(most)).min(1.0),
-        _ => f64::NAN,
-    }
-}
-
-/// Tosses of a coin of probability `expected` that spread as `shares` do, at least one a share; held to the level of
-/// the tests, at which a spread that is estimated from few pairs makes a mean look surer than it is.
-pub fn tosses(shares: &[f64], expected: f64, level: f64) -> f64 {
-    let pairs = shares.len() as f64;
-    let mean = shares.iter().sum::<f64>() / pairs;
-    let variance = shares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (pairs - 1.0);
-    let surer = StudentsT::new(0.0, 1.0, pairs - 1.0).map_or(1.0, |student| {
-        let normal = SQRT_2 * erfc_inv(level);
-        (normal / student.inverse_cdf(1.0 - level / 2.0)).powi(2)
-    });
-    let tosses = expected * (1.0 - expected) / variance.max(f64::MIN_POSITIVE);
-    if tosses <= 1.0 { 1.0 } else { (tosses * surer).max(1.0) }
-}
-
 /// Which of several hypotheses are rejected so that any false rejection has at most the probability `level` (Holm 1979):
 /// the smallest p-value is held to level / K, the next to level / (K − 1), until one is not rejected.
 pub fn rejected(p_values: &[f64], level: f64) -> Vec<bool> {
@@ -155,10 +141,10 @@ mod tests {
         // Every rank once is as uniform as can be; ten at one end are not.
         assert_abs_diff_eq!(uniform_ranks(&(0..=20).collect::<Vec<_>>(), 20), 1.0, epsilon = 1e-12);
         assert!(uniform_ranks(&[20; 10], 20) < 1e-10);
-        // Seven heads of ten or more: 0.171875.
-        let coins = |heads: usize| (0..10).map(|i| f64::from(u8::from(i < heads))).collect::<Vec<_>>();
-        assert_abs_diff_eq!(shares(&coins(7), 0.5, 1.0), 0.34375, epsilon = 1e-9);
-        assert_abs_diff_eq!(shares(&coins(10), 0.5, 1.0), 2.0 * 0.5_f64.powi(10), epsilon = 1e-9);
+        // Seven heads of ten or more: 176 of 1,024.
+        assert_abs_diff_eq!(at_least(7, 10, 0.5), 0.171875, epsilon = 1e-12);
+        assert_abs_diff_eq!(at_most(1, 3, 0.7), 0.3_f64.powi(3) + 3.0 * 0.7 * 0.3_f64.powi(2), epsilon = 1e-12);
+        assert_eq!((at_least(0, 10, 0.5), at_least(0, 0, 0.5), at_most(0, 0, 0.7)), (1.0, 1.0, 1.0));
         // The bound of a mean is above the probability, and near it on a logarithmic scale: ten coins, all heads.
         let bound = mean_of_scores(1.0, &[-1.0, 1.0], 10);
         assert!((0.5_f64.powi(9)..1.2 * 0.5_f64.powi(9)).contains(&bound), "{bound}");

@@ -9,7 +9,7 @@ use super::chance;
 use super::classical::Classical;
 use super::coverage::Coverage;
 use super::error_by_uncertainty::Bin;
-use super::judgement::{Finding, Judgement};
+use super::judgement::{Finding, Judgement, NOISE};
 use super::latent::norm_test;
 use super::quantities::{Quantities, Values};
 use super::scale::Scale;
@@ -167,7 +167,12 @@ pub fn diagnose_model(
     progress: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Option<Diagnosis>, UqError> {
     let count = judging.pairs.min(pairs.count());
-    let scale = Scale::of(&model.x(), (0..count).map(|i| known(pairs, i).map(|(x, _)| x.index_axis_move(Axis(0), 0))))?;
+    let channels = model.x_shape().first().copied().unwrap_or(1);
+    let scale = Scale::of(
+        &model.x(),
+        channels,
+        (0..count).map(|i| known(pairs, i).map(|(x, _)| x.index_axis_move(Axis(0), 0))),
+    )?;
     let cells = Cells::inferred_by(model)?;
     let quantities = Quantities::new(&cells, model.x_shape());
     let mut seen = Seen::new(&cells, judging.draws as u32, judging.seed)?;
@@ -337,7 +342,7 @@ impl Densities {
 
 /// χ²/m of truths and of draws, where the noise is known.
 struct Misfits {
-    sigma: Option<f64>,
+    noise: Option<Noise>,
     /// Sum over pairs, and over all draws.
     of_truths: f64,
     of_draws: f64,
@@ -348,15 +353,14 @@ struct Misfits {
 
 impl Misfits {
     fn new(noise: Option<&Noise>) -> Self {
-        let sigma = noise.map(|noise| noise.sigma);
-        Self { sigma, of_truths: 0.0, of_draws: 0.0, numbers: 0.0, drawn: 0.0 }
+        Self { noise: noise.cloned(), of_truths: 0.0, of_draws: 0.0, numbers: 0.0, drawn: 0.0 }
     }
 
     /// ‖(y − A x)/σ‖², added up over images.
     fn sum(&self, values: &Values) -> Option<(f64, f64)> {
-        let sigma = self.sigma?;
+        let noise = self.noise.as_ref()?;
         let (_, distances) = values.iter().find(|(name, _)| name == "misfit")?;
-        Some((distances.iter().map(|d| (d / sigma).powi(2)).sum(), distances.len() as f64))
+        Some((distances.iter().map(|d| noise.over_variance(d * d)).sum(), distances.len() as f64))
     }
 
     fn truth(&mut self, values: &Values, y: &ArrayD<f32>) {
@@ -377,10 +381,11 @@ impl Misfits {
     fn finding(&self) -> Option<Finding> {
         let p_value = (self.numbers > 0.0).then(|| chance::sum_of_squares(self.of_truths, self.numbers, COMPUTED))?;
         let says = format!(
-            "truths miss their records by χ²/m = {} (1 where the noise is as stated)",
+            "truths miss their records by χ²/m = {} (1 where operator and noise are as the problem says; else correct noise.sigma \
+             or the operator's settings)",
             number(self.of_truths / self.numbers)
         );
-        Some(Finding { name: "noise", p_value, says })
+        Some(Finding { name: NOISE, p_value, says })
     }
 
     fn report(&self, metrics: &mut BTreeMap<String, Measured>) {

@@ -4,28 +4,15 @@ use super::cells::Cells;
 use super::chance;
 use super::diagnosis::QuantityRanks;
 use super::every_cell::EveryCell;
-use super::judgement::{Finding, Judgement, LEVEL};
+use super::judgement::{Finding, Judgement};
 use super::learned::Learned;
 use super::standardised::{Aspect, aspects, second_half};
-use crate::io::number;
 use crate::posterior::streaming::Moments;
 use ndarray::ArrayViewD;
-
-/// Levels of the central intervals that coverage is tested at.
-const LEVELS: [f64; 3] = [0.5, 0.9, 0.98];
-
-/// A central interval: of the ranks 0 … M those from `least` on, `count` of them.
-struct Interval {
-    least: u32,
-    count: u32,
-    /// Share of the cells of each pair inside.
-    shares: Vec<f64>,
-}
 
 /// What is kept of all pairs, in the cells that are inferred.
 pub struct Findings {
     draws: u32,
-    intervals: Vec<Interval>,
     aspects: Vec<(Aspect, Vec<u32>)>,
     every: EveryCell,
     learned: Learned,
@@ -38,17 +25,8 @@ pub struct Findings {
 impl Findings {
     /// Before the first pair, of posteriors of so many draws.
     pub fn new(draws: u32) -> Self {
-        let gaps = draws + 1;
-        let interval = |level: f64| {
-            let count = ((level * f64::from(gaps)).round() as u32).clamp(1, gaps);
-            // As many ranks are left out on either side.
-            let count = if (gaps - count).is_multiple_of(2) { count } else { count - 1 };
-            Interval { least: (gaps - count) / 2, count, shares: Vec::new() }
-        };
-        let intervals: Vec<Interval> = LEVELS.map(interval).into();
         Self {
             draws,
-            intervals: intervals.into_iter().filter(|interval| (1..gaps).contains(&interval.count)).collect(),
             aspects: Vec::new(),
             every: EveryCell::new(draws),
             learned: Learned::default(),
@@ -71,10 +49,6 @@ impl Findings {
         self.shape = truth.shape().to_vec();
         self.pairs += 1;
         let all = ranks.len().max(1) as f64;
-        for Interval { least, count, shares } in &mut self.intervals {
-            let inside = ranks.iter().filter(|&&rank| (*least..*least + *count).contains(&rank)).count();
-            shares.push(inside as f64 / all);
-        }
         if self.aspects.is_empty() && !of_standardised.is_empty() {
             self.aspects = aspects(truth.shape()).into_iter().map(|aspect| (aspect, Vec::new())).collect();
         }
@@ -92,8 +66,7 @@ impl Findings {
 
     /// The tests of all pairs, with `more` that others made.
     pub fn judge(self, ranks: &[QuantityRanks], cells: &Cells, more: Vec<Finding>) -> Judgement {
-        let mut findings: Vec<Finding> = self.coverage().into_iter().collect();
-        findings.extend(self.of_standardised());
+        let mut findings = self.of_standardised();
         findings.extend(self.cells(cells));
         findings.extend(self.quantities(ranks));
         findings.extend(more);
@@ -105,27 +78,11 @@ impl Findings {
         }
     }
 
-    /// Coverage of the central intervals, over the cells of all pairs; the level that is farthest off.
-    fn coverage(&self) -> Option<Finding> {
-        let gaps = f64::from(self.draws + 1);
-        let level = LEVEL / self.intervals.len().max(1) as f64;
-        let of = |interval: &Interval| {
-            let expected = f64::from(interval.count) / gaps;
-            let tosses = chance::tosses(&interval.shares, expected, level);
-            let found = interval.shares.iter().sum::<f64>() / interval.shares.len() as f64;
-            (chance::shares(&interval.shares, expected, tosses), expected, found)
-        };
-        let (p_value, expected, found) = self.intervals.iter().map(of).min_by(|a, b| a.0.total_cmp(&b.0))?;
-        let p_value = (p_value * self.intervals.len() as f64).min(1.0);
-        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        let says = format!("{} intervals hold the truth in {} of the cells", percent(expected), percent(found));
-        Some(Finding { name: "coverage", p_value, says })
-    }
-
     /// Numbers of images in standard deviations of their posterior, aspect by aspect.
     fn of_standardised(&self) -> Vec<Finding> {
         let draws = second_half(self.draws);
         let kinds = [
+            (Aspect::Coverage, "coverage", "in how many cells lie near the mean"),
             (Aspect::Bias, "bias", "in the mean of a standardised image"),
             (Aspect::Spread, "spread", "in the mean square of a standardised image"),
             (Aspect::Tails, "tails", "in how far single cells stray"),
@@ -152,10 +109,10 @@ impl Findings {
             *at = rest % size;
             rest / size
         });
-        let what = if worst.score == 0 { "the mean is off there" } else { "the deviation is off there" };
+        let what = if worst.score == 0 { "mean" } else { "deviation" };
         let says = format!(
-            "the farthest off is cell {place:?}, by {} in mean rank; where that is no chance, {what}",
-            number(worst.mean)
+            "in cell {place:?}, the farthest off, {}; where that is no chance, the {what} is off there",
+            chance::said_of_score(worst.score, worst.mean, self.draws)
         );
         Some(Finding { name: "every_cell", p_value: worst.p_value, says })
     }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::chance;
+use super::learned::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// Probability that any test rejects an exact posterior, all tests together. What is approximate in some of them stays
 /// well inside the one run in twenty that may be rejected.
 pub const LEVEL: f64 = 0.02;
-/// Pairs below which no test says anything.
+/// Pairs below which no test is decided.
 pub const FEWEST_PAIRS: usize = 10;
-/// How sure it must be that something was learned from y.
-const LEARNED: f64 = 0.01;
+/// The test of the noise: where it fails, the records are not what the problem says, whatever the posterior is.
+pub const NOISE: &str = "noise";
 
 /// One test of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,22 +74,21 @@ impl Judgement {
         Self { pairs, draws, level: LEVEL, tests, learned: None, advice: Vec::new() }
     }
 
-    /// With what says whether anything was learned: so many of `compared` truths are closer to the mean of their own
-    /// posterior than to that of another.
-    pub fn with_learned(mut self, (closer, compared, p_value): (usize, usize, f64), contraction: f64) -> Self {
-        let enough = compared >= FEWEST_PAIRS;
-        let learned = p_value < LEARNED;
+    /// With what says whether anything was learned.
+    pub fn with_learned(mut self, outcome: Outcome, contraction: f64) -> Self {
+        let Outcome { closer, compared } = outcome;
         let share = format!(
             "{closer} of {compared} truths are closer to the mean of their own posterior than to that of another observation's; \
              the posterior has {} of the variance of the truths",
             crate::io::number(1.0 - contraction)
         );
-        let says = match (enough, learned) {
-            (false, _) => format!("{share}; too few pairs to tell"),
-            (true, true) => share,
-            (true, false) => format!("nothing that was learned from y can be seen: {share}"),
+        let holds = outcome.has_learned();
+        let says = match holds {
+            None => format!("{share}; too few pairs to tell whether anything was learned from y"),
+            Some(true) => share,
+            Some(false) => format!("nothing that was learned from y can be seen: {share}"),
         };
-        self.learned = Some(Test { p_value: Some(p_value), holds: enough.then_some(learned), says });
+        self.learned = Some(Test { p_value: Some(outcome.p_value()), holds, says });
         self
     }
 
@@ -97,9 +97,9 @@ impl Judgement {
         self.tests.iter().filter(|(_, test)| test.holds == Some(false))
     }
 
-    /// Whether every test was decided, and holds.
-    pub fn is_calibrated(&self) -> bool {
-        !self.tests.is_empty() && self.tests.values().all(|test| test.holds == Some(true))
+    /// Those of the posterior among them.
+    fn rejecting(&self) -> impl Iterator<Item = (&String, &Test)> {
+        self.failed().filter(|(name, _)| *name != NOISE)
     }
 
     /// Whether it is told that nothing was learned from y.
@@ -109,7 +109,7 @@ impl Judgement {
 
     /// Whether there is anything to mend.
     pub fn wants_advice(&self) -> bool {
-        self.failed().next().is_some() || self.learned_nothing()
+        self.rejecting().next().is_some() || self.learned_nothing()
     }
 
     /// In a few plain sentences: what is calibrated, what is not, whether anything was learned, and what to try.
@@ -118,25 +118,27 @@ impl Judgement {
             let names = self.tests.iter().filter(move |(_, test)| test.holds == holds).map(|(name, _)| name.as_str());
             names.collect::<Vec<_>>().join(", ")
         };
-        let (failed, held, open) = (self.failed().count(), with(Some(true)), with(None));
+        let rejecting: Vec<&str> = self.rejecting().map(|(name, _)| name.as_str()).collect();
+        let (held, open) = (with(Some(true)), with(None));
         let seen = format!("{} pairs of {} draws", self.pairs, self.draws);
         let mut lines = Vec::new();
-        if failed > 0 {
+        if !rejecting.is_empty() {
+            let of_posterior = self.tests.keys().filter(|name| *name != NOISE).count();
             lines.push(format!(
-                "not calibrated: {failed} of {} tests reject the posterior ({})",
-                self.tests.len(),
-                with(Some(false))
+                "not calibrated: {} of {of_posterior} tests reject the posterior ({})",
+                rejecting.len(),
+                rejecting.join(", ")
             ));
-            lines.extend(self.failed().map(|(name, test)| format!("{name}: {}", test.says)));
-            if !held.is_empty() {
-                lines.push(format!("no fault seen in {held}"));
-            }
         } else if held.is_empty() {
             lines.push(format!("calibration unknown: {seen} are too few to tell"));
         } else {
             lines.push(format!("calibrated as far as {seen} tell: no fault seen in {held}"));
         }
-        if !open.is_empty() && (failed > 0 || !held.is_empty()) {
+        lines.extend(self.failed().map(|(name, test)| format!("{name}: {}", test.says)));
+        if !rejecting.is_empty() && !held.is_empty() {
+            lines.push(format!("no fault seen in {held}"));
+        }
+        if !open.is_empty() && (!rejecting.is_empty() || !held.is_empty()) {
             lines.push(format!("too little to tell: {open}"));
         }
         lines.extend(self.learned.iter().filter(|test| test.holds == Some(false)).map(|test| test.says.clone()));
@@ -156,47 +158,58 @@ mod tests {
     #[test]
     fn the_headline_never_says_more_than_all_tests() {
         let good = Judgement::of(vec![finding("coverage", 0.3), finding("spread", 0.02)], 100, 100);
-        assert!(good.is_calibrated());
+        assert_eq!(good.failed().count(), 0);
         assert_eq!(
             good.headline(),
             ["calibrated as far as 100 pairs of 100 draws tell: no fault seen in coverage, spread"]
         );
         let one_bad = Judgement::of(
-            vec![finding("coverage", 0.3), finding("spread", 1e-4), finding("noise", f64::NAN)],
+            vec![finding("coverage", 0.3), finding("spread", 1e-4), finding("latents", f64::NAN)],
             100,
             100,
         );
-        assert!(!one_bad.is_calibrated());
-        assert_eq!(one_bad.tests["noise"].p_value, None);
+        assert_eq!(one_bad.tests["latents"].p_value, None);
+        assert!(one_bad.wants_advice());
         let expected = [
-            "not calibrated: 2 of 3 tests reject the posterior (noise, spread)",
-            "noise: what noise says",
+            "not calibrated: 2 of 3 tests reject the posterior (latents, spread)",
+            "latents: what latents says",
             "spread: what spread says",
             "no fault seen in coverage",
         ];
         assert_eq!(one_bad.headline(), expected);
         let few = Judgement::of(vec![finding("coverage", 1e-9)], 9, 100);
-        assert!(!few.is_calibrated() && few.failed().count() == 0);
+        assert_eq!(few.failed().count(), 0);
         assert_eq!(few.headline(), ["calibration unknown: 9 pairs of 100 draws are too few to tell"]);
+    }
+
+    /// Steps, pairs and networks mend no noise.
+    #[test]
+    fn noise_that_is_not_as_stated_is_no_fault_of_the_posterior() {
+        let noisy = Judgement::of(vec![finding("coverage", 0.3), finding(NOISE, 1e-9)], 100, 100);
+        assert!(!noisy.wants_advice());
+        let expected =
+            ["calibrated as far as 100 pairs of 100 draws tell: no fault seen in coverage", "noise: what noise says"];
+        assert_eq!(noisy.headline(), expected);
     }
 
     #[test]
     fn a_posterior_that_learned_nothing_is_told() {
         let good = || Judgement::of(vec![finding("coverage", 0.3)], 100, 100);
-        let nothing = good().with_learned((49, 99, 0.5), 0.01);
+        let nothing = good().with_learned(Outcome { closer: 49, compared: 99 }, 0.01);
         assert!(nothing.learned_nothing());
         assert!(
             nothing.headline()[1].contains("nothing that was learned from y can be seen"),
             "{:?}",
             nothing.headline()
         );
-        let something = good().with_learned((98, 99, 1e-20), 0.8);
+        let something = good().with_learned(Outcome { closer: 98, compared: 99 }, 0.8);
         assert!(!something.learned_nothing() && something.headline().len() == 1);
     }
 
     #[test]
     fn it_is_written_and_read_back() -> Result<(), serde_json::Error> {
-        let judgement = Judgement::of(vec![finding("coverage", 0.3)], 100, 64).with_learned((9, 10, 0.1), 0.2);
+        let judgement = Judgement::of(vec![finding("coverage", 0.3)], 100, 64)
+            .with_learned(Outcome { closer: 9, compared: 10 }, 0.2);
         let text = serde_json::to_string(&judgement)?;
         assert_eq!(serde_json::from_str::<Judgement>(&text)?, judgement);
         Ok(())

@@ -2,6 +2,12 @@
 
 use super::chance;
 
+/// How sure it must be, either way.
+const SURE: f64 = 0.01;
+/// Of a posterior that says something of the image, so many truths at least are closer to their own mean: as many as of
+/// one unknown whose variance is halved.
+const CLOSER: f64 = 0.7;
+
 /// Is the truth of a pair closer to the mean of its own posterior than to that of another? Without anything learned from y,
 /// both are as likely.
 #[derive(Default)]
@@ -25,12 +31,36 @@ impl Learned {
         self.previous = mean;
     }
 
-    /// How many of how many truths are closer to their own mean, and the probability that chance alone makes as many.
-    pub fn outcome(&self) -> (usize, usize, f64) {
-        let own: Vec<f64> = (0..self.compared).map(|i| f64::from(u8::from(i < self.closer))).collect();
-        let both_sides = if own.is_empty() { 1.0 } else { chance::shares(&own, 0.5, 1.0) };
-        let p_value = if 2 * self.closer > self.compared { 0.5 * both_sides } else { 1.0 - 0.5 * both_sides };
-        (self.closer, self.compared, p_value)
+    /// What all pairs say.
+    pub fn outcome(&self) -> Outcome {
+        Outcome { closer: self.closer, compared: self.compared }
+    }
+}
+
+/// How many truths are closer to the mean of their own posterior than to that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// So many are,
+    pub closer: usize,
+    /// of so many.
+    pub compared: usize,
+}
+
+impl Outcome {
+    /// Probability that as many are where nothing was learned.
+    pub fn p_value(&self) -> f64 {
+        chance::at_least(self.closer, self.compared, 0.5)
+    }
+
+    /// Whether something was learned; none where the pairs are too few to tell.
+    pub fn has_learned(&self) -> Option<bool> {
+        if self.p_value() < SURE {
+            Some(true)
+        } else if chance::at_most(self.closer, self.compared, CLOSER) < SURE {
+            Some(false)
+        } else {
+            None
+        }
     }
 }
 
@@ -47,10 +77,17 @@ mod tests {
             }
             learned.outcome()
         };
-        let (closer, compared, p_value) = outcome(&|i| (i as f64, i as f32 + 0.1));
-        assert_eq!((closer, compared), (20, 20));
-        assert!(p_value < 1e-5, "{p_value}");
-        let (.., p_value) = outcome(&|i| (((i * 7) % 5) as f64, ((i * 11) % 7) as f32));
-        assert!(p_value > 0.05, "{p_value}");
+        let own = outcome(&|i| (i as f64, i as f32 + 0.1));
+        assert_eq!((own, own.has_learned()), (Outcome { closer: 20, compared: 20 }, Some(true)));
+        assert!(own.p_value() < 1e-5, "{own:?}");
+        let others = outcome(&|i| (((i * 7) % 5) as f64, ((i * 11) % 7) as f32));
+        assert!(others.p_value() > 0.05 && others.has_learned() != Some(true), "{others:?}");
+    }
+
+    #[test]
+    fn few_pairs_say_neither() {
+        let said = |closer, compared| Outcome { closer, compared }.has_learned();
+        assert_eq!([said(50, 99), said(80, 99), said(60, 99)], [Some(false), Some(true), None]);
+        assert_eq!([said(7, 11), said(11, 11), said(0, 0)], [None, Some(true), None]);
     }
 }

@@ -19,7 +19,7 @@ mod every_cell;
 mod findings;
 pub mod judgement;
 pub mod latent;
-mod learned;
+pub mod learned;
 mod quantities;
 pub mod ranks;
 pub mod scale;

@@ -9,7 +9,7 @@ pub struct Scale {
     /// One a channel; none where all have one unit.
     deviations: Option<Vec<f64>>,
     unit: String,
-    /// Name and unit of each channel that has them.
+    /// Name and unit of each channel, where images have several; no two have one name.
     channels: Vec<[String; 2]>,
 }
 
@@ -19,11 +19,20 @@ impl Scale {
         Self { deviations: None, unit: unit.into(), channels: Vec::new() }
     }
 
-    /// From what the images are and from true ones, `[channel, axes…]`, which are looked at only where they are needed. A
-    /// channel that does not vary keeps its unit's scale.
-    pub fn of<E>(quantity: &Quantity, truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>) -> Result<Self, E> {
-        let named = |i: usize| [quantity.name_of(i), quantity.unit_of(i).to_owned()];
-        let channels = (0..quantity.channels.len()).map(named).collect();
+    /// From what the images are, of so many channels, and from true ones, `[channel, axes…]`, which are looked at only where
+    /// they are needed. A channel that does not vary keeps its unit's scale.
+    pub fn of<E>(
+        quantity: &Quantity,
+        channels: usize,
+        truths: impl IntoIterator<Item = Result<ArrayD<f32>, E>>,
+    ) -> Result<Self, E> {
+        let is_twice = |name: &str| (0..channels).filter(|&other| quantity.name_of(other) == name).count() > 1;
+        let named = |i: usize| {
+            let (name, unit) = (quantity.name_of(i), quantity.unit_of(i));
+            let name = if is_twice(&name) { format!("{name} (channel {i})") } else { name };
+            [name, if unit.is_empty() { "1".to_owned() } else { unit.to_owned() }]
+        };
+        let channels = if channels > 1 { (0..channels).map(named).collect() } else { Vec::new() };
         if quantity.has_one_unit() {
             return Ok(Self { channels, ..Self::one_unit(quantity.common_unit()) });
         }
@@ -53,12 +62,9 @@ impl Scale {
         self.deviations.iter().flatten().nth(channel).copied().unwrap_or(1.0)
     }
 
-    /// Name and unit of a channel, the unit "1" where it has none.
-    pub fn channel(&self, channel: usize) -> (String, &str) {
-        match self.channels.get(channel) {
-            Some([name, own]) => (name.clone(), if own.is_empty() { "1" } else { own }),
-            None => (format!("channel {channel}"), if self.unit.is_empty() { "1" } else { &self.unit }),
-        }
+    /// Name and unit of each channel, the unit "1" where it has none; empty where images have one alone.
+    pub fn channels(&self) -> &[[String; 2]] {
+        &self.channels
     }
 
     /// Images `[image, channel, axes…]`, scaled.
@@ -93,14 +99,16 @@ mod tests {
             })
         };
         let scaled = |factor: f32| {
-            let scale = Scale::of(&quantity(["m/s", "kg/m^3"]), truths(factor)).unwrap();
+            let scale = Scale::of(&quantity(["m/s", "kg/m^3"]), 2, truths(factor)).unwrap();
             assert_eq!(scale.unit(), "1");
+            let told = [["channel (channel 0)", "m/s"], ["channel (channel 1)", "kg/m^3"]];
+            assert_eq!(scale.channels(), told);
             let image = truths(factor).next().unwrap().unwrap();
             scale.apply(image.insert_axis(Axis(0)))
         };
         let (one, thousand) = (scaled(1.0), scaled(1e3));
         assert!(one.iter().zip(&thousand).all(|(a, b)| (a - b).abs() < 1e-5 * a.abs().max(1.0)));
-        let plain = Scale::of(&quantity(["m/s", "m/s"]), truths(1e3)).unwrap();
+        let plain = Scale::of(&quantity(["m/s", "m/s"]), 2, truths(1e3)).unwrap();
         let image = truths(1e3).next().unwrap().unwrap().insert_axis(Axis(0));
         assert_eq!((plain.unit(), plain.apply(image.clone())), ("m/s", image));
     }

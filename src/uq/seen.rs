@@ -16,7 +16,7 @@ use super::scale::Scale;
 use super::standardised::Standardised;
 use crate::posterior::streaming::Moments;
 use crate::random::{Purpose, stream};
-use ndarray::{Array1, ArrayViewD, Axis};
+use ndarray::{Array1, ArrayViewD};
 use rand_chacha::ChaCha8Rng;
 
 /// The levels of the coverage curve. Those of the metrics are among them.
@@ -147,7 +147,7 @@ impl<'a> Seen<'a> {
 
     /// Errors of the mean, channel by channel.
     fn add_channels(&mut self, image: &Image) {
-        let (mean, channels) = (image.moments.mean(), image.truth.len_of(Axis(0)));
+        let (mean, channels) = (image.moments.mean(), image.truth.shape().first().copied().unwrap_or(1));
         self.channels.resize(channels, (0.0, 0));
         let each = image.truth.len() / channels.max(1);
         let cells = mean.iter().zip(image.truth.iter()).enumerate().filter(|(index, _)| self.cells.has(*index));
@@ -195,10 +195,10 @@ impl<'a> Seen<'a> {
         }
         let judgement = self.findings.judge(&self.ranks, self.cells, more);
         // One sum of errors of different sizes says nothing: each is told by itself, where they are not too many to read.
-        if (2..=TOLD).contains(&self.channels.len()) {
-            for (channel, (sum, count)) in self.channels.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
+        if scale.channels().len() <= TOLD {
+            let channels = scale.channels().iter().zip(&self.channels).enumerate();
+            for (channel, ([name, unit], (sum, count))) in channels.filter(|(_, (_, (_, count)))| *count > 0) {
                 let rmse = (sum / *count as f64).sqrt() * scale.deviation(channel);
-                let (name, unit) = scale.channel(channel);
                 measure(&mut metrics, &format!("rmse_mean of {name}"), rmse, unit);
             }
         }

@@ -19,6 +19,9 @@ const FARTHEST: f64 = 10.0;
 /// Distances of cells whose differences are looked at.
 const LAGS: [usize; 2] = [1, 4];
 
+/// Within so many deviations of the mean lie 50, 90 and 98 % of normal numbers.
+const NEAR: [f64; 3] = [0.6745, 1.6449, 2.3263];
+
 /// What a number of z says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aspect {
@@ -26,6 +29,8 @@ pub enum Aspect {
     Bias,
     /// Mean of z².
     Spread,
+    /// Shares of cells with |z| up to some bound.
+    Coverage,
     /// Mean of |z|, and the largest, over the root of the mean of z².
     Tails,
     /// Mean squared difference of cells so far apart, over the mean of z².
@@ -106,6 +111,7 @@ fn standardise(image: ArrayViewD<f32>, [mean, deviation]: &[Vec<f64>; 2], cells:
 /// The aspect of each of [`numbers`] of images of this shape.
 pub fn aspects(shape: &[usize]) -> Vec<Aspect> {
     let mut aspects = vec![Aspect::Bias, Aspect::Spread];
+    aspects.extend([Aspect::Coverage; NEAR.len()]);
     if shape.iter().product::<usize>() > 1 {
         aspects.extend([Aspect::Tails; 2]);
     }
@@ -119,6 +125,7 @@ fn numbers(z: &[f64], shape: &[usize]) -> Vec<f64> {
     let square = z.iter().map(|z| z * z).sum::<f64>() / count;
     let root = square.sqrt().max(f64::MIN_POSITIVE);
     let mut numbers = vec![z.iter().sum::<f64>() / count, square];
+    numbers.extend(NEAR.map(|bound| z.iter().filter(|z| z.abs() <= bound).count() as f64 / count));
     if z.len() > 1 {
         numbers.push(z.iter().map(|z| z.abs()).sum::<f64>() / count / root);
         numbers.push(z.iter().fold(0.0_f64, |largest, z| largest.max(z.abs())) / root);

@@ -87,6 +87,17 @@ fn the_misfit_in_the_file_is_that_of_the_first_draws() {
     }
 }
 
+/// A mean of two draws spreads more than those of four that held-out records have.
+#[test]
+fn the_misfit_of_fewer_draws_is_compared_with_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, _) = trained(dir.path());
+    let out = dir.path().join("two.h5");
+    succeed(&["sample", text(&run), "-o", text(&out), "--draws", "2"]);
+    let source = Source::open(&out).unwrap();
+    assert!(source.has("misfit_chi2") && source.has("condition_place") && !source.has("misfit_place"));
+}
+
 /// Models of before have no such file, and no line of it in the list of digests.
 #[test]
 fn a_model_without_held_out_records_is_read_and_says_that_it_cannot_compare() {

@@ -12,6 +12,7 @@ mod memory;
 mod own_pairs;
 mod survey;
 mod unknowns;
+mod verdicts;
 mod watching;
 mod workflow;
 

@@ -3,6 +3,7 @@
 use crate::own_pairs::{bare, numbers, problem};
 use crate::{fail, posteria, succeed, text};
 use ndarray::{ArrayD, Axis};
+use posteria::io::fingerprint::fingerprint;
 
 fn check(folder: &std::path::Path, replacements: &[(&str, &str)], x: ArrayD<f32>, y: ArrayD<f32>) -> String {
     bare(&folder.join("pairs.h5"), &[("x", x), ("y", y)]);
@@ -77,4 +78,26 @@ fn pairs_that_are_not_finite_are_named_mended_or_left_out() {
     let said = succeed(&["check", text(&skipping), "-o", text(&dir.path().join("pairs.png"))]);
     assert!(said.contains("36 of 36 to train on") && said.contains("2 pairs are left out"), "{said}");
     succeed(&["run", text(&skipping), "--out", text(&dir.path().join("other"))]);
+}
+
+/// Of a large file the digest sees some blocks alone: what is mended between them is found by looking again.
+#[test]
+fn a_large_file_is_mended_wherever_its_pairs_are_not_finite() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, run) = (dir.path().join("pairs.h5"), dir.path().join("run"));
+    let (x, sound) = (numbers(&[24_000, 1, 8, 8]), numbers(&[24_000, 1, 8, 8]));
+    let digest = || fingerprint(std::slice::from_ref(&file)).unwrap();
+    bare(&file, &[("x", x.clone()), ("y", sound.clone())]);
+    let of_sound = digest();
+    let unseen = (100..400).map(|k| 25 * k).find(|&pair| {
+        let mut y = sound.clone();
+        y[[pair, 0, 1, 1]] = f32::NAN;
+        bare(&file, &[("x", x.clone()), ("y", y)]);
+        digest() == of_sound
+    });
+    assert!(unseen.is_some(), "every change is seen");
+    let path = problem(dir.path(), &[]);
+    assert!(fail(&["run", text(&path), "--out", text(&run)]).contains("in 1 of the pairs (1 to train on)"));
+    bare(&file, &[("x", x), ("y", sound)]);
+    succeed(&["run", text(&path), "--out", text(&run)]);
 }

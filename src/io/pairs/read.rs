@@ -7,10 +7,11 @@ use crate::io::create::Provenance;
 use crate::io::error::{IoError, Result};
 use crate::io::grid::Axis as SpatialAxis;
 use crate::io::limits::{buffer, elements};
-use crate::io::precision::single_or_error;
+use crate::io::precision::Gathered;
 use crate::io::quantity::Quantity;
 use crate::io::seal::{self, Seal};
 use crate::io::source::Source;
+use crate::io::unit;
 use crate::io::volume::Rows;
 use ndarray::{ArrayD, Axis, IxDyn};
 use rayon::prelude::*;
@@ -319,7 +320,9 @@ impl Open {
 fn check_channels(rows: &Rows) -> Result<()> {
     let grid = rows.grid(1);
     let axis = grid.axes.first().filter(|_| grid.axes.len() + 1 == rows.shape().len() && grid.axes.len() > 1);
-    match axis.filter(|axis| axis.is_measured() && !["channel", "parameter"].contains(&axis.name.as_str())) {
+    let is_image =
+        |axis: &&SpatialAxis| unit::is_said(&axis.unit) && !["channel", "parameter"].contains(&axis.name.as_str());
+    match axis.filter(is_image) {
         Some(SpatialAxis { name, unit, .. }) => Err(IoError::content(
             rows.place(),
             format!("has shape {:?}, and its second axis, where channels are, is {name} ({unit})", rows.shape()),
@@ -362,21 +365,22 @@ fn check_spacing(rows: &Rows) -> Result<()> {
 fn held_by_single_or_error(name: &str, rows: &Rows) -> Result<()> {
     let size = elements(rows.row_shape()).max(1);
     let count = (LOOKED_AT / size).clamp(2, SAMPLES).min(rows.len());
-    let mut some = Vec::new();
+    let channels = rows.row_shape().first().copied().unwrap_or(1);
+    let mut gathered = vec![Gathered::default(); channels];
     for k in 0..count {
         let row = k * rows.len() / count;
         let ranges: Vec<_> =
             std::iter::once(row..row + 1).chain(rows.row_shape().iter().map(|&size| 0..size)).collect();
-        some.push(rows.read_box_double(&ranges)?);
+        let row = rows.read_box_double(&ranges)?;
+        gathered
+            .iter_mut()
+            .zip(row.axis_iter(Axis(1)))
+            .for_each(|(some, channel)| some.add(channel.into_iter().copied()));
     }
-    let channels = rows.row_shape().first().copied().unwrap_or(1);
-    for channel in 0..channels {
+    gathered.iter().enumerate().try_for_each(|(channel, some)| {
         let of = if channels > 1 { format!("{name}, channel {channel},") } else { name.to_owned() };
-        let values =
-            some.iter().flat_map(|row| row.slice_axis(Axis(1), (channel..channel + 1).into()).into_iter().copied());
-        single_or_error(rows.place(), &of, values)?;
-    }
-    Ok(())
+        some.held_by_single_or_error(rows.place(), &of)
+    })
 }
 
 /// One of the two datasets.

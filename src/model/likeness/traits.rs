@@ -99,18 +99,20 @@ fn of_channel(values: ArrayD<f64>, axes: &[Along], found: &mut Vec<(Trait, f64)>
     let least = (ROUNDING * square).max(f64::MIN_POSITIVE);
     let mut pixels = values;
     for level in 0..LEVELS {
-        let mut all = Some(pixels.clone());
-        let bent = axes.iter().enumerate().map(|(k, &along)| (along, bend(&pixels, k))).collect::<Vec<_>>();
-        for k in 0..axes.len() {
-            all = all.and_then(|all| bend(&all, k));
+        let mut detail = |along: Along, bent: &ArrayD<f64>| {
+            let square = mean_square(bent).max(least);
+            found.push((Trait::Detail { level, along }, 0.5 * square.ln()));
+            found.push((Trait::DetailPeaks { level, along }, kurtosis(bent, square)));
+        };
+        for (k, &along) in axes.iter().enumerate() {
+            if let Some(bent) = bend(&pixels, k) {
+                detail(along, &bent);
+            }
         }
         // Along its only axis, both are the same.
-        let all = if axes.len() > 1 { all } else { None };
-        for (along, bent) in bent.into_iter().chain([(Along::All, all)]) {
-            let Some(bent) = bent else { continue };
-            let square = mean_square(&bent).max(least);
-            found.push((Trait::Detail { level, along }, 0.5 * square.ln()));
-            found.push((Trait::DetailPeaks { level, along }, kurtosis(&bent, square)));
+        if axes.len() > 1 {
+            let all = (1..axes.len()).fold(bend(&pixels, 0), |bent, k| bent.and_then(|bent| bend(&bent, k)));
+            all.iter().for_each(|bent| detail(Along::All, bent));
         }
         for k in 0..axes.len() {
             pixels = halved(pixels, k);

@@ -17,12 +17,15 @@ struct Kept {
 }
 
 impl Survey {
-    /// What was found in the pairs of a run, where its files are still those that were looked at.
+    /// What was found in the pairs of a run, where its files are still those that were looked at. Pairs that were not finite
+    /// are looked at again: they may have been mended between the blocks that the digest of a large file sees.
     ///
     /// # Errors
     /// A file that cannot be read.
     pub fn of_run(folder: &RunFolder, experiment: &Experiment) -> Result<Option<Survey>, ProblemError> {
-        let Some(Kept { files, found }) = read(folder)? else { return Ok(None) };
+        let Some(Kept { files, found }) = read(folder)?.filter(|kept| kept.found.not_finite.is_empty()) else {
+            return Ok(None);
+        };
         Ok((files == NamedFiles::of(experiment.problem())?).then_some(found))
     }
 

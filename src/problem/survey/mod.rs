@@ -16,6 +16,8 @@ use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::io::fingerprint::hexadecimal;
+use crate::problem::pair_origin::are_finite;
 use crate::problem::{Experiment, ProblemError, Set};
 use cells::Cells;
 use copies::Copies;
@@ -23,8 +25,6 @@ use values::Pairwise;
 
 pub use values::Values;
 
-/// Pairs that are read or simulated at once.
-const AT_ONCE: u64 = 64;
 /// Simulated pairs between two looks at the clock.
 const SIMULATED_AT_ONCE: u64 = 16;
 /// Channels of x and of y, or parameters of a vector, in which pairs are compared with each other.
@@ -133,18 +133,13 @@ impl Reading {
     /// Pairs of a set, the first of them number `first`, y as it is stored. Those in `left_out`, and those that are not finite,
     /// count as such alone.
     fn add(&mut self, experiment: &Experiment, set: Set, first: u64, x: ArrayD<f32>, y: ArrayD<f32>, left_out: &[u64]) {
-        let is_finite = |k: usize| {
-            let of = |all: &ArrayD<f32>| all.index_axis(Axis(0), k).iter().all(|value| value.is_finite());
-            of(&x) && of(&y)
-        };
-        let count = x.len_of(Axis(0));
         let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for k in 0..count {
+        for (k, is_finite) in are_finite(&x, &y).enumerate() {
             let number = first + k as u64;
             if left_out.binary_search(&number).is_ok() {
                 continue;
             }
-            if is_finite(k) { good.push(k) } else { bad.push(number) }
+            if is_finite { good.push(k) } else { bad.push(number) }
         }
         for number in bad {
             self.not_finite.entry(set.name().into()).or_default().push(number);
@@ -156,9 +151,12 @@ impl Reading {
                 self.places.push(format!("{}, pair {row}", file.display()));
             }
         }
-        let mut noisy = y.clone();
-        experiment.add_noise(set, first, &mut noisy);
-        let [x, y, noisy] = [x, y, noisy].map(|all| all.select(Axis(0), &good));
+        if set == Set::Training {
+            let mut noisy = y.clone();
+            experiment.add_noise(set, first, &mut noisy);
+            add(&mut self.y, &noisy.select(Axis(0), &good));
+        }
+        let [x, y] = [x, y].map(|all| all.select(Axis(0), &good));
         let stride = experiment.count(set).unwrap_or(0).div_ceil(COMPARED_PAIRS).max(1);
         for ((image, record), k) in x.outer_iter().zip(y.outer_iter()).zip(&good) {
             let is_compared = (first as usize + k).is_multiple_of(stride);
@@ -167,7 +165,6 @@ impl Reading {
         if set == Set::Training {
             add(&mut self.x, &x);
             add(&mut self.clean, &y);
-            add(&mut self.y, &noisy);
         }
         self.counts[usize::from(set != Set::Training)] += good.len() as u64;
     }
@@ -192,7 +189,7 @@ impl Reading {
     }
 
     fn digest(&self) -> String {
-        self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(self.hash.clone())
     }
 
     fn finish(self, experiment: &Experiment, seconds: f64) -> Survey {
@@ -258,7 +255,7 @@ fn read_own(
     let mut done = 0;
     for (set, pairs) in own() {
         let left_out = left_out.get(set.name()).map(Vec::as_slice).unwrap_or_default();
-        for range in ranges(pairs.len() as u64, AT_ONCE) {
+        for range in ranges(pairs.len() as u64, pairs.at_once() as u64) {
             let numbers: Vec<usize> = (range.start as usize..range.end as usize).collect();
             let (x, y) = pairs.read_as_is(&numbers)?;
             reading.add(experiment, set, range.start, x, y, left_out);

@@ -17,15 +17,13 @@ pub struct Values {
 }
 
 impl Values {
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0.0
+    }
+
     pub(super) fn none() -> Self {
-        Self {
-            least: f64::INFINITY,
-            greatest: f64::NEG_INFINITY,
-            mean: 0.0,
-            standard_deviation: 0.0,
-            are_whole: true,
-            count: 0.0,
-        }
+        Self { least: 0.0, greatest: 0.0, mean: 0.0, standard_deviation: 0.0, are_whole: true, count: 0.0 }
     }
 
     /// These and those together (Chan, Golub and LeVeque 1983).
@@ -36,11 +34,12 @@ impl Values {
         let all = self.count + count;
         let between = (mean - self.mean).powi(2) * self.count * count / all;
         let variance = (self.standard_deviation.powi(2) * self.count + squares + between) / all;
+        // Of none the least is no number, which a file cannot keep.
+        let range = if self.count > 0.0 { (self.least, self.greatest) } else { (f64::INFINITY, f64::NEG_INFINITY) };
         self.mean += (mean - self.mean) * count / all;
         (self.standard_deviation, self.count) = (variance.sqrt(), all);
         self.are_whole &= more.clone().all(|v| v.fract() == 0.0);
-        (self.least, self.greatest) =
-            more.fold((self.least, self.greatest), |(least, greatest), v| (least.min(v), greatest.max(v)));
+        (self.least, self.greatest) = more.fold(range, |(least, greatest), v| (least.min(v), greatest.max(v)));
     }
 }
 
@@ -116,6 +115,8 @@ mod tests {
         assert!((values.mean - mean).abs() < 1e-6 && (values.standard_deviation - deviation).abs() < 1e-6);
         values.join([0.5].into_iter());
         assert!(!values.are_whole);
+        let none = Values::none();
+        assert_eq!(serde_json::from_str::<Values>(&serde_json::to_string(&none).unwrap()).unwrap(), none);
     }
 
     #[test]

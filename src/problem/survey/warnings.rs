@@ -27,7 +27,7 @@ pub(super) fn warnings(experiment: &Experiment, found: &Survey, reading: &Readin
     of_values(found, reading, &mut warnings);
     of_x(experiment, found, reading, &mut warnings);
     of_copies(experiment, reading, &mut warnings);
-    of_held_out(found, reading, &mut warnings);
+    of_held_out(experiment, found, reading, &mut warnings);
     of_training(experiment, found, &mut warnings);
     if let Some(operator) = &experiment.problem().operator {
         warnings.extend(operator.warnings(experiment.x_shape()));
@@ -53,7 +53,9 @@ fn of_values(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
 fn of_channel(which: &str, values: &Values, pairwise: Option<&Pairwise>) -> Option<String> {
     let Values { least, greatest, mean, standard_deviation: deviation, .. } = *values;
     let (reach, size) = ((greatest - mean).max(mean - least), pairwise.map_or(0.0, Pairwise::typical_size));
-    if least == greatest {
+    if values.is_empty() {
+        None
+    } else if least == greatest {
         Some(format!("{which} is {least} everywhere: it teaches nothing; leave it out"))
     } else if deviation > OUTLIER * size && size > 0.0 {
         Some(format!(
@@ -140,7 +142,7 @@ fn of_copies(experiment: &Experiment, reading: &Reading, warnings: &mut Vec<Stri
 }
 
 /// Whether pairs held out are a fair part of all; the first thing that speaks against it.
-fn of_held_out(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
+fn of_held_out(experiment: &Experiment, found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
     let sides = reading.training.iter().zip(&reading.held_out).zip([("x", found.x.len()), ("y", found.y.len())]);
     let channels = sides.flat_map(|((training, held_out), (name, count))| {
         training.iter().zip(held_out).enumerate().map(move |(k, both)| (name_of(name, k, count), both))
@@ -152,9 +154,15 @@ fn of_held_out(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
         unfair.map(|(what, some, others)| (which, what, mean(some), mean(others)))
     });
     if let Some((which, what, some, others)) = said {
+        let files = experiment.problem().pairs.as_ref();
+        let remedy = if files.is_some_and(|files| files.test.is_none() || files.validation.is_none()) {
+            "the last pairs are held out, which of a sweep are its end: shuffle them, or name files of their own, [pairs] test = \
+             \"…\""
+        } else {
+            "simulate both in the same way, or shuffle all and part them anew"
+        };
         warnings.push(format!(
-            "the pairs held out are unlike those to train on: the {what} of their {which} is {}, there {}; the last pairs are held \
-             out, which of a sweep are its end: shuffle them, or name files of their own, [pairs] test = \"…\"",
+            "the pairs held out are unlike those to train on: the {what} of their {which} is {}, there {}; {remedy}",
             number(some),
             number(others)
         ));
@@ -167,7 +175,8 @@ fn mean(values: &[f64]) -> f64 {
 
 fn of_training(experiment: &Experiment, found: &Survey, warnings: &mut Vec<String>) {
     let training = &experiment.problem().training;
-    if let Some(left_out) = experiment.own_pairs(Set::Training).map(|own| own.left_out()).filter(|count| *count > 0) {
+    let left_out = experiment.left_out();
+    if left_out > 0 {
         warnings.push(format!("{left_out} pairs are left out, as skip says: their values are not finite"));
     }
     if let Some(count) = experiment.count(Set::Training) {
