@@ -59,7 +59,7 @@ pub struct PairsInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::{Axis, Grid};
+    use crate::io::{Axis, Grid, hdf};
     use ndarray::{ArrayD, Axis as Dimension, IxDyn, concatenate};
     use std::path::Path;
 
@@ -83,6 +83,27 @@ mod tests {
             noise: NoiseTag::None,
             provenance: Provenance { problem: "seed = 7\n".into(), seed: u64::MAX - 1, version: "0.1.0".into() },
         }
+    }
+
+    /// An axis that has a unit is one of the image; bands that are counted are channels.
+    #[test]
+    fn an_axis_with_a_unit_is_not_read_as_channels() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = |unit: &str| {
+            let path = folder.path().join("pairs.h5");
+            let file = hdf5::File::create(&path).unwrap();
+            let band = file.new_dataset_builder().with_data(&[1.0, 2.0, 3.0]).create("band").unwrap();
+            hdf::make_scale(&band, "band").unwrap();
+            hdf::put_text(&band, "units", unit).unwrap();
+            for name in ["x", "y"] {
+                let data = file.new_dataset_builder().with_data(&numbers(&[9, 3, 5], 0)).create(name).unwrap();
+                hdf::attach_scale(&data, 1, &band).unwrap();
+            }
+            drop((band, file));
+            Pairs::open(&path).map(|pairs| pairs.x_shape().to_vec()).map_err(|e| e.to_string())
+        };
+        assert_eq!(["", "1"].map(opened), [Ok(vec![3, 5]), Ok(vec![3, 5])]);
+        assert!(opened("m").unwrap_err().contains("its second axis, where channels are, is band (m)"));
     }
 
     fn numbers(shape: &[usize], offset: usize) -> ArrayD<f32> {
