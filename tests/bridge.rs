@@ -100,7 +100,8 @@ impl Written {
         if c.len() > 1 {
             let kept = channels.div_ceil(2);
             let (on, rest) = (x.clone().slice([0..batch, 0..kept]), x.slice([0..batch, kept..channels]));
-            let (on, deeper) = self.scale(on, &c[1..], &format!("{path}.{}.Split.rest.layers", 1 + 3 * STEPS));
+            let (on, deeper) =
+                self.scale(on, &c[1..], &format!("{path}.{}.Parts.first.layers.0.Deeper.rest.layers", 1 + 3 * STEPS));
             x = Tensor::cat(vec![on, rest], 1);
             log_det = log_det + deeper;
         }

@@ -2,8 +2,9 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use posteria::flow::{
-    Activation, Border, ConvolutionalConditioner, ConvolutionalConfig, Coupling, Field, GradientSlot, Invertible,
-    ParameterGradients, Plan, Tapes, Transform, cast, map_parameters, parameters, standard_normal,
+    Activation, Border, ConditionerShape, ConvolutionalConditioner, ConvolutionalConfig, Coupling, Direction, Field,
+    GradientSlot, Invertible, ParameterGradients, Plan, Pull, Roles, State, Tapes, Transform, cast, map_parameters,
+    parameters, standard_normal,
 };
 use posteria::random::{Purpose, stream};
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ fn random(shape: [usize; 5], index: u64) -> Field {
 #[derive(Clone, Debug)]
 struct Case {
     shape: [usize; 5],
+    roles: Roles,
     /// Channels of the condition, and whether it is one number a channel.
     condition: (usize, bool),
     config: ConvolutionalConfig,
@@ -46,9 +48,10 @@ fn case() -> impl Strategy<Value = Case> {
     let condition = (0usize..4, any::<bool>());
     let transform = (transform, any::<bool>());
     let hidden = prop_oneof![1usize..20, 1usize..90];
-    (1usize..5, 2usize..9, extent, kernels, activation, border, transform, condition, hidden).prop_map(
-        |(batch, channels, [d, h, w], kernels, activation, border, (transform, flat), condition, hidden)| Case {
-            shape: [batch, channels, d, h, w],
+    (1usize..5, roles(), extent, kernels, activation, border, transform, condition, hidden).prop_map(
+        |(batch, roles, [d, h, w], kernels, activation, border, (transform, flat), condition, hidden)| Case {
+            shape: [batch, roles.channels(), d, h, w],
+            roles,
             condition,
             config: ConvolutionalConfig { hidden, kernels, activation, border },
             transform,
@@ -57,10 +60,26 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
+/// Halves, and ranges that leave channels aside, the moved ones in front of those that are read or behind.
+fn roles() -> impl Strategy<Value = Roles> {
+    let halves = (2usize..9).prop_map(Roles::halves);
+    let aside = 0usize..3;
+    let free = (1usize..4, 1usize..5, [aside.clone(), aside.clone(), aside], any::<bool>()).prop_map(
+        |(moved, read, [before, between, behind], swapped)| {
+            let (first, second) = if swapped { (read, moved) } else { (moved, read) };
+            let (start, end) = (before + first + between, before + first + between + second);
+            let [first, second] = [before..before + first, start..end];
+            let (moves, reads) = if swapped { (second, first) } else { (first, second) };
+            Roles::new(end + behind, moves, reads).expect("ranges apart")
+        },
+    );
+    prop_oneof![halves, free]
+}
+
 fn coupling(case: &Case) -> Layer {
-    let [_, channels, d, h, w] = case.shape;
+    let [_, _, d, h, w] = case.shape;
     let axes = [d, h, w].map(|extent| case.flat || extent > 1);
-    let shape = Layer::conditioner_shape(channels, case.condition.0, case.transform, axes);
+    let shape = ConditionerShape::of_coupling(&case.roles, case.condition.0, case.transform, axes);
     let conditioner = case.config.init(shape, &mut stream(17, Purpose::Weights, 0), &Device::flex());
     let mut index = 100;
     let conditioner = map_parameters(conditioner, &mut |parameter, value| {
@@ -69,7 +88,7 @@ fn coupling(case: &Case) -> Layer {
         let size = if parameter.shape.len() == 1 { 0.3 } else { (fan_in as f64).sqrt().recip() };
         (random([1, 1, 1, 1, value.dims()[0]], index) * size).reshape([-1]).cast(DType::F32)
     });
-    Coupling::new(conditioner, case.transform, channels, case.condition.0)
+    Coupling::new(conditioner, case.transform, case.roles.clone(), case.condition.0)
 }
 
 /// Output, log_det, recomputed input, and all gradients, of the map and of its inverse.
@@ -81,19 +100,20 @@ fn everything(layer: &Layer, case: &Case, plan: Plan, dtype: DType) -> Vec<(Stri
     let c: Vec<Field> = if channels > 0 { vec![random(extent, 2).cast(dtype)] } else { Vec::new() };
     let (dz, dlog_det) = (random(case.shape, 3).cast(dtype), random([batch, 1, 1, 1, 1], 4).cast(dtype).reshape([-1]));
     let mut results = Vec::new();
-    for forward in [true, false] {
+    for direction in [Direction::Forward, Direction::Inverse] {
         let mut tapes = Tapes::new(plan);
         let (mut dc, mut dtheta) = (vec![GradientSlot::Empty; c.len()], ParameterGradients::new());
-        let (z, log_det, (again, dx)) = if forward {
-            let (z, log_det) = layer.forward(x.clone(), &c, &mut tapes);
-            let pair = (z.clone(), dz.clone());
-            (z, log_det, layer.forward_vjp(pair, &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes))
-        } else {
-            let (z, log_det) = layer.inverse(x.clone(), &c, &mut tapes);
-            let pair = (z.clone(), dz.clone());
-            (z, log_det, layer.inverse_vjp(pair, &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes))
+        let (z, log_det) = layer.transform(direction, x.clone(), &c, &mut tapes);
+        let output = State { value: z.clone(), gradient: dz.clone() };
+        let mut pull = Pull {
+            condition: &c,
+            dcondition: &mut dc,
+            dparameters: &mut dtheta,
+            dlog_det: &dlog_det,
+            tapes: &mut tapes,
         };
-        let mut add = |name: &str, value: Tensor<1>| results.push((format!("{name}, forward {forward}"), value));
+        let State { value: again, gradient: dx } = layer.pull(direction, output, &mut pull);
+        let mut add = |name: &str, value: Tensor<1>| results.push((format!("{name}, {direction:?}"), value));
         add("z", z.reshape([-1]));
         add("log_det", log_det);
         add("x", again.reshape([-1]));
@@ -179,6 +199,7 @@ proptest! {
 fn a_number_on_the_other_side_of_a_kink_is_no_fault() {
     let case = Case {
         shape: [3, 3, 1, 54, 1],
+        roles: Roles::halves(3),
         condition: (3, true),
         config: ConvolutionalConfig {
             hidden: 78,
@@ -195,8 +216,9 @@ fn a_number_on_the_other_side_of_a_kink_is_no_fault() {
 /// Work for several threads: groups of samples, bands of one sample, volumes, and all of them periodic too.
 fn large() -> Vec<Case> {
     let shapes = [[8, 12, 1, 32, 32], [2, 6, 1, 96, 40], [1, 4, 24, 16, 16], [1, 8, 1, 160, 17], [16, 24, 1, 8, 8]];
-    let case = |(shape, border, kernels)| Case {
+    let case = |(shape, border, kernels): ([usize; 5], Border, Vec<usize>)| Case {
         shape,
+        roles: Roles::halves(shape[1]),
         condition: (2, false),
         config: ConvolutionalConfig { hidden: 96, kernels, activation: Activation::Silu, border },
         transform: Transform::Affine { bound: 2.0 },
@@ -205,7 +227,14 @@ fn large() -> Vec<Case> {
     let borders = [Border::Zeros, Border::Periodic];
     let common = shapes.into_iter().flat_map(|shape| borders.map(|border| (shape, border, vec![3, 1, 3])));
     let wide = borders.map(|border| ([2, 6, 1, 160, 17], border, vec![5, 1, 3]));
-    common.chain(wide).chain(borders.map(|border| ([1, 4, 32, 12, 10], border, vec![3, 5]))).map(case).collect()
+    let all = common.chain(wide).chain(borders.map(|border| ([1, 4, 32, 12, 10], border, vec![3, 5])));
+    // Each with its halves, and with channels that stay aside in front of those that are moved.
+    let free = |case: Case| {
+        let (channels, half) = (case.roles.channels(), case.roles.channels() / 2);
+        let roles = Roles::new(channels, half + 1..channels, 0..half).expect("ranges apart");
+        [case.clone(), Case { roles, ..case }]
+    };
+    all.map(case).flat_map(free).collect()
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn run(fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Resul
 fn run_on(noise: f32, fault: Option<(u64, Fault)>, training: &Training, folder: &Path) -> Result<Outcome, String> {
     let device = Device::flex();
     let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
-    let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
+    let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() }.into();
     // Padding too: what fills it is the same after a restart.
     let unknown = UnknownConfig { padded: Some(vec![4, 6]), ..UnknownConfig::default() };
     let config = ModelConfig { network, unknown, ..ModelConfig::default() };
@@ -186,7 +186,7 @@ fn a_training_that_is_stopped_among_its_held_out_records_ends_with_the_same_mode
     let run = |folder: &Path, stop: usize| {
         let device = Device::flex();
         let conditioner = ConvolutionalConfig { hidden: 6, ..ConvolutionalConfig::default() };
-        let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() };
+        let network = GlowConfig { scales: 1, steps: 2, conditioner, ..GlowConfig::default() }.into();
         let config = ModelConfig { network, ..ModelConfig::default() };
         let (x, y) = first_pairs(&batches(), 30).unwrap();
         let model = Model::new(config, Some(OperatorConfig::Identity {}), &[1, 4, 4], &[1, 4, 4], 1, &device).unwrap();

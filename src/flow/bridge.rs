@@ -7,7 +7,10 @@ use burn::backend::DispatchTensor;
 use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
-use crate::flow::{Condition, Field, FlowError, GradientSlot, Invertible, ParameterGradients, PerSample, Plan, Tapes};
+use crate::flow::{
+    Condition, Direction, Field, FlowError, GradientSlot, Invertible, ParameterGradients, PerSample, Plan, Pull, State,
+    Tapes,
+};
 use crate::kernels::{join, on_workers};
 
 /// (z, log|det ∂z/∂x|) of x, as [`Invertible::forward`], differentiable in x, in every field of `c` and in the parameters
@@ -17,43 +20,37 @@ use crate::kernels::{join, on_workers};
 ///
 /// # Errors
 /// Shapes that the network cannot take.
-pub fn differentiable_forward<M: Invertible + Sync + 'static>(
+pub fn differentiable_forward<M: Invertible>(
     network: &M,
     x: Field,
     c: &Condition,
     plan: Plan,
 ) -> Result<(Field, PerSample), FlowError> {
-    differentiable(network, x, c, plan, Way::Forward)
+    differentiable(network, x, c, plan, Direction::Forward)
 }
 
 /// (x, log|det ∂x/∂z|) of z, as [`Invertible::inverse`]; otherwise as [`differentiable_forward`].
 ///
 /// # Errors
 /// Shapes that the network cannot take.
-pub fn differentiable_inverse<M: Invertible + Sync + 'static>(
+pub fn differentiable_inverse<M: Invertible>(
     network: &M,
     z: Field,
     c: &Condition,
     plan: Plan,
 ) -> Result<(Field, PerSample), FlowError> {
-    differentiable(network, z, c, plan, Way::Inverse)
+    differentiable(network, z, c, plan, Direction::Inverse)
 }
 
-#[derive(Clone, Copy)]
-enum Way {
-    Forward,
-    Inverse,
-}
-
-fn differentiable<M: Invertible + Sync + 'static>(
+fn differentiable<M: Invertible>(
     network: &M,
     input: Field,
     c: &Condition,
     plan: Plan,
-    way: Way,
+    to: Direction,
 ) -> Result<(Field, PerSample), FlowError> {
     let shapes: Vec<[usize; 5]> = c.iter().map(|c| c.dims()).collect();
-    network.output_shape(input.dims(), &shapes)?;
+    network.output_shape(to, input.dims(), &shapes)?;
     let mut leaves = Leaves::default();
     network.visit(&mut leaves);
     let fields = std::iter::once(&input).chain(c).map(|field| field.clone().into_dispatch());
@@ -63,10 +60,7 @@ fn differentiable<M: Invertible + Sync + 'static>(
     let c: Vec<Field> = c.iter().map(|c| c.clone().inner()).collect();
     let network = network.valid();
     let mut tapes = Tapes::new(plan);
-    let (output, log_det) = on_workers(input.inner(), |input| match way {
-        Way::Forward => network.forward(input, &c, &mut tapes),
-        Way::Inverse => network.inverse(input, &c, &mut tapes),
-    });
+    let (output, log_det) = on_workers(input.inner(), |input| network.transform(to, input, &c, &mut tapes));
 
     let place = (output.device(), output.dtype());
     let outputs = vec![output.clone().into_dispatch(), log_det.into_dispatch()];
@@ -80,9 +74,15 @@ fn differentiable<M: Invertible + Sync + 'static>(
         let slot = |&wanted: &bool| if wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc: Vec<GradientSlot> = wanted.iter().map(slot).collect();
         let mut dtheta = ParameterGradients::new();
-        let (_, dinput) = on_workers(output, |output| match way {
-            Way::Forward => network.forward_vjp((output, doutput), &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes),
-            Way::Inverse => network.inverse_vjp((output, doutput), &dlog_det, &c, &mut dc, &mut dtheta, &mut tapes),
+        let State { gradient: dinput, .. } = on_workers(output, |value| {
+            let mut pull = Pull {
+                condition: &c,
+                dcondition: &mut dc,
+                dparameters: &mut dtheta,
+                dlog_det: &dlog_det,
+                tapes: &mut tapes,
+            };
+            network.pull(to, State { value, gradient: doutput }, &mut pull)
         });
         let dc = dc.into_iter().map(|slot| slot.into_sum().map(Tensor::into_dispatch));
         let dtheta = leaves.shaped.iter().map(|(id, shaped)| dtheta.get(id).map(|flat| shaped(flat.clone())));

@@ -1,6 +1,8 @@
-use burn::module::{Module, ModuleDisplay};
+use burn::module::{Module, ModuleDisplay, Param};
+use burn::tensor::Tensor;
 
-use crate::flow::{Border, ConvolutionalConditioner, Field, ParameterGradients};
+use crate::flow::{Activation, Border, Field, ParameterGradients};
+use crate::kernels::Convolutions;
 
 /// What lies beyond one side of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,33 @@ pub struct ConditionerShape {
     pub axes: [bool; 3],
 }
 
+/// A network of convolutions with one nonlinearity between them, as data.
+#[derive(Clone, Debug)]
+pub struct ConvolutionStack {
+    /// Weights `[out, in, kd, kh, kw]` and biases `[out]`, the first to see the input first.
+    pub layers: Vec<(Param<Tensor<5>>, Param<Tensor<1>>)>,
+    /// Between two convolutions.
+    pub activation: Activation,
+    /// Beyond the border of the image.
+    pub border: Border,
+}
+
+impl ConvolutionStack {
+    /// The numbers, as the kernels take them.
+    pub(super) fn convolutions(&self) -> Convolutions {
+        let layers = self.layers.iter().map(|(weight, bias)| (weight.val(), bias.val())).collect();
+        Convolutions { layers, activation: self.activation, border: self.border }
+    }
+
+    /// Adds the gradients of the weights and biases, layer by layer.
+    pub(super) fn add_gradients(&self, gradients: Vec<(Field, Tensor<1>)>, dparameters: &mut ParameterGradients) {
+        for ((weight, bias), (dweight, dbias)) in self.layers.iter().zip(gradients) {
+            dparameters.add(weight, dweight);
+            dparameters.add(bias, dbias);
+        }
+    }
+}
+
 /// The network inside a coupling. It need not be invertible and is differentiated by itself.
 pub trait Conditioner: Module + ModuleDisplay + Sync + 'static {
     /// What [`apply_taped`](Conditioner::apply_taped) keeps for [`pull`](Conditioner::pull).
@@ -60,8 +89,8 @@ pub trait Conditioner: Module + ModuleDisplay + Sync + 'static {
         None
     }
 
-    /// The network, where it is made of convolutions: the kernels know how to sweep these.
-    fn as_convolutional(&self) -> Option<&ConvolutionalConditioner> {
+    /// The network as data, where it is a stack of convolutions: the kernels know how to sweep these.
+    fn stack(&self) -> Option<ConvolutionStack> {
         None
     }
 

@@ -1,13 +1,13 @@
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::convolution::{Convolution, RECTIFIED};
 use crate::flow::{
-    Activation, Border, Conditioner, ConditionerShape, Edge, Field, FlowError, ParameterGradients, Tile,
+    Activation, Border, Conditioner, ConditionerShape, ConvolutionStack, Edge, Field, FlowError, ParameterGradients,
+    Tile,
 };
-use crate::kernels::Convolutions;
 
 /// Settings of a [`ConvolutionalConditioner`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,22 +93,6 @@ pub struct ConvolutionalConditioner {
     border: Border,
 }
 
-impl ConvolutionalConditioner {
-    /// The network as the kernels know it.
-    pub(super) fn convolutions(&self) -> Convolutions {
-        let layers = self.layers.iter().map(|layer| (layer.weight.val(), layer.bias.val())).collect();
-        Convolutions { layers, activation: self.activation, border: self.border }
-    }
-
-    /// Adds gradients of the weights and biases of [`convolutions`](Self::convolutions).
-    pub(super) fn add_gradients(&self, gradients: Vec<(Field, Tensor<1>)>, dtheta: &mut ParameterGradients) {
-        for (layer, (weight, bias)) in self.layers.iter().zip(gradients) {
-            dtheta.add(&layer.weight, weight);
-            dtheta.add(&layer.bias, bias);
-        }
-    }
-}
-
 /// The input, the values before each nonlinearity, and where the border was.
 pub struct ConvolutionalTape {
     x: Field,
@@ -136,8 +120,9 @@ impl Conditioner for ConvolutionalConditioner {
         Some((first.dims()[1] + outputs) * first.dtype().size())
     }
 
-    fn as_convolutional(&self) -> Option<&ConvolutionalConditioner> {
-        Some(self)
+    fn stack(&self) -> Option<ConvolutionStack> {
+        let layers = self.layers.iter().map(|layer| (layer.weight.clone(), layer.bias.clone())).collect();
+        Some(ConvolutionStack { layers, activation: self.activation, border: self.border })
     }
 
     fn apply(&self, tile: Tile) -> Field {
@@ -185,7 +170,7 @@ mod tests {
     use super::*;
     use crate::flow::{cast, map_parameters, parameters, standard_normal};
     use crate::random::{Purpose, stream};
-    use burn::tensor::DType;
+    use burn::tensor::{DType, Tensor};
 
     const SHAPE: ConditionerShape = ConditionerShape { inputs: 3, outputs: 4, axes: [false, true, true] };
 

@@ -23,6 +23,14 @@ pub enum FlowError {
     ConditionShape { x: [usize; 5], found: [usize; 5] },
     #[error("the flow was built for samples of shape {expected:?} (channel, depth, height, width) and got {found:?}")]
     SampleShape { expected: [usize; 4], found: [usize; 4] },
+    #[error(
+        "a part of the channels has shape {expected:?} and its layers make {found:?} of it: they must keep the shape"
+    )]
+    PartShape { expected: [usize; 5], found: [usize; 5] },
+    #[error(
+        "samples have shape {expected:?}, their latents {found:?}: layers and base must keep the shape of a sample"
+    )]
+    LatentShape { expected: [usize; 4], found: Vec<usize> },
     #[error("a batch without samples: give at least one")]
     EmptyBatch,
     #[error(

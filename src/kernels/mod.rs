@@ -43,6 +43,7 @@ mod graph;
 mod network;
 mod padding;
 mod portable;
+mod roles;
 mod seam;
 mod transform;
 
@@ -51,8 +52,9 @@ pub use fast::{on_workers, peak_multiply_adds, runs_fast, spend_multiply_adds};
 pub use graph::join;
 pub use network::{Activation, Border, Convolutions};
 pub use padding::{Pad, Padding};
-pub use portable::channel::{no_log_det, pixels};
+pub use portable::channel::{no_log_det, pixels, sample_sums};
 pub use portable::convolution::{wrap, wrap_adjoint};
+pub use roles::Roles;
 pub use seam::{
     affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, channel_dots, channel_sums, checkerboard,
     checkerboard_inverse, convolve, convolve_input_adjoint, convolve_weight_adjoint, gram, haar, haar_inverse,

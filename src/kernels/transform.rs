@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::{
-    Field, PerSample, affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, no_log_det,
+    Direction, Field, PerSample, affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, no_log_det,
 };
 
 /// What a coupling does to one half of the channels, given parameters for each of its pixels.
@@ -35,55 +35,41 @@ impl Transform {
         }
     }
 
-    /// (y, log_det) of x and the parameters p.
-    pub fn forward(self, x: Field, p: Field) -> (Field, PerSample) {
+    /// The output of the map or its inverse, and its log_det, of x and the parameters p.
+    pub fn apply(self, to: Direction, x: Field, p: Field) -> (Field, PerSample) {
         match self {
             Transform::Affine { bound } => {
                 let (a, t) = halves(p);
-                affine_forward(x, a, t, bound)
+                match to {
+                    Direction::Forward => affine_forward(x, a, t, bound),
+                    Direction::Inverse => affine_inverse(x, a, t, bound),
+                }
             }
             Transform::Additive => {
                 let log_det = no_log_det(&x);
-                (x + p, log_det)
+                match to {
+                    Direction::Forward => (x + p, log_det),
+                    Direction::Inverse => (x - p, log_det),
+                }
             }
         }
     }
 
-    /// (x, log_det) of y and the parameters p.
-    pub fn inverse(self, y: Field, p: Field) -> (Field, PerSample) {
+    /// (x, ∂L/∂x, ∂L/∂p) from the output y of that map of x, ∂L/∂y and ∂L/∂log_det.
+    pub fn pull(self, of: Direction, y: Field, dy: Field, dlog_det: &PerSample, p: Field) -> (Field, Field, Field) {
         match self {
             Transform::Affine { bound } => {
                 let (a, t) = halves(p);
-                affine_inverse(y, a, t, bound)
-            }
-            Transform::Additive => {
-                let log_det = no_log_det(&y);
-                (y - p, log_det)
-            }
-        }
-    }
-
-    /// (x, ∂L/∂x, ∂L/∂p) from the output of the forward map.
-    pub fn forward_vjp(self, y: Field, dy: Field, dlog_det: &PerSample, p: Field) -> (Field, Field, Field) {
-        match self {
-            Transform::Affine { bound } => {
-                let (a, t) = halves(p);
-                let (x, dx, da, dt) = affine_forward_vjp(y, dy, dlog_det, a, t, bound);
+                let (x, dx, da, dt) = match of {
+                    Direction::Forward => affine_forward_vjp(y, dy, dlog_det, a, t, bound),
+                    Direction::Inverse => affine_inverse_vjp(y, dy, dlog_det, a, t, bound),
+                };
                 (x, dx, Tensor::cat(vec![da, dt], 1))
             }
-            Transform::Additive => (y - p, dy.clone(), dy),
-        }
-    }
-
-    /// (y, ∂L/∂y, ∂L/∂p) from the output of the inverse map.
-    pub fn inverse_vjp(self, x: Field, dx: Field, dlog_det: &PerSample, p: Field) -> (Field, Field, Field) {
-        match self {
-            Transform::Affine { bound } => {
-                let (a, t) = halves(p);
-                let (y, dy, da, dt) = affine_inverse_vjp(x, dx, dlog_det, a, t, bound);
-                (y, dy, Tensor::cat(vec![da, dt], 1))
-            }
-            Transform::Additive => (x + p, dx.clone(), dx.neg()),
+            Transform::Additive => match of {
+                Direction::Forward => (y - p, dy.clone(), dy),
+                Direction::Inverse => (y + p, dy.clone(), dy.neg()),
+            },
         }
     }
 }

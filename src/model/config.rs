@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::flow::GlowConfig;
+use crate::flow::NetworkConfig;
 use crate::model::Values;
 use crate::summary::{ReducerConfig, SummaryConfig};
 
@@ -11,7 +11,7 @@ use crate::summary::{ReducerConfig, SummaryConfig};
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub struct ModelConfig {
     /// The flow.
-    pub network: GlowConfig,
+    pub network: NetworkConfig,
     /// What it is told of an observation.
     pub condition: ConditionConfig,
     /// How the unknown is presented to it.

@@ -20,7 +20,9 @@ use crate::model::{Model, ModelError};
 const DESCRIPTION: &str = "model.json";
 const WEIGHTS: &str = "model.safetensors";
 const HELD_OUT: &str = "held_out.json";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format before, in which some weights had other names, see [`current_name`].
+const BEFORE: u32 = 1;
 /// Among the weights: the cells of x that are known.
 const FIXED: &str = "unknown.fixed";
 
@@ -56,6 +58,11 @@ pub fn tensors_to_bytes(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Result<Ve
     safetensors::serialize(views, None).map_err(|e| e.to_string())
 }
 
+/// The name of a weight today: version 0.1.0 had one layer that cut channels and went to the next scale.
+fn current_name(name: &str) -> String {
+    name.replace(".Split.rest.", ".Parts.first.layers.0.Deeper.rest.")
+}
+
 /// The shape of a tensor and its values.
 pub type ShapedValues = (Vec<usize>, Vec<f32>);
 
@@ -67,6 +74,7 @@ pub fn tensors_from_bytes(bytes: &[u8]) -> Result<BTreeMap<String, ShapedValues>
         .into_iter()
         .map(|(name, view)| match view.dtype() {
             Dtype::F32 => {
+                let name = current_name(&name);
                 let (values, _) = view.data().as_chunks::<4>();
                 let values = values.iter().map(|&b| f32::from_le_bytes(b)).collect();
                 Ok((name, (view.shape().to_vec(), values)))
@@ -109,8 +117,8 @@ impl Model {
         let file = |name: &str| files.get(name).ok_or_else(|| wrong(format!("it has no {name}")));
         let header: Header =
             serde_json::from_slice(file(DESCRIPTION)?).map_err(|e| wrong(format!("{DESCRIPTION}: {e}")))?;
-        if header.format != FORMAT {
-            return Err(wrong(format!("its format is {}, this program reads {FORMAT}", header.format)));
+        if ![BEFORE, FORMAT].contains(&header.format) {
+            return Err(wrong(format!("its format is {}, this program reads {BEFORE} and {FORMAT}", header.format)));
         }
         let mut weights = tensors_from_bytes(file(WEIGHTS)?).map_err(wrong)?;
         let mut model = Model::from_description(header.model, 0, device)?;

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use ndarray::{ArrayD, Axis};
 
-use crate::flow::{Field, Glow, LikelihoodGradient, Parameter, ParameterGradients, Plan, map_parameters, parameters};
+use crate::flow::{
+    Base, ConvolutionalFlow, Field, LikelihoodGradient, Parameter, ParameterGradients, Plan, map_parameters, parameters,
+};
 use crate::io::{Grid, Provenance, Quantity};
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
@@ -20,7 +22,7 @@ use crate::random::{Purpose, stream};
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) description: Description,
-    pub(super) flow: Glow,
+    pub(super) flow: ConvolutionalFlow,
     pub(super) conditioning: Conditioning,
     pub(super) unknown: Unknown,
     pub(super) operator: Adjoint,
@@ -126,11 +128,11 @@ impl Model {
         let unknown = Unknown::new(&config.unknown, description.unknown.clone(), x_shape)?;
         let shape = four(unknown.padded())?;
         config.network.validate(shape)?;
-        let (scales, mut of_summary) = (config.network.scales, stream(seed, Purpose::Weights, 1));
+        let (scales, mut of_summary) = (config.network.scales(), stream(seed, Purpose::Weights, 1));
         let conditioning =
             Conditioning::new(&config.condition, [x_shape, y_shape], shape, scales, &mut of_summary, device)?;
         let mut rng = stream(seed, Purpose::Weights, 0);
-        let flow = config.network.conditional_glow(shape, &conditioning.channels(), &mut rng, device)?;
+        let flow = config.network.build(shape, &conditioning.channels(), &mut rng, device)?;
         let needs_operator = config.condition.sources.contains(&Source::Adjoint);
         let operator = match &description.operator {
             Some(operator) if needs_operator => {
@@ -301,12 +303,13 @@ impl Model {
         Ok(log_prob.into_iter().zip(log_det).map(|(log_prob, log_det)| f64::from(log_prob) + log_det).collect())
     }
 
-    /// z of each pair, in the shape of x with its padding: standard normal numbers for a perfect model.
-    pub fn latent(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<ArrayD<f32>, ModelError> {
+    /// z of each pair, in the shape of x with its padding: standard normal numbers for a perfect model. None where the base
+    /// distribution of the flow is not made of such.
+    pub fn latent(&self, x: &ArrayD<f32>, y: &ArrayD<f32>) -> Result<Option<ArrayD<f32>>, ModelError> {
         same_batch(x, y)?;
         let (u, _) = self.enter(x, Fillers::OfImage)?;
         let (z, _) = self.flow.forward(u, &self.condition(y)?)?;
-        from_field(z, self.unknown.padded())
+        self.flow.base().standardised(z).map(|z| from_field(z, self.unknown.padded())).transpose()
     }
 
     /// u of a batch of x, and what log q(u) lacks to log q(x).

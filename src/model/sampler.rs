@@ -2,7 +2,7 @@ use ndarray::{ArrayD, Axis, concatenate};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::flow::{Field, standard_normal, standard_normal_log_density};
+use crate::flow::{Base, Field};
 use crate::model::field::{from_field, host};
 use crate::model::{Model, ModelError};
 
@@ -68,13 +68,10 @@ impl Sampler {
         rng: &mut ChaCha8Rng,
         f: impl Fn(&Sampler, Field) -> Result<P, ModelError> + Sync,
     ) -> Result<Vec<P>, ModelError> {
-        let Model { flow, device, .. } = &self.model;
-        let [c, d, h, w] = flow.shape();
-        let dtype = burn::tensor::DType::F32;
         let parts: Vec<(Sampler, Field)> = (0..draws.div_ceil(DRAWS_AT_ONCE))
             .map(|k| {
                 let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
-                (self.clone(), standard_normal([count, c, d, h, w], rng, dtype, device))
+                (self.clone(), self.model.flow.latents(count, 1.0, rng))
             })
             .collect();
         parts.into_par_iter().map(|(sampler, z)| f(&sampler, z)).collect()
@@ -105,7 +102,7 @@ impl Sampler {
     /// The images of latents, and log q(x|y) with whatever the flow puts beside x.
     fn decode(&self, z: Field) -> Result<Draws, ModelError> {
         let condition = self.condition(z.dims()[0]);
-        let density = standard_normal_log_density(z.clone());
+        let density = self.model.flow.base().log_density(z.clone(), 1.0);
         let (u, log_det) = self.model.flow.inverse(z, &condition)?;
         let unknown = &self.model.unknown;
         let (x, of_unknown) = unknown.leave(&from_field(u, unknown.padded())?)?;

@@ -45,7 +45,7 @@ pub struct Problem {
     pub condition: crate::model::ConditionConfig,
     /// The flow.
     #[serde(default)]
-    pub network: crate::flow::GlowConfig,
+    pub network: crate::flow::NetworkConfig,
     /// What x is.
     #[serde(default)]
     pub x: QuantityConfig,

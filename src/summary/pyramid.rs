@@ -26,7 +26,7 @@ impl Pyramid {
         let mut level = images;
         (0..self.scales)
             .map(|_| {
-                level = self.squeeze.apply(level.clone());
+                level = self.squeeze.coarser(level.clone());
                 level.clone()
             })
             .collect()

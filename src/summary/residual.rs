@@ -79,11 +79,11 @@ pub struct Residual {
 impl Residual {
     /// One condition a scale, finest first.
     pub fn forward(&self, images: Field) -> Vec<Field> {
-        let mut level = self.blocks.forward(self.read.whole(self.squeeze.apply(images), self.border));
+        let mut level = self.blocks.forward(self.read.whole(self.squeeze.coarser(images), self.border));
         let mut conditions = Vec::with_capacity(self.write.len());
         for (index, write) in self.write.iter().enumerate() {
             if let Some(down) = index.checked_sub(1).and_then(|before| self.down.get(before)) {
-                level = down.whole(self.squeeze.apply(level), self.border);
+                level = down.whole(self.squeeze.coarser(level), self.border);
             }
             conditions.push(write.whole(level.clone(), self.border));
         }

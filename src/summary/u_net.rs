@@ -98,22 +98,21 @@ pub struct UNet {
 impl UNet {
     /// One condition a scale, finest first.
     pub fn forward(&self, images: Field) -> Vec<Field> {
-        let mut level = self.read.whole(self.squeeze.apply(images), self.border);
+        let mut level = self.read.whole(self.squeeze.coarser(images), self.border);
         let mut encoded = Vec::with_capacity(self.encoder.len());
         for (index, blocks) in self.encoder.iter().enumerate() {
             if let Some(down) = index.checked_sub(1).and_then(|before| self.down.get(before)) {
-                level = down.whole(self.squeeze.apply(level), self.border);
+                level = down.whole(self.squeeze.coarser(level), self.border);
             }
             level = blocks.forward(level);
             encoded.push(level.clone());
         }
-        let expand = self.squeeze.reversed();
         let mut decoded = Vec::with_capacity(encoded.len());
         for (index, level) in encoded.into_iter().enumerate().rev() {
             let finer = match (decoded.last().cloned(), self.up.get(index), self.decoder.get(index)) {
                 (Some(coarser), Some(up), Some(blocks)) => {
                     let coarser: Field = coarser;
-                    blocks.forward(level + expand.apply(up.whole(coarser, self.border)))
+                    blocks.forward(level + self.squeeze.finer(up.whole(coarser, self.border)))
                 }
                 _ => level,
             };

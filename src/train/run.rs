@@ -309,7 +309,7 @@ mod tests {
 
     fn constant(value: f64) -> Model {
         let conditioner = ConvolutionalConfig { hidden: 2, ..ConvolutionalConfig::default() };
-        let network = GlowConfig { scales: 1, steps: 1, conditioner, ..GlowConfig::default() };
+        let network = GlowConfig { scales: 1, steps: 1, conditioner, ..GlowConfig::default() }.into();
         let config = ModelConfig { network, ..ModelConfig::default() };
         let model = Model::new(config, None, &[1, 2, 2], &[1, 2, 2], 1, &Device::flex()).unwrap();
         model.map_parameters(&mut |_, v| Tensor::full(v.dims(), value, &Device::flex()))

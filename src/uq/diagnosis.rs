@@ -301,7 +301,7 @@ struct Densities {
     dimensions: usize,
     /// Entries of one z: padding has some too.
     latents: usize,
-    /// ‖z‖² of each pair.
+    /// ‖z‖² of each pair, where latents are standard normal numbers.
     norms: Vec<f64>,
 }
 
@@ -312,9 +312,11 @@ impl Densities {
         let log_prob = model.log_prob(&x, &y)?;
         self.log_prob += log_prob.iter().sum::<f64>();
         self.dimensions += group.len() * model.dimension();
-        let latents = model.latent(&x, &y)?;
-        self.latents = latents.len() / group.len().max(1);
-        self.norms.extend(latents.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>()));
+        if let Some(latents) = model.latent(&x, &y)? {
+            self.latents = latents.len() / group.len().max(1);
+            let norms = latents.axis_iter(Axis(0)).map(|z| z.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>());
+            self.norms.extend(norms);
+        }
         Ok(log_prob)
     }
 
@@ -333,9 +335,11 @@ impl Densities {
 
     fn report(self, metrics: &mut BTreeMap<String, Measured>) -> Result<(), UqError> {
         measure(metrics, "nll_nats_per_dim", -self.log_prob / self.dimensions as f64, "nat");
-        let test = norm_test(&self.norms, self.latents)?;
-        measure(metrics, "latent_norm", test.norm, "1");
-        measure(metrics, "latent_p_value", test.p_value, "1");
+        if !self.norms.is_empty() {
+            let test = norm_test(&self.norms, self.latents)?;
+            measure(metrics, "latent_norm", test.norm, "1");
+            measure(metrics, "latent_p_value", test.p_value, "1");
+        }
         Ok(())
     }
 }

@@ -52,12 +52,12 @@ fn kind_of_map(name: &str) -> Kind {
 }
 
 fn maps<L: Invertible>(name: &str, case: &Case<L>, moved: &Case<L>, judge: &mut Judge) {
-    let (z, log_det) = Direction::Forward.apply(case, case.x.clone());
-    let (x, back) = Direction::Inverse.apply(case, z.clone());
-    let (found_z, found_log_det) = Direction::Forward.apply(moved, moved.x.clone());
+    let (z, log_det) = case.apply(Direction::Forward, case.x.clone());
+    let (x, back) = case.apply(Direction::Inverse, z.clone());
+    let (found_z, found_log_det) = moved.apply(Direction::Forward, moved.x.clone());
     let start = on(&z, &moved.x.device(), DType::F32);
-    let (found_x, found_back) = Direction::Inverse.apply(moved, start);
-    let (round_trip, _) = Direction::Inverse.apply(moved, found_z.clone());
+    let (found_x, found_back) = moved.apply(Direction::Inverse, start);
+    let (round_trip, _) = moved.apply(Direction::Inverse, found_z.clone());
     let kind = kind_of_map(name);
     for (kind, what, found, expected) in [
         (kind, "forward", values(&found_z), values(&z)),

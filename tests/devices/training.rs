@@ -72,7 +72,7 @@ fn unless_meaningless(judge: &mut Judge, what: &str, error: &str) {
 
 fn fresh(device: &Device) -> Result<Model, String> {
     let conditioner = ConvolutionalConfig { hidden: 8, border: Border::Periodic, ..ConvolutionalConfig::default() };
-    let network = GlowConfig { scales: 2, steps: 2, conditioner, ..GlowConfig::default() };
+    let network = GlowConfig { scales: 2, steps: 2, conditioner, ..GlowConfig::default() }.into();
     let config = ModelConfig { network, ..ModelConfig::default() };
     let (x, y) = first_pairs(&Noisy, 32).map_err(|e| e.to_string())?;
     let model = Model::new(config, None, &[1, 8, 8], &[1, 8, 8], 1, device).map_err(|e| e.to_string())?;

@@ -3,8 +3,8 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use posteria::flow::{
-    Condition, ConditionGradient, ConvolutionalConditioner, Field, FlowError, Glow, GlowConfig, GradientSlot,
-    Invertible, ParameterGradients, PerSample, Tapes, parameters,
+    Condition, ConvolutionalConditioner, Direction, Field, FlowError, Glow, GlowConfig, GradientSlot, Invertible,
+    ParameterGradients, PerSample, Pull, State, Tapes, parameters,
 };
 use posteria::random::{Purpose, stream};
 
@@ -54,93 +54,74 @@ impl Broken {
 }
 
 impl Invertible for Broken {
-    fn output_shape(&self, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
-        self.network.output_shape(x, c)
+    fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        self.network.output_shape(to, x, c)
     }
 
-    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
-        let (network, z) = self.network.initialize(x, c);
+    fn initialize(self, to: Direction, x: Field, c: &Condition) -> (Self, Field) {
+        let (network, z) = self.network.initialize(to, x, c);
         (Self { network, ..self }, z)
     }
 
-    fn forward(&self, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+    fn transform(&self, to: Direction, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
         let mean = x.clone().mean_dim(0) * 1e-3;
-        let (z, log_det) = self.network.forward(x, c, tapes);
-        match self.fault {
-            Fault::LogDetOff => (z, log_det * 1.001),
-            Fault::SamplesMixed => (z + mean, log_det),
+        let x = if (self.fault, to) == (Fault::InverseOff, Direction::Inverse) { x * (1.0 + 1e-8) } else { x };
+        let (z, log_det) = self.network.transform(to, x, c, tapes);
+        match (self.fault, to) {
+            (Fault::LogDetOff, Direction::Forward) | (Fault::InverseLogDetOff, Direction::Inverse) => {
+                (z, log_det * 1.001)
+            }
+            (Fault::SamplesMixed, Direction::Forward) => (z + mean, log_det),
             _ => (z, log_det),
         }
     }
 
-    fn inverse(&self, z: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
-        let z = if self.fault == Fault::InverseOff { z * (1.0 + 1e-8) } else { z };
-        let (x, log_det) = self.network.inverse(z, c, tapes);
-        if self.fault == Fault::InverseLogDetOff { (x, log_det * 1.001) } else { (x, log_det) }
-    }
-
-    fn forward_vjp(
-        &self,
-        z: (Field, Field),
-        dlog_det: &PerSample,
-        c: &Condition,
-        dc: &mut ConditionGradient,
-        dtheta: &mut ParameterGradients,
-        tapes: &mut Tapes,
-    ) -> (Field, Field) {
-        let lost = dlog_det.clone() * 0.0;
-        let dlog_det = if self.fault == Fault::LogDetGradientLost { &lost } else { dlog_det };
-        let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
-        let dc = if self.fault == Fault::ConditionGradientLost { &mut unwanted[..] } else { dc };
-        let (x, dx) = self.network.forward_vjp(z, dlog_det, c, dc, dtheta, tapes);
-        match self.fault {
-            Fault::ParameterLost(which) => self.spoil(dtheta, which, 0.0),
-            Fault::ParameterOff(which) => self.spoil(dtheta, which, 1.01),
-            Fault::InputGradientOff => return (x, dx * 1.01),
-            Fault::ConditionGradientOff => {
-                let spare = c[0].clone().ones_like() * 0.01;
-                dc[0].add(spare);
+    fn pull(&self, of: Direction, output: State, pull: &mut Pull) -> State {
+        let is_forward = of == Direction::Forward;
+        let (lost, mut unwanted) = (pull.dlog_det.clone() * 0.0, vec![GradientSlot::Unwanted; pull.dcondition.len()]);
+        let (log_det_lost, condition_lost) = match is_forward {
+            true => (Fault::LogDetGradientLost, Fault::ConditionGradientLost),
+            false => (Fault::InverseLogDetGradientLost, Fault::InverseConditionGradientLost),
+        };
+        let mut inner = Pull {
+            condition: pull.condition,
+            dcondition: if self.fault == condition_lost { &mut unwanted } else { pull.dcondition },
+            dparameters: pull.dparameters,
+            dlog_det: if self.fault == log_det_lost { &lost } else { pull.dlog_det },
+            tapes: pull.tapes,
+        };
+        let State { value, gradient } = self.network.pull(of, output, &mut inner);
+        match (self.fault, is_forward) {
+            (Fault::ParameterLost(which), true) => self.spoil(pull.dparameters, which, 0.0),
+            (Fault::InverseParameterLost(which), false) => self.spoil(pull.dparameters, which, 0.0),
+            (Fault::ParameterOff(which), true) => self.spoil(pull.dparameters, which, 1.01),
+            (Fault::InverseParameterOff(which), false) => self.spoil(pull.dparameters, which, 1.01),
+            (Fault::ConditionGradientOff, true) => {
+                let spare = pull.condition[0].clone().ones_like() * 0.01;
+                pull.dcondition[0].add(spare);
             }
-            Fault::InputGradientLost => return (x, dx * 0.0),
+            (Fault::InputGradientOff, true) | (Fault::InverseInputGradientOff, false) => {
+                return State { value, gradient: gradient * 1.01 };
+            }
+            (Fault::InputGradientLost, true) => return State { value, gradient: gradient * 0.0 },
             _ => {}
         }
-        (x, dx)
-    }
-
-    fn inverse_vjp(
-        &self,
-        x: (Field, Field),
-        dlog_det: &PerSample,
-        c: &Condition,
-        dc: &mut ConditionGradient,
-        dtheta: &mut ParameterGradients,
-        tapes: &mut Tapes,
-    ) -> (Field, Field) {
-        let lost = dlog_det.clone() * 0.0;
-        let dlog_det = if self.fault == Fault::InverseLogDetGradientLost { &lost } else { dlog_det };
-        let mut unwanted = vec![GradientSlot::Unwanted; dc.len()];
-        let dc = if self.fault == Fault::InverseConditionGradientLost { &mut unwanted[..] } else { dc };
-        let (z, dz) = self.network.inverse_vjp(x, dlog_det, c, dc, dtheta, tapes);
-        match self.fault {
-            Fault::InverseParameterOff(which) => self.spoil(dtheta, which, 1.01),
-            Fault::InverseParameterLost(which) => self.spoil(dtheta, which, 0.0),
-            Fault::InverseInputGradientOff => return (z, dz * 1.01),
-            _ => {}
-        }
-        (z, dz)
+        State { value, gradient }
     }
 }
 
 fn network(device: &Device) -> Wrapped {
     use posteria::flow::{
-        ActNorm, Activation, ChannelMixing, ConvolutionalConfig, Coupling, Layer, Sequence, Transform,
+        ActNorm, Activation, ChannelMixing, ConditionerShape, ConvolutionalConfig, Coupling, Layer, Roles, Sequence,
+        Transform,
     };
     let config = ConvolutionalConfig { hidden: 4, activation: Activation::Silu, ..ConvolutionalConfig::default() };
     let transform = Transform::default();
-    let shape = Coupling::<ConvolutionalConditioner>::conditioner_shape(4, 2, transform, [false, true, true]);
+    let roles = Roles::halves(4);
+    let shape = ConditionerShape::of_coupling(&roles, 2, transform, [false, true, true]);
     let rng = &mut stream(3, Purpose::Weights, 0);
     let mixing = ChannelMixing::new(4, 2, rng, device);
-    let coupling = Coupling::new(config.init(shape, rng, device), transform, 4, 2);
+    let coupling = Coupling::new(config.init(shape, rng, device), transform, roles, 2);
     Sequence::new(vec![
         Layer::ActNorm(ActNorm::new(4, device)),
         Layer::ChannelMixing(mixing),

@@ -2,9 +2,10 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use faer::Mat;
+pub use posteria::flow::Direction;
 use posteria::flow::{
-    Field, GradientSlot, Invertible, ParameterGradients, PerSample, Plan, Tapes, cast, map_parameters, parameters,
-    standard_normal,
+    Field, GradientSlot, Invertible, ParameterGradients, PerSample, Plan, Pull, State, Tapes, cast, map_parameters,
+    parameters, standard_normal,
 };
 use posteria::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -59,19 +60,9 @@ impl<L: Invertible> Case<L> {
     }
 }
 
-/// The two maps, so that every law is written once.
-#[derive(Clone, Copy, Debug)]
-pub enum Direction {
-    Forward,
-    Inverse,
-}
-
-impl Direction {
-    pub fn apply<L: Invertible>(self, case: &Case<L>, x: Field) -> (Field, PerSample) {
-        match self {
-            Direction::Forward => case.layer.forward(x, &case.c, &mut Tapes::none()),
-            Direction::Inverse => case.layer.inverse(x, &case.c, &mut Tapes::none()),
-        }
+impl<L: Invertible> Case<L> {
+    pub fn apply(&self, to: Direction, x: Field) -> (Field, PerSample) {
+        self.layer.transform(to, x, &self.c, &mut Tapes::none())
     }
 }
 
@@ -100,10 +91,15 @@ impl Laws {
     /// Every law; the first that does not hold is the error.
     pub fn check<L: Invertible>(&self, case: &Case<L>) -> Result<(), String> {
         let shapes: Vec<[usize; 5]> = case.c.iter().map(|c| c.dims()).collect();
-        let shape = case.layer.output_shape(case.x.dims(), &shapes).map_err(|e| e.to_string())?;
+        let of = |to, x: [usize; 5]| case.layer.output_shape(to, x, &shapes).map_err(|e| e.to_string());
+        let shape = of(Direction::Forward, case.x.dims())?;
         let (z, _) = case.layer.forward(case.x.clone(), &case.c, &mut Tapes::none());
         if z.dims() != shape {
             return Err(format!("output_shape says {shape:?}, forward gives {:?}", z.dims()));
+        }
+        let back = of(Direction::Inverse, shape)?;
+        if back != case.x.dims() {
+            return Err(format!("output_shape of the inverse says {back:?}, x has {:?}", case.x.dims()));
         }
         self.round_trip(case)?;
         self.log_dets(case)?;
@@ -166,7 +162,7 @@ impl Laws {
         within(&format!("{direction:?}: recomputed input"), recomputed, self.round_trip)?;
 
         let loss = |case: &Case<L>, x: Field| {
-            let (out, log_det) = direction.apply(case, x);
+            let (out, log_det) = case.apply(direction, x);
             ((out * w.clone()).sum() + (log_det * v.clone()).sum()).into_scalar::<f64>()
         };
         let d = random_like(&start, 1);
@@ -296,17 +292,15 @@ pub fn gradients_within<L: Invertible>(
     let mut dc = vec![GradientSlot::Empty; case.c.len()];
     let mut parameters = ParameterGradients::new();
     let (layer, c) = (&case.layer, &case.c);
-    let (recomputed, x) = match direction {
-        Direction::Forward => {
-            let (z, _) = layer.forward(case.x.clone(), c, &mut tapes);
-            layer.forward_vjp((z, w.clone()), v, c, &mut dc, &mut parameters, &mut tapes)
-        }
-        Direction::Inverse => {
-            let (z, _) = layer.forward(case.x.clone(), c, &mut Tapes::none());
-            let (x, _) = layer.inverse(z, c, &mut tapes);
-            layer.inverse_vjp((x, w.clone()), v, c, &mut dc, &mut parameters, &mut tapes)
-        }
+    let start = match direction {
+        Direction::Forward => case.x.clone(),
+        Direction::Inverse => layer.forward(case.x.clone(), c, &mut Tapes::none()).0,
     };
+    let (output, _) = layer.transform(direction, start, c, &mut tapes);
+    let mut pull =
+        Pull { condition: c, dcondition: &mut dc, dparameters: &mut parameters, dlog_det: v, tapes: &mut tapes };
+    let State { value: recomputed, gradient: x } =
+        layer.pull(direction, State { value: output, gradient: w.clone() }, &mut pull);
     let c = dc.into_iter().zip(c).map(|(slot, c)| slot.into_sum().unwrap_or_else(|| c.zeros_like())).collect();
     Gradients { recomputed, x, c, parameters }
 }

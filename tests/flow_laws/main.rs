@@ -1,13 +1,14 @@
 //! The laws of every invertible layer and network, over one named table; and the laws themselves, held against layers
 //! with one broken gradient each.
 
+mod bases;
 mod broken;
 mod laws;
 mod network;
 mod table;
 
 use burn::tensor::{DType, Device, Tensor};
-use laws::{Case, Laws};
+use laws::{Case, Direction, Laws};
 use posteria::flow::{Invertible, Tapes};
 
 /// Runs every law on every entry and gathers what fails.
@@ -69,7 +70,7 @@ fn a_start_from_data_normalises_it() {
     let case = Case::new(posteria::flow::ActNorm::new(3, &device), [4, 3, 1, 5, 6], &[], &device);
     let constant = Tensor::full([4, 1, 1, 5, 6], 7.0, (&device, DType::F64));
     let x = Tensor::cat(vec![case.x.clone().narrow(1, 0, 2) * 3.0 + 5.0, constant], 1);
-    let (layer, z) = case.layer.initialize(x.clone(), &[]);
+    let (layer, z) = case.layer.initialize(Direction::Forward, x.clone(), &[]);
     let (again, log_det) = layer.forward(x, &[], &mut Tapes::none());
     assert_eq!(laws::values(&again), laws::values(&z));
     assert!(laws::values(&log_det)[0].is_finite());

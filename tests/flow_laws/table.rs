@@ -2,8 +2,9 @@
 
 use burn::tensor::Device;
 use posteria::flow::{
-    ActNorm, Activation, Adapter, Border, ChannelMixing, ConvolutionalConditioner, ConvolutionalConfig, Coupling,
-    GlowConfig, Invertible, Layer, Sequence, Split, Squeeze, Squeezer, Transform, map_parameters,
+    ActNorm, Activation, Adapter, BaseConfig, Border, ChannelMixing, ConditionerShape, ConvolutionalConditioner,
+    ConvolutionalConfig, Coupling, Deeper, Direction, GlowConfig, Invertible, Layer, NiceConfig, Parts, Reversed,
+    Roles, Sequence, Squeeze, Squeezer, Transform, map_parameters,
 };
 use posteria::random::{Purpose, stream};
 
@@ -27,25 +28,25 @@ fn smooth(kernels: &[usize], border: Border) -> ConvolutionalConfig {
 fn coupling(
     config: &ConvolutionalConfig,
     transform: Transform,
-    channels: usize,
+    roles: Roles,
     condition: usize,
     axes: [bool; 3],
     device: &Device,
 ) -> Coupling<ConvolutionalConditioner> {
-    let shape = Coupling::<ConvolutionalConditioner>::conditioner_shape(channels, condition, transform, axes);
+    let shape = ConditionerShape::of_coupling(&roles, condition, transform, axes);
     let conditioner = config.init(shape, &mut stream(3, Purpose::Weights, 0), device);
-    Coupling::new(conditioner, transform, channels, condition)
+    Coupling::new(conditioner, transform, roles, condition)
 }
 
 fn glow(scales: usize, steps: usize, squeezer: Squeezer, border: Border) -> GlowConfig {
     let conditioner = smooth(&[3, 1, 3], border);
-    GlowConfig { scales, steps, reflections: 3, squeezer, transform: AFFINE, conditioner }
+    GlowConfig { scales, steps, reflections: 3, squeezer, transform: AFFINE, conditioner, base: BaseConfig::Normal }
 }
 
 pub fn visit<V: Visitor>(device: &Device, visitor: &mut V) {
     actnorm_and_mixing(device, visitor);
     couplings(device, visitor);
-    squeezes_and_splits(device, visitor);
+    squeezes_and_parts(device, visitor);
     glows(device, visitor);
 }
 
@@ -104,33 +105,62 @@ fn couplings<V: Visitor>(device: &Device, visitor: &mut V) {
         ("conditional coupling 3D", &zeros, AFFINE, [1, 3, 2, 2, 3], &[[1, 2, 2, 2, 3]], VOLUME),
     ] {
         let condition = c.first().map_or(0, |c| c[1]);
-        let layer = coupling(config, transform, x[1], condition, axes, device);
+        let layer = coupling(config, transform, Roles::halves(x[1]), condition, axes, device);
         visitor.entry(name, Case::new(layer, x, c, device));
     }
-    let shape = Coupling::<Adapter<Attentive>>::conditioner_shape(4, 2, AFFINE, PLANE);
-    let written = Coupling::new(Adapter::new(Attentive::new(shape, device)), AFFINE, 4, 2);
+    for (name, channels, moves, reads, condition) in [
+        ("coupling that moves its last channels", 5, 3..5, 0..3, 0),
+        ("coupling that leaves channels aside", 7, 1..3, 4..6, 0),
+        ("conditional coupling that reads one channel in front of those it moves", 6, 2..5, 0..1, 2),
+    ] {
+        let roles = Roles::new(channels, moves, reads).expect("ranges apart");
+        let c: &[[usize; 5]] = if condition == 0 { &[] } else { &[[2, 2, 1, 3, 4]] };
+        let layer = coupling(&zeros, AFFINE, roles, condition, PLANE, device);
+        visitor.entry(name, Case::new(layer, [2, channels, 1, 3, 4], c, device));
+    }
+    let roles = Roles::halves(4);
+    let shape = ConditionerShape::of_coupling(&roles, 2, AFFINE, PLANE);
+    let written = Coupling::new(Adapter::new(Attentive::new(shape, device)), AFFINE, roles, 2);
     let case = Case::new(written, [2, 4, 1, 3, 4], &[[2, 2, 1, 3, 4]], device);
     visitor.entry("coupling with a user's network: group norm and attention", case);
 }
 
-fn squeezes_and_splits<V: Visitor>(device: &Device, visitor: &mut V) {
+fn squeezes_and_parts<V: Visitor>(device: &Device, visitor: &mut V) {
     for squeezer in [Squeezer::Haar, Squeezer::Checkerboard] {
         for (axes, x) in [(LINE, [2, 3, 1, 1, 6]), (PLANE, [2, 1, 1, 4, 6]), (VOLUME, [1, 2, 2, 4, 2])] {
             let squeeze = Squeeze::new(squeezer, axes);
-            let back = squeeze.reversed();
-            let coarse = squeeze.output_shape(x, &[]).expect("even sizes");
+            let coarse = squeeze.output_shape(Direction::Forward, x, &[]).expect("even sizes");
+            let back = reversed(vec![Layer::Squeeze(squeeze.clone())]);
             visitor.entry(&format!("{squeezer:?} {axes:?}"), Case::new(squeeze, x, &[], device));
             visitor.entry(&format!("{squeezer:?} {axes:?}, reversed"), Case::new(back, coarse, &[], device));
         }
     }
     let config = smooth(&[3, 3], Border::Zeros);
-    for (name, channels, condition) in [("split", 4, 0), ("split of odd channels, conditional", 5, 2)] {
+    let step = |channels: usize, condition: usize| {
+        let inner = coupling(&config, AFFINE, Roles::halves(channels), condition, PLANE, device);
+        vec![Layer::ActNorm(ActNorm::new(channels, device)), Layer::Coupling(inner)]
+    };
+    let none = || Sequence::new(Vec::new());
+    for (name, channels, condition) in [("next scale", 4, 0), ("next scale of odd channels, conditional", 5, 2)] {
         let half = usize::div_ceil(channels, 2);
-        let inner = Layer::Coupling(coupling(&config, AFFINE, half, condition, PLANE, device));
-        let split = Split::new(Sequence::new(vec![Layer::ActNorm(ActNorm::new(half, device)), inner]));
+        let deeper = Layer::Deeper(Deeper::new(Sequence::new(step(half, condition))));
+        let parts = Parts::new(half, Sequence::new(vec![deeper]), none());
         let c: &[[usize; 5]] = if condition == 0 { &[] } else { &[[2, 1, 1, 3, 4], [2, 2, 1, 3, 4]] };
-        visitor.entry(name, Case::new(split, [2, channels, 1, 3, 4], c, device));
+        visitor.entry(name, Case::new(parts, [2, channels, 1, 3, 4], c, device));
     }
+    let c: &[[usize; 5]] = &[[2, 2, 1, 3, 4]];
+    let both = Parts::new(2, Sequence::new(step(2, 2)), Sequence::new(step(3, 2)));
+    visitor.entry("both parts with layers, conditional", Case::new(both, [2, 5, 1, 3, 4], c, device));
+    let second = Parts::new(1, none(), Sequence::new(step(3, 0)));
+    visitor.entry("the second part with layers", Case::new(second, [2, 4, 1, 3, 4], &[], device));
+    let back = reversed(step(4, 2));
+    visitor.entry("ActNorm and conditional coupling, reversed", Case::new(back, [2, 4, 1, 3, 4], c, device));
+    let twice = reversed(vec![Layer::Reversed(reversed(step(4, 0)))]);
+    visitor.entry("reversed twice", Case::new(twice, [2, 4, 1, 3, 4], &[], device));
+}
+
+fn reversed(layers: Vec<Layer<ConvolutionalConditioner>>) -> Reversed<ConvolutionalConditioner> {
+    Reversed::new(Sequence::new(layers))
 }
 
 fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
@@ -153,6 +183,23 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
         visitor.entry(name, Case::scaled(network.into_layers(), [2, channels, d, h, w], &c, 0.6, 0.2, device));
     }
     let config = glow(2, 1, Squeezer::Haar, zeros);
+    let network = config.conditional_glow([1, 1, 8, 4], &[2, 3], &mut rng, device).expect("a Glow");
+    let c = network.condition_shapes(2);
+    let back = Case::scaled(network.into_layers(), [2, 1, 1, 8, 4], &c, 0.6, 0.2, device);
+    let back = Case { layer: Reversed::new(back.layer), x: back.x, c: back.c };
+    visitor.entry("conditional Glow, reversed", back);
+    for (name, squeezer, shape, condition) in [
+        ("NICE 2D", Squeezer::Haar, [1, 1, 8, 4], vec![]),
+        ("NICE 1D, checkerboard", Squeezer::Checkerboard, [1, 1, 1, 8], vec![]),
+        ("conditional NICE 3D", Squeezer::Haar, [1, 4, 4, 4], vec![2, 1]),
+        ("conditional NICE of a vector", Squeezer::Haar, [5, 1, 1, 1], vec![3]),
+    ] {
+        let (scales, conditioner) = (condition.len().max(1), smooth(&[3, 1, 3], zeros));
+        let config = NiceConfig { scales, steps: 2, squeezer, conditioner, ..NiceConfig::default() };
+        let network = config.build(shape, &condition, &mut rng, device).expect(name);
+        let ([channels, d, h, w], c) = (shape, network.condition_shapes(2));
+        visitor.entry(name, Case::scaled(network.into_layers(), [2, channels, d, h, w], &c, 0.6, 0.2, device));
+    }
     let network = config
         .build([1, 1, 8, 4], &[2, 3], &mut rng, device, &mut |shape, _| Adapter::new(Attentive::new(shape, device)))
         .expect("a Glow over a user's network");
@@ -167,13 +214,13 @@ pub fn deep_glow(device: &Device) -> Case<Sequence<ConvolutionalConditioner>> {
     let config = GlowConfig { scales: 3, steps: 80, conditioner: wide(), ..GlowConfig::default() };
     let network = config.glow([3, 1, 16, 16], &mut stream(3, Purpose::Weights, 0), device).expect("a deep Glow");
     let case = vivid(Case::scaled(network.into_layers(), [8, 3, 1, 16, 16], &[], LAST, 0.1, device));
-    let (layer, _) = case.layer.initialize(case.x.clone(), &[]);
+    let (layer, _) = case.layer.initialize(Direction::Forward, case.x.clone(), &[]);
     Case { layer, x: case.x.narrow(0, 0, 1), c: Vec::new() }
 }
 
 /// One coupling as those of [`deep_glow`].
 pub fn deep_coupling(device: &Device) -> Case<Coupling<ConvolutionalConditioner>> {
-    let coupling = coupling(&wide(), Transform::default(), 12, 0, PLANE, device);
+    let coupling = coupling(&wide(), Transform::default(), Roles::halves(12), 0, PLANE, device);
     vivid(Case::scaled(coupling, [2, 12, 1, 8, 8], &[], LAST, 0.1, device))
 }
 

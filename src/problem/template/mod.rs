@@ -57,7 +57,7 @@ mod tests {
         ] {
             let template = SimulatedTemplate { shape, operator, noise: 0.05 };
             for problem in read(&template.text("a \"quoted\" name")) {
-                assert_eq!((problem.name.as_str(), problem.network.scales), ("a \"quoted\" name", scales));
+                assert_eq!((problem.name.as_str(), problem.network.scales()), ("a \"quoted\" name", scales));
                 assert_eq!(problem.noise.as_ref().map(|noise| noise.sigma), Some(0.05));
                 Experiment::new(problem).unwrap();
             }

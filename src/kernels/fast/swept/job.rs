@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::network::Gradients;
 use super::sweep::{Sweep, Tape, Unit};
 use super::{Buffers, Parts, SweptTapes};
+use crate::kernels::Roles;
 
 /// A sweep and how it is cut.
 pub struct Job<'a> {
@@ -84,7 +85,10 @@ impl Seams {
             rest = later;
             for (channel, band) in band.chunks(size).enumerate() {
                 let plane = match channel.checked_sub(passive) {
-                    None => &mut dx[(sample * parts.channels + parts.active() + channel) * pixels..][..pixels],
+                    None => {
+                        let at = sample * parts.roles.channels() + parts.roles.reads().start + channel;
+                        &mut dx[at * pixels..][..pixels]
+                    }
                     Some(channel) => &mut dc[(sample * (planes - passive) + channel) * pixels..][..pixels],
                 };
                 plane[window.start * row..][..size].iter_mut().zip(band).for_each(|(sum, band)| *sum += band);
@@ -103,6 +107,20 @@ fn cut(plane: &mut [f32], lengths: impl Iterator<Item = usize>) -> impl Iterator
     })
 }
 
+/// The planes of one sample that are moved, and those that are read.
+fn planes<'a>(sample: &'a mut [f32], pixels: usize, roles: &Roles) -> (Vec<&'a mut [f32]>, Vec<&'a mut [f32]>) {
+    let (moves, reads) = (roles.moves(), roles.reads());
+    let (mut moved, mut read) = (Vec::with_capacity(moves.len()), Vec::with_capacity(reads.len()));
+    for (channel, plane) in sample.chunks_mut(pixels).enumerate() {
+        if moves.contains(&channel) {
+            moved.push(plane);
+        } else if reads.contains(&channel) {
+            read.push(plane);
+        }
+    }
+    (moved, read)
+}
+
 impl Job<'_> {
     /// The rows of a band.
     pub fn own(&self, band: usize) -> Range<usize> {
@@ -117,16 +135,15 @@ impl Job<'_> {
     pub fn units<'a>(&self, x: &'a mut [f32], parts: &'a Parts) -> Vec<Unit<'a>> {
         let (bands, pixels) = (self.bands, parts.pixels());
         let mut units = Vec::with_capacity(parts.batch * bands);
-        for (sample, x) in x.chunks_mut(parts.channels * pixels).enumerate() {
-            let (active, passive) = x.split_at_mut(parts.active() * pixels);
-            let passive: &'a [f32] = passive;
+        for (sample, x) in x.chunks_mut(parts.roles.channels() * pixels).enumerate() {
+            let (active, passive) = planes(x, pixels, &parts.roles);
             let condition = parts.condition.iter().flat_map(|c| (0..c.channels).map(|i| c.plane(sample, i)));
-            let inputs: Vec<&'a [f32]> = passive.chunks(pixels).chain(condition).collect();
+            let inputs: Vec<&'a [f32]> = passive.into_iter().map(|plane| &*plane).chain(condition).collect();
             let first = units.len();
             units.extend((0..bands).map(|band| Unit {
                 sample,
                 rows: self.own(band),
-                active: Vec::with_capacity(parts.active()),
+                active: Vec::with_capacity(active.len()),
                 dactive: Vec::new(),
                 inputs: inputs.clone(),
                 dinputs: Vec::new(),
@@ -134,7 +151,7 @@ impl Job<'_> {
                 dlog_det: 0.0,
                 log_det: 0.0,
             }));
-            for plane in active.chunks_mut(pixels) {
+            for plane in active {
                 units[first..].iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.active.push(run));
             }
         }
@@ -153,16 +170,16 @@ impl Job<'_> {
         let pixels = parts.pixels();
         let condition = self.sweep.network.pulled - parts.passive();
         let mut dc = dc.chunks_mut((condition * pixels).max(1));
-        let samples = units.chunks_mut(self.bands).zip(dx.chunks_mut(parts.channels * pixels));
+        let samples = units.chunks_mut(self.bands).zip(dx.chunks_mut(parts.roles.channels() * pixels));
         for (units, dx) in samples {
-            let (active, passive) = dx.split_at_mut(parts.active() * pixels);
-            for plane in active.chunks_mut(pixels) {
+            let (active, passive) = planes(dx, pixels, &parts.roles);
+            for plane in active {
                 units.iter_mut().zip(cut(plane, self.lengths())).for_each(|(unit, run)| unit.dactive.push(run));
             }
             if let [unit] = units {
                 let condition = if condition > 0 { dc.next() } else { None };
                 let condition = condition.into_iter().flat_map(|c| c.chunks_mut(pixels));
-                unit.dinputs.extend(passive.chunks_mut(pixels).chain(condition));
+                unit.dinputs.extend(passive.into_iter().chain(condition));
             }
         }
         if self.bands > 1 {

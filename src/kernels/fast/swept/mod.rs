@@ -20,7 +20,7 @@ use super::SMALL;
 use super::axis::Axis;
 use super::instruction_set::InstructionSet;
 use super::view::{Owned, Planes, Values, is_fast, tensor};
-use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Transform};
+use crate::kernels::{Activation, Border, Convolutions, Field, Pad, PerSample, Roles, Transform};
 use columns::{View, along};
 use job::{Job, Seams};
 use network::{Gradients, Layer, Network};
@@ -100,8 +100,8 @@ pub struct Pulled {
     pub layers: Vec<(Field, Tensor<1>)>,
 }
 
-/// A coupling that can be swept: ⌊C/2⌋ channels are transformed with parameters that a network reads off the others
-/// and a condition.
+/// A coupling that can be swept: some channels are transformed with parameters that a network reads off others and a
+/// condition.
 pub struct Swept {
     set: InstructionSet,
     parts: Parts,
@@ -112,20 +112,27 @@ pub struct Swept {
 
 impl Swept {
     /// A coupling of fields like x, `[batch, channel, d, h, w]`; the condition has the extents of x. `None` where the
-    /// kernels do not sweep it: tensors that are not f32 on the CPU or that autodiff tracks, fewer than two channels,
+    /// kernels do not sweep it: tensors that are not f32 on the CPU or that autodiff tracks, other channels than the roles say,
     /// networks of one convolution, with an even kernel, or with one of several taps between the first and the last.
-    pub fn new(x: &Field, network: &Convolutions, transform: Transform, condition: Option<&Field>) -> Option<Self> {
-        Self::with(InstructionSet::best(), x, network, transform, condition)
+    pub fn new(
+        x: &Field,
+        roles: &Roles,
+        network: &Convolutions,
+        transform: Transform,
+        condition: Option<&Field>,
+    ) -> Option<Self> {
+        Self::with(InstructionSet::best(), x, roles, network, transform, condition)
     }
 
     pub(super) fn with(
         set: InstructionSet,
         x: &Field,
+        roles: &Roles,
         network: &Convolutions,
         transform: Transform,
         condition: Option<&Field>,
     ) -> Option<Self> {
-        let parts = Parts::of(x, network, transform, condition)?;
+        let parts = Parts::of(x, roles, network, transform, condition)?;
         Some(Self { set, parts, activation: network.activation, border: network.border, transform })
     }
 
@@ -255,16 +262,22 @@ fn log_dets(units: &[Unit], batch: usize) -> Vec<f32> {
 /// one tap.
 struct Parts {
     batch: usize,
-    channels: usize,
+    roles: Roles,
     extent: [usize; 3],
     layers: Vec<(Values, Values, [usize; 5])>,
     condition: Option<Planes>,
 }
 
 impl Parts {
-    fn of(x: &Field, network: &Convolutions, transform: Transform, condition: Option<&Field>) -> Option<Self> {
+    fn of(
+        x: &Field,
+        roles: &Roles,
+        network: &Convolutions,
+        transform: Transform,
+        condition: Option<&Field>,
+    ) -> Option<Self> {
         let [batch, channels, d, h, w] = x.dims();
-        if !is_fast(x) || x.dims().contains(&0) || channels < 2 || network.layers.len() < 2 {
+        if !is_fast(x) || x.dims().contains(&0) || channels != roles.channels() || network.layers.len() < 2 {
             return None;
         }
         let condition = match condition {
@@ -272,8 +285,8 @@ impl Parts {
             Some(_) => return None,
             None => None,
         };
-        let active = channels / 2;
-        let mut inputs = channels - active + condition.as_ref().map_or(0, |c| c.channels);
+        let active = roles.moves().len();
+        let mut inputs = roles.reads().len() + condition.as_ref().map_or(0, |c| c.channels);
         let last = network.layers.len() - 1;
         let mut layers = Vec::with_capacity(network.layers.len());
         for (l, (weight, bias)) in network.layers.iter().enumerate() {
@@ -289,24 +302,20 @@ impl Parts {
         let row = d * h * w / [d, h, w][along([d, h, w])];
         let widest = layers.iter().map(|(_, _, shape)| shape[0]).max().unwrap_or(0);
         let fits = inputs == active * transform.parameters() && row * widest <= ROW;
-        fits.then_some(Self { batch, channels, extent: [d, h, w], layers, condition })
+        fits.then_some(Self { batch, roles: roles.clone(), extent: [d, h, w], layers, condition })
     }
 
     fn is_for(&self, x: &Field) -> bool {
         let [d, h, w] = self.extent;
-        x.dims() == [self.batch, self.channels, d, h, w] && is_fast(x)
+        x.dims() == [self.batch, self.roles.channels(), d, h, w] && is_fast(x)
     }
 
     fn pixels(&self) -> usize {
         self.extent.iter().product()
     }
 
-    fn active(&self) -> usize {
-        self.channels / 2
-    }
-
     fn passive(&self) -> usize {
-        self.channels - self.active()
+        self.roles.reads().len()
     }
 
     fn condition_channels(&self) -> usize {

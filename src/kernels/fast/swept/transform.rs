@@ -14,6 +14,16 @@ pub enum Direction {
     Inverse,
 }
 
+impl Direction {
+    /// The other one.
+    pub fn reversed(self) -> Self {
+        match self {
+            Direction::Forward => Direction::Inverse,
+            Direction::Inverse => Direction::Forward,
+        }
+    }
+}
+
 /// One run of pixels of one channel.
 pub struct Run<'a> {
     /// Overwritten by the other side of the transform.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::swept::{Buffers, Direction, Swept};
 use super::*;
-use crate::kernels::{Activation, Border, Convolutions, Transform};
+use crate::kernels::{Activation, Border, Convolutions, Roles, Transform};
 
 fn network(
     channels: [usize; 3],
@@ -45,8 +45,9 @@ proptest! {
         let (x, dx): (Field, Field) = (random(shape, 0), random(shape, 1));
         let c: Option<Field> = (condition > 0).then(|| random([batch, condition, 1, h, w], 2));
         let dlog_det: Tensor<1> = random([batch], 3);
+        let roles = Roles::halves(channels);
         let pulled = |set, network: &Convolutions, wanted: bool, buffers: &Buffers| {
-            let swept = Swept::with(set, &x, network, Transform::default(), c.as_ref()).expect("a swept coupling");
+            let swept = Swept::with(set, &x, &roles, network, Transform::default(), c.as_ref()).expect("a swept coupling");
             let (z, log_det, tapes) = swept.evaluate(direction, x.clone(), keep, buffers).expect("floats");
             assert_eq!(tapes.is_some(), keep);
             let state = (z.clone(), dx.clone());

@@ -1,7 +1,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::flow::{Condition, ConditionGradient, Field, FlowError, Invertible, ParameterGradients, PerSample, Tapes};
+use crate::flow::{Condition, Direction, Field, FlowError, Invertible, PerSample, Pull, State, Tapes};
 use crate::kernels::{
     channel_dots, channel_sums, pixels, scale_channels, scale_then_shift, shift_channels, shift_then_scale,
 };
@@ -62,69 +62,58 @@ impl ActNorm {
 }
 
 impl Invertible for ActNorm {
-    fn output_shape(&self, x: [usize; 5], _c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+    fn output_shape(&self, _to: Direction, x: [usize; 5], _c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         match self.shift.val().dims()[0] {
             expected if expected == x[1] => Ok(x),
             expected => Err(FlowError::Channels { layer: "ActNorm", expected, found: x[1] }),
         }
     }
 
-    /// Each channel of z gets mean zero and variance one over the batch.
-    fn initialize(self, x: Field, c: &Condition) -> (Self, Field) {
+    /// Each channel of the output gets mean zero and variance one over the batch, whichever way the map goes: with mean m and
+    /// deviation s of the input, l = −log s and b = −m/s forward, l = log s and b = m inverse.
+    fn initialize(self, to: Direction, x: Field, c: &Condition) -> (Self, Field) {
         let count = (x.dims()[0] * pixels(&x)) as f64;
         let mean = channel_sums(x.clone()) / count;
         let centred = shift_channels(x.clone(), mean.clone().neg());
         let variance = channel_dots(&centred, &centred) / count;
         let floor = (mean.clone().square() + variance.clone()) * (CONSTANT * CONSTANT);
         let constant = variance.clone().lower_equal(floor);
-        let log_scale = variance.mask_fill(constant, 1.0).log() * -0.5;
-        let shift = mean.neg() * log_scale.clone().exp();
+        let log_deviation = variance.mask_fill(constant, 1.0).log() * 0.5;
+        let (log_scale, shift) = match to {
+            Direction::Forward => (log_deviation.clone().neg(), mean.neg() * log_deviation.neg().exp()),
+            Direction::Inverse => (log_deviation, mean),
+        };
         let layer = Self { log_scale: self.log_scale.map(|_| log_scale), shift: self.shift.map(|_| shift) };
-        let (z, _) = layer.forward(x, c, &mut Tapes::none());
+        let (z, _) = layer.transform(to, x, c, &mut Tapes::none());
         (layer, z)
     }
 
-    fn forward(&self, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
+    fn transform(&self, to: Direction, x: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
         let log_det = self.log_det(&x);
-        (self.apply(x), log_det)
+        match to {
+            Direction::Forward => (self.apply(x), log_det),
+            Direction::Inverse => (self.apply_inverse(x), log_det.neg()),
+        }
     }
 
-    fn inverse(&self, z: Field, _c: &Condition, _tapes: &mut Tapes) -> (Field, PerSample) {
-        let log_det = self.log_det(&z).neg();
-        (self.apply_inverse(z), log_det)
-    }
-
-    fn forward_vjp(
-        &self,
-        (z, dz): (Field, Field),
-        dlog_det: &PerSample,
-        _c: &Condition,
-        _dc: &mut ConditionGradient,
-        dtheta: &mut ParameterGradients,
-        _tapes: &mut Tapes,
-    ) -> (Field, Field) {
-        let n = pixels(&z) as f64;
-        let x = self.apply_inverse(z);
-        let own = channel_dots(&dz, &x) * self.scale();
-        dtheta.add(&self.log_scale, own + dlog_det.clone().sum() * n);
-        dtheta.add(&self.shift, channel_sums(dz.clone()));
-        (x, scale_channels(dz, self.scale()))
-    }
-
-    fn inverse_vjp(
-        &self,
-        (x, dx): (Field, Field),
-        dlog_det: &PerSample,
-        _c: &Condition,
-        _dc: &mut ConditionGradient,
-        dtheta: &mut ParameterGradients,
-        _tapes: &mut Tapes,
-    ) -> (Field, Field) {
-        let n = pixels(&x) as f64;
-        let own = channel_dots(&dx, &x);
-        dtheta.add(&self.log_scale, (own + dlog_det.clone().sum() * n).neg());
-        let dz = scale_channels(dx, self.inverse_scale());
-        dtheta.add(&self.shift, channel_sums(dz.clone()).neg());
-        (self.apply(x), dz)
+    fn pull(&self, of: Direction, State { value, gradient }: State, pull: &mut Pull) -> State {
+        let of_log_det = pull.dlog_det.clone().sum() * pixels(&value) as f64;
+        let dparameters = &mut *pull.dparameters;
+        match of {
+            Direction::Forward => {
+                let x = self.apply_inverse(value);
+                let own = channel_dots(&gradient, &x) * self.scale();
+                dparameters.add(&self.log_scale, own + of_log_det);
+                dparameters.add(&self.shift, channel_sums(gradient.clone()));
+                State { value: x, gradient: scale_channels(gradient, self.scale()) }
+            }
+            Direction::Inverse => {
+                let own = channel_dots(&gradient, &value);
+                dparameters.add(&self.log_scale, (own + of_log_det).neg());
+                let dz = scale_channels(gradient, self.inverse_scale());
+                dparameters.add(&self.shift, channel_sums(dz.clone()).neg());
+                State { value: self.apply(value), gradient: dz }
+            }
+        }
     }
 }

@@ -1,0 +1,181 @@
+//! Distributions of the latent.
+
+mod diagonal;
+mod mixture;
+mod normal;
+mod student;
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::flow::{Field, FlowError, ParameterGradients, PerSample};
+
+pub use diagonal::Diagonal;
+pub use mixture::Mixture;
+pub use normal::{Normal, standard_normal, standard_normal_log_density};
+pub use student::StudentT;
+
+/// The distribution that a flow maps data to.
+///
+/// A temperature τ stretches how far latents lie from where the distribution has its middle, by τ: draws below 1 are more
+/// alike. The density that goes with it is that of these draws.
+pub trait Base: Module + ModuleDisplay + Sync + 'static {
+    /// log p_τ(z) of each sample, in nats.
+    fn log_density(&self, z: Field, temperature: f64) -> PerSample;
+
+    /// ∂L/∂z from ∂L/∂(log p₁(z)) of each sample; the gradients of the parameters are added to `dparameters`.
+    fn pull(&self, z: Field, dlog_density: &PerSample, dparameters: &mut ParameterGradients) -> Field;
+
+    /// Draws of p_τ, `[draw, channel, d, h, w]`, made on the host so that they are the same on any device.
+    fn sample(&self, shape: [usize; 5], temperature: f64, rng: &mut ChaCha8Rng, dtype: DType, device: &Device)
+    -> Field;
+
+    /// Sets what starts from data, from one batch of latents.
+    fn initialize(self, _z: &Field) -> Self {
+        self
+    }
+
+    /// Latents as standard normal numbers, if they are draws of this distribution; none where there is no such map.
+    fn standardised(&self, z: Field) -> Option<Field>;
+
+    /// Samples of other shapes, where it is made for one.
+    fn shape(&self) -> Option<[usize; 4]> {
+        None
+    }
+}
+
+/// Settings of a base distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum BaseConfig {
+    /// Independent standard normal numbers.
+    #[default]
+    Normal,
+    /// Independent normal numbers whose means and deviations are learned.
+    Diagonal,
+    /// Independent numbers of Student's t distribution, for data with heavy tails.
+    StudentT {
+        /// Degrees of freedom, more than 2.
+        freedom: f64,
+    },
+    /// A mixture of such distributions as [`Diagonal`](BaseConfig::Diagonal), for data in clusters.
+    Mixture {
+        /// How many.
+        components: usize,
+    },
+}
+
+/// Beyond this, a slip of the keyboard asks for more memory than there is.
+const MOST_COMPONENTS: usize = 1000;
+
+impl BaseConfig {
+    /// Whether it is what is taken where nothing is said.
+    pub fn is_normal(&self) -> bool {
+        *self == Self::Normal
+    }
+
+    /// Every reason why no distribution can be built from these settings.
+    pub fn validate(&self) -> Result<(), FlowError> {
+        let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
+        match *self {
+            Self::StudentT { freedom } if !(freedom > 2.0 && freedom.is_finite()) => {
+                wrong("freedom", freedom.to_string(), "give more than 2 degrees of freedom, such as 5")
+            }
+            Self::Mixture { components } if !(1..=MOST_COMPONENTS).contains(&components) => {
+                wrong("components", components.to_string(), "give 1 to 1000 components, such as 4")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The distribution of samples of shape `[channel, depth, height, width]`.
+    pub fn build(&self, shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> AnyBase {
+        match *self {
+            Self::Normal => AnyBase::Normal(Normal::new()),
+            Self::Diagonal => AnyBase::Diagonal(Diagonal::new(shape, device)),
+            Self::StudentT { freedom } => AnyBase::StudentT(StudentT::new(freedom)),
+            Self::Mixture { components } => AnyBase::Mixture(Mixture::new(shape, components, rng, device)),
+        }
+    }
+}
+
+/// Any of the distributions that a problem file can name.
+#[derive(Module, Debug)]
+pub enum AnyBase {
+    /// Standard normal.
+    Normal(Normal),
+    /// Normal, with learned means and deviations.
+    Diagonal(Diagonal),
+    /// Student's t.
+    StudentT(StudentT),
+    /// A mixture.
+    Mixture(Mixture),
+}
+
+/// Calls the same method of whichever distribution it is.
+macro_rules! each {
+    ($base:expr, $inner:ident => $call:expr) => {
+        match $base {
+            AnyBase::Normal($inner) => $call,
+            AnyBase::Diagonal($inner) => $call,
+            AnyBase::StudentT($inner) => $call,
+            AnyBase::Mixture($inner) => $call,
+        }
+    };
+}
+
+impl Base for AnyBase {
+    fn log_density(&self, z: Field, temperature: f64) -> PerSample {
+        each!(self, base => base.log_density(z, temperature))
+    }
+
+    fn pull(&self, z: Field, dlog_density: &PerSample, dparameters: &mut ParameterGradients) -> Field {
+        each!(self, base => base.pull(z, dlog_density, dparameters))
+    }
+
+    fn sample(
+        &self,
+        shape: [usize; 5],
+        temperature: f64,
+        rng: &mut ChaCha8Rng,
+        dtype: DType,
+        device: &Device,
+    ) -> Field {
+        each!(self, base => base.sample(shape, temperature, rng, dtype, device))
+    }
+
+    fn initialize(self, z: &Field) -> Self {
+        match self {
+            AnyBase::Normal(base) => AnyBase::Normal(base.initialize(z)),
+            AnyBase::Diagonal(base) => AnyBase::Diagonal(base.initialize(z)),
+            AnyBase::StudentT(base) => AnyBase::StudentT(base.initialize(z)),
+            AnyBase::Mixture(base) => AnyBase::Mixture(base.initialize(z)),
+        }
+    }
+
+    fn standardised(&self, z: Field) -> Option<Field> {
+        each!(self, base => base.standardised(z))
+    }
+
+    fn shape(&self) -> Option<[usize; 4]> {
+        each!(self, base => base.shape())
+    }
+}
+
+/// Entries of one sample.
+fn entries(z: &Field) -> usize {
+    z.dims().iter().skip(1).product()
+}
+
+/// A number a sample, along the batch of a field.
+fn along_batch(values: PerSample) -> Field {
+    let batch = values.dims()[0];
+    values.reshape([batch, 1, 1, 1, 1])
+}
+
+/// A tensor of host numbers in the given type.
+pub(crate) fn tensor<const D: usize>(values: Vec<f64>, shape: [usize; D], dtype: DType, device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape).convert_dtype(dtype), (device, dtype))
+}

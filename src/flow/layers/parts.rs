@@ -1,0 +1,101 @@
+use std::ops::Range;
+
+use burn::module::Module;
+
+use crate::flow::{
+    Condition, Conditioner, Direction, Field, FlowError, Invertible, PerSample, Pull, Sequence, State, Tapes,
+};
+use crate::kernels::{no_log_det, replace_channels};
+
+/// Cuts the channels in two and puts them together again, each part transformed by layers of its own.
+///
+///   (x₁, x₂) = x,   z = (f₁(x₁), f₂(x₂)),   log_det = the sum of both.
+///
+/// With no layers for the second part and a scale [`Deeper`](crate::flow::Deeper) in the first this is the multi-scale
+/// network of Dinh et al. (2017, section 3.6), a layer like any other. Both parts keep their shapes.
+#[derive(Module, Debug)]
+pub struct Parts<N: Conditioner> {
+    first: Sequence<N>,
+    second: Sequence<N>,
+    /// Channels of the first part.
+    #[module(skip)]
+    channels: usize,
+}
+
+impl<N: Conditioner> Parts<N> {
+    /// `first` transforms that many channels, `second` those behind them; a sequence without layers leaves its part as it is.
+    pub fn new(channels: usize, first: Sequence<N>, second: Sequence<N>) -> Self {
+        Self { first, second, channels }
+    }
+
+    /// The parts that are transformed, and which channels they have.
+    fn each(&self, all: usize) -> impl Iterator<Item = (&Sequence<N>, Range<usize>)> {
+        let parts = [(&self.first, 0..self.channels), (&self.second, self.channels..all)];
+        parts.into_iter().filter(|(layers, _)| !layers.is_empty())
+    }
+}
+
+/// Some channels of a field.
+fn part(x: &Field, channels: &Range<usize>) -> Field {
+    x.clone().narrow(1, channels.start, channels.len())
+}
+
+impl<N: Conditioner> Invertible for Parts<N> {
+    fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
+        if self.channels == 0 || self.channels >= x[1] {
+            return Err(FlowError::TooFewChannels { found: x[1] });
+        }
+        for (layers, channels) in self.each(x[1]) {
+            let mut of_part = x;
+            of_part[1] = channels.len();
+            let found = layers.output_shape(to, of_part, c)?;
+            if found != of_part {
+                return Err(FlowError::PartShape { expected: of_part, found });
+            }
+        }
+        Ok(x)
+    }
+
+    fn initialize(mut self, to: Direction, x: Field, c: &Condition) -> (Self, Field) {
+        let (mut z, channels) = (x, self.channels);
+        let of_second = z.dims()[1] - channels;
+        if !self.first.is_empty() {
+            let (first, z1) = self.first.initialize(to, z.clone().narrow(1, 0, channels), c);
+            (self.first, z) = (first, replace_channels(z, 0, z1));
+        }
+        if !self.second.is_empty() {
+            let (second, z2) = self.second.initialize(to, z.clone().narrow(1, channels, of_second), c);
+            (self.second, z) = (second, replace_channels(z, channels, z2));
+        }
+        (self, z)
+    }
+
+    fn transform(&self, to: Direction, x: Field, c: &Condition, tapes: &mut Tapes) -> (Field, PerSample) {
+        let none = no_log_det(&x);
+        let along = in_order(self.each(x.dims()[1]), to);
+        along.fold((x, none), |(x, sum), (layers, channels)| {
+            let (z, log_det) = layers.transform(to, part(&x, &channels), c, tapes);
+            (replace_channels(x, channels.start, z), sum + log_det)
+        })
+    }
+
+    fn pull(&self, of: Direction, output: State, pull: &mut Pull) -> State {
+        let along = in_order(self.each(output.value.dims()[1]), of.reversed());
+        along.fold(output, |State { value, gradient }, (layers, channels)| {
+            let of_part = State { value: part(&value, &channels), gradient: part(&gradient, &channels) };
+            let pulled = layers.pull(of, of_part, pull);
+            let [value, gradient] = [(value, pulled.value), (gradient, pulled.gradient)]
+                .map(|(all, part)| replace_channels(all, channels.start, part));
+            State { value, gradient }
+        })
+    }
+}
+
+/// The first part first in a forward map: tapes are popped in the order in which they were not pushed.
+fn in_order<T>(parts: impl Iterator<Item = T>, to: Direction) -> impl Iterator<Item = T> {
+    let mut parts: Vec<T> = parts.collect();
+    if to == Direction::Inverse {
+        parts.reverse();
+    }
+    parts.into_iter()
+}
