@@ -34,10 +34,6 @@ pub struct Graph<M> {
 impl<M: Network> Conditioner for Adapter<M> {
     type Tape = Graph<M>;
 
-    fn reach(&self) -> Option<[usize; 3]> {
-        None
-    }
-
     fn apply(&self, tile: Tile) -> Field {
         self.network.forward(tile.field)
     }

@@ -76,15 +76,19 @@ pub trait Conditioner: Module + ModuleDisplay + Sync + 'static {
     /// What [`apply_taped`](Conditioner::apply_taped) keeps for [`pull`](Conditioner::pull).
     type Tape: Send + 'static;
 
-    /// How many pixels it sees around an output pixel on each axis; `None`: it sees everything and is never tiled.
-    fn reach(&self) -> Option<[usize; 3]>;
+    /// How many pixels it sees around an output pixel on each axis. `None` if unknown; then the network always runs on whole
+    /// images.
+    fn reach(&self) -> Option<[usize; 3]> {
+        None
+    }
 
     /// How it continues an image beyond its border.
     fn border(&self) -> Border {
         Border::Zeros
     }
 
-    /// Bytes of a tape for each pixel; `None` where nobody knows: it is never kept, and its network is never tiled.
+    /// Bytes of a tape for each pixel. `None` if unknown; then tapes are never kept and the network always runs on whole
+    /// images.
     fn tape_bytes(&self) -> Option<usize> {
         None
     }

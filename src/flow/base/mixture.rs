@@ -125,10 +125,6 @@ impl Base for Mixture {
         Tensor::cat(draws, 0)
     }
 
-    fn standardised(&self, _z: Field) -> Option<Field> {
-        None
-    }
-
     fn shape(&self) -> Option<[usize; 4]> {
         let [_, rest @ ..] = self.means.val().dims();
         Some(rest)

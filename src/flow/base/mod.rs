@@ -38,7 +38,9 @@ pub trait Base: Module + ModuleDisplay + Sync + 'static {
     }
 
     /// Latents as standard normal numbers, if they are draws of this distribution; none where there is no such map.
-    fn standardised(&self, z: Field) -> Option<Field>;
+    fn standardised(&self, _z: Field) -> Option<Field> {
+        None
+    }
 
     /// Samples of other shapes, where it is made for one.
     fn shape(&self) -> Option<[usize; 4]> {

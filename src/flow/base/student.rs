@@ -56,8 +56,4 @@ impl Base for StudentT {
         };
         tensor(values, shape, dtype, device)
     }
-
-    fn standardised(&self, _z: Field) -> Option<Field> {
-        None
-    }
 }

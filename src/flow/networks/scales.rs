@@ -106,10 +106,10 @@ impl Scales {
         condition: &[usize],
         steps: &mut dyn FnMut(Scale) -> Vec<Layer<N>>,
     ) -> Sequence<N> {
-        self.from_scale(&mut self.each(shape, condition).peekable(), steps)
+        self.scale_and_coarser(&mut self.each(shape, condition).peekable(), steps)
     }
 
-    fn from_scale<N: Conditioner>(
+    fn scale_and_coarser<N: Conditioner>(
         self,
         scales: &mut Peekable<impl Iterator<Item = Scale>>,
         steps: &mut dyn FnMut(Scale) -> Vec<Layer<N>>,
@@ -119,7 +119,7 @@ impl Scales {
         let mut layers = vec![Layer::Squeeze(squeeze.clone())];
         layers.extend(steps(scale));
         if scales.peek().is_some() {
-            let coarser = Sequence::new(vec![Layer::Deeper(Deeper::new(self.from_scale(scales, steps)))]);
+            let coarser = Sequence::new(vec![Layer::Deeper(Deeper::new(self.scale_and_coarser(scales, steps)))]);
             layers.push(Layer::Parts(Parts::new(scale.channels.div_ceil(2), coarser, Sequence::new(Vec::new()))));
         }
         layers.push(Layer::Reversed(Reversed::new(Sequence::new(vec![Layer::Squeeze(squeeze)]))));
