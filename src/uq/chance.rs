@@ -49,32 +49,28 @@ pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
     (-0.5 * (square(&first) + square(&second))).exp()
 }
 
-/// How ranks 0 … M are not uniform, in words: that of the two scores of [`uniform_ranks`] which is the farther off.
+/// How ranks 0 … M are not uniform, in words.
 pub fn said_of_ranks(ranks: &[u32], draws: u32) -> String {
-    let scores = scores(draws);
-    let means = scores.each_ref().map(|scores| {
+    let means = scores(draws).map(|scores| {
         ranks.iter().filter_map(|&rank| scores.get(rank as usize)).sum::<f64>() / ranks.len().max(1) as f64
     });
-    let [side, ends] = [0, 1].map(|score| means[score].abs() / size(&scores[score]).max(f64::MIN_POSITIVE));
-    let farther = usize::from(ends > side);
-    said_of_score(farther, means[farther], draws)
+    said_of_means(means, draws)
 }
 
-/// What the mean of one of the two [`scores`] of ranks 0 … M says, in words.
-pub fn said_of_score(score: usize, mean: f64, draws: u32) -> String {
-    if score == 0 {
-        return format!("mean rank of the truth {} of 1 (0.5 of an exact posterior)", number(0.5 + mean));
+/// What the means of the two [`scores`] of ranks 0 … M say, in words: the side that the ranks lie on, or how far they spread
+/// about their own mean, whichever is the farther from that of uniform ranks.
+pub fn said_of_means([side, ends]: [f64; 2], draws: u32) -> String {
+    let [uniform, of_squares] =
+        scores(draws).map(|scores| scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64);
+    let spread = (ends + uniform - side * side).max(0.0);
+    let deviations = [side / uniform.sqrt(), (spread - uniform) / of_squares.sqrt().max(f64::MIN_POSITIVE)];
+    // Ranks that lie to one side spread less as well: what is said first of these is the side.
+    if 2.0 * deviations[0].abs() >= deviations[1].abs() {
+        return format!("mean rank of the truth {} of 1 (0.5 of an exact posterior)", number(0.5 + side));
     }
-    let uniform = size(&scores(draws)[0]).powi(2);
-    let spread = number(((mean + uniform) / uniform).max(0.0));
     let where_to =
-        if mean > 0.0 { "at the ends: draws are too much alike" } else { "in the middle: draws differ too much" };
-    format!("ranks of the truth gather {where_to} ({spread} of the variance of uniform ranks)")
-}
-
-/// Root mean square.
-fn size(scores: &[f64]) -> f64 {
-    (scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64).sqrt()
+        if spread > uniform { "at the ends: draws are too much alike" } else { "in the middle: draws differ too much" };
+    format!("ranks of the truth gather {where_to} ({} of the variance of uniform ranks)", number(spread / uniform))
 }
 
 /// For each rank 0 … M its distance c from the middle, between −½ and ½, and c² less its mean: both of mean zero over
@@ -156,6 +152,8 @@ mod tests {
         let all: Vec<u32> = (0..=20).collect();
         assert!(said_of_ranks(&all, 20).contains("mean rank of the truth 0.50000"), "{}", said_of_ranks(&all, 20));
         assert!(said_of_ranks(&[15; 9], 20).contains("mean rank of the truth 0.73810"));
+        // All at one end are on one side.
+        assert!(said_of_ranks(&[20; 9], 20).contains("mean rank of the truth 0.97619"));
         assert!(said_of_ranks(&[0, 20, 0, 20], 20).contains("at the ends"));
         assert!(said_of_ranks(&[10; 9], 20).contains("in the middle"));
     }

@@ -19,10 +19,8 @@ pub struct Worst {
     pub cell: usize,
     /// Probability that chance leaves any cell so far off, in either score.
     pub p_value: f64,
-    /// What is off: 0, the side that the ranks lie on; 1, how far from the middle.
-    pub score: usize,
-    /// Mean score.
-    pub mean: f64,
+    /// Its mean scores.
+    pub means: [f64; 2],
 }
 
 impl EveryCell {
@@ -73,9 +71,9 @@ impl EveryCell {
         of(0)
             .chain(of(1))
             .map(|(cell, score, sum)| {
-                let mean = sum / pairs;
-                let p_value = (cells * mean_of_scores(mean, &self.scores[score], self.pairs)).min(1.0);
-                Worst { cell, p_value, score, mean }
+                let p_value = (cells * mean_of_scores(sum / pairs, &self.scores[score], self.pairs)).min(1.0);
+                let means = self.sums.each_ref().map(|sums| sums.get(cell).copied().unwrap_or(0.0) / pairs);
+                Worst { cell, p_value, means }
             })
             .min_by(|a, b| a.p_value.total_cmp(&b.p_value))
     }
@@ -102,8 +100,8 @@ mod tests {
                 .add(&[pair % 11, if pair < 30 { 9 } else { 0 }, pair % 11], [1e6 + pair as f32, 0.0, 0.0].into_iter());
         }
         let worst = cells.worst().unwrap();
-        assert_eq!((worst.cell, worst.score), (1, 0));
-        assert!(worst.p_value < 1e-4 && worst.mean > 0.2, "{} {}", worst.p_value, worst.mean);
+        assert_eq!(worst.cell, 1);
+        assert!(worst.p_value < 1e-4 && worst.means[0] > 0.2, "{} {:?}", worst.p_value, worst.means);
         // 0 … 32: (33² − 1)/12 · 33/32, of one cell in three.
         assert_abs_diff_eq!(cells.variance_of_truths(), 1088.0 / 12.0 * 33.0 / 32.0 / 3.0, epsilon = 1e-9);
     }

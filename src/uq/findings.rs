@@ -109,11 +109,7 @@ impl Findings {
             *at = rest % size;
             rest / size
         });
-        let what = if worst.score == 0 { "mean" } else { "deviation" };
-        let says = format!(
-            "in cell {place:?}, the farthest off, {}; where that is no chance, the {what} is off there",
-            chance::said_of_score(worst.score, worst.mean, self.draws)
-        );
+        let says = format!("in cell {place:?}, the farthest off, {}", chance::said_of_means(worst.means, self.draws));
         Some(Finding { name: "every_cell", p_value: worst.p_value, says })
     }
 
