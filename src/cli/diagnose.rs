@@ -2,30 +2,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
-use ndarray::{ArrayD, Axis};
-use posteria::io::agreement::disagreement;
-use posteria::io::precision::Gathered;
-use posteria::io::{self, Grid, IoError, Quantity, Rows, Source};
+use posteria::io;
 use posteria::model::Model;
-use posteria::posterior::amortized::FIXED;
 use posteria::posterior::exact::ExactPosterior;
 use posteria::problem::{Evaluation, Problem, RunFolder};
 use posteria::uq::advice::advice;
-use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_draws, diagnose_model, measure};
+use posteria::uq::diagnosis::{Diagnosis, Judging, diagnose_model, measure};
+use posteria::uq::drawn::diagnose_file;
 use posteria::uq::judgement::Judgement;
-use posteria::uq::scale::Scale;
 use posteria::uq::shuffled;
 use posteria::uq::verdict::Diagnostics;
-use posteria::uq::{Cells, UqError};
 
 use super::device::DeviceArgument;
 use super::progress::Progress;
 use super::sample::BATCH;
 use super::trained::{Trained, test_pairs};
 use super::{Ended, Result, interrupt, output};
-
-/// Draws of a file that are read at a time.
-const SLAB: usize = 64;
 
 /// Judge posteriors: calibration, coverage, scores, and the distance from the exact posterior where it is known.
 ///
@@ -154,100 +146,7 @@ fn tell(verdict: &Diagnostics, output: Option<&Path>) -> Result {
 
 /// Judges the draws in a file.
 fn file(path: &Path, output: Option<&Path>) -> Result {
-    let source = Source::open(path)?;
-    let samples = source.rows("samples")?;
-    let truth = source.rows("truth")?;
-    let draw_axis = samples.axis("draw").unwrap_or(1);
-    let [count, draws] = [0, draw_axis].map(|axis| samples.shape().get(axis).copied().unwrap_or(0));
-    if draw_axis == 0 || samples.shape().len() != truth.shape().len() + 1 || count != truth.len() {
-        let reversed = |rows: &Rows| rows.shape().iter().rev().copied().collect::<Vec<_>>();
-        let (all, one) = (reversed(&samples), reversed(&truth));
-        if all.first() == one.first() && all.get(2..) == one.get(1..) {
-            bail!(
-                "{}: samples {:?} and truth {:?} are right from the last axis to the first: MATLAB and Julia reverse axes; write \
-                 them with permutedims or permute, or transpose them in Python (numpy.transpose)",
-                path.display(),
-                samples.shape(),
-                truth.shape()
-            );
-        }
-        bail!(
-            "{}: samples {:?} and truth {:?} do not belong together: give samples as [observation, draw, …] and truth as [observation, …]",
-            path.display(),
-            samples.shape(),
-            truth.shape()
-        );
-    }
-    for (rows, what, axis) in [(&samples, "samples", draw_axis), (&truth, "truth", 0)] {
-        if rows.is_wide() && !rows.is_empty() {
-            // Of the first observation, a slab at a time.
-            let mut ranges: Vec<_> = rows.shape().iter().map(|&size| 0..size).collect();
-            ranges[0] = 0..1;
-            let mut gathered = Gathered::default();
-            let all = ranges[axis].len();
-            for first in (0..all).step_by(SLAB) {
-                ranges[axis] = first..(first + SLAB).min(all);
-                gathered.add(rows.read_box_double(&ranges)?.into_iter());
-            }
-            gathered.held_by_single_or_error(rows.place(), what)?;
-        }
-    }
-    // Axes may be in another order beside the draws: units alone are compared.
-    let unit = |rows: &Rows| Quantity::of(rows, 0).map(|said| Quantity { grid: Grid::default(), ..said });
-    if let Some(what) = disagreement(&unit(&samples)?, &unit(&truth)?, "truth") {
-        bail!("{}: {what}: convert one of them, or correct what the file says of itself", samples.place());
-    }
-    let cells = cells(&source, truth.row_shape())?;
-    let image = |i: usize| {
-        let image = truth.rows(i..i + 1)?;
-        io::finite_or_error(image.view(), truth.place())?;
-        Ok::<_, anyhow::Error>(image.index_axis_move(Axis(0), 0))
-    };
-    let quantity = Quantity::of(&samples, 0)?;
-    let (named, first) = (quantity.channels.len(), truth.row_shape().first().copied().unwrap_or(1));
-    if named > 0 && named != first {
-        bail!("{}: channel_names has {named} entries, the images have {first} channels", samples.place());
-    }
-    // An image may have no axis of channels; parameters are their own.
-    let says = |rows: &Rows| ["channel", "parameter"].iter().any(|name| rows.axis(name) == Some(1));
-    let has_channels = named > 0 || truth.row_shape().len() == 1 || says(&truth);
-    let scale = Scale::of(&quantity, if has_channels { first } else { 1 }, (0..count).map(image))?;
-    let pairs = (0..count).map(|i| Ok::<_, anyhow::Error>((image(i)?, slabs(&samples, i, draw_axis, draws))));
-    let diagnosis = diagnose_draws(pairs, &cells, draws, 0, &scale)?;
-    tell(&verdict(&diagnosis, &Evaluation::default()), output)
-}
-
-/// The cells of an image that the draws of a file infer.
-fn cells(source: &Source, image: &[usize]) -> anyhow::Result<Cells> {
-    if !source.has(FIXED) {
-        return Ok(Cells::default());
-    }
-    let fixed = source.rows(FIXED)?;
-    if fixed.shape() != image {
-        bail!(
-            "{}:/{FIXED} has shape {:?}, but one image has {image:?}: give the known values of one image, NaN elsewhere",
-            source.path().display(),
-            fixed.shape()
-        );
-    }
-    Ok(Cells::beside(fixed.read()?.view())?)
-}
-
-/// The draws of one observation, `[draw, …]`, slab by slab.
-fn slabs(samples: &Rows, index: usize, axis: usize, draws: usize) -> impl Iterator<Item = anyhow::Result<ArrayD<f32>>> {
-    (0..draws).step_by(SLAB).map(move |first| {
-        let mut ranges: Vec<_> = samples.shape().iter().map(|&size| 0..size).collect();
-        ranges[0] = index..index + 1;
-        ranges[axis] = first..(first + SLAB).min(draws);
-        let slab = samples.read_box(&ranges).map_err(|e: IoError| UqError::from(e))?;
-        io::finite_or_error(slab.view(), samples.place()).map_err(UqError::from)?;
-        let mut slab = slab.index_axis_move(Axis(0), 0);
-        // The draws come first, whatever lies between.
-        for before in (0..axis - 1).rev() {
-            slab.swap_axes(before, before + 1);
-        }
-        Ok(slab)
-    })
+    tell(&verdict(&diagnose_file(path)?, &Evaluation::default()), output)
 }
 
 /// What a model has learned from observations.

@@ -14,6 +14,9 @@ use std::fmt::{Display, Write};
 use std::io::Read;
 use std::path::Path;
 
+/// Characters of a number that is printed as it is.
+const SHORT: usize = 12;
+
 /// Datasets of more elements are not read for their range.
 const SMALL: usize = 1 << 22;
 /// A header of safetensors or a JSON file beyond this is none of ours.
@@ -169,13 +172,21 @@ fn range_of<T: Copy + PartialOrd + Display + Into<f64>>(values: &ArrayD<T>) -> S
     let most = finite().reduce(|h, v| if v > h { v } else { h });
     let mean = finite().map(Into::into).sum::<f64>() / number as f64;
     let mut text = match (least, most) {
-        (Some(low), Some(high)) => format!("  from {low} to {high}, mean {mean:.6}"),
+        (Some(low), Some(high)) => {
+            format!("  from {} to {}, mean {}", short(low), short(high), super::number(mean))
+        }
         _ => "  no finite value".into(),
     };
     if number < values.len() {
         text += &format!("; {} of {} values are NaN or infinite", values.len() - number, values.len());
     }
     text
+}
+
+/// As it is where that is short, else by its first digits.
+fn short<T: Display + Into<f64>>(value: T) -> String {
+    let text = value.to_string();
+    if text.len() <= SHORT { text } else { super::number(value.into()) }
 }
 
 /// A model or a checkpoint: a header and weights, which are held against their digests where there are any.

@@ -10,12 +10,12 @@ const UNASKED: usize = 64 << 20;
 pub fn finite_or_error(values: ArrayViewD<'_, f32>, place: &str) -> Result<()> {
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
-        Some((index, value)) => Err(not_finite(place, *value, ndarray::Dimension::slice(&index))),
+        Some((index, value)) => Err(not_finite(place, f64::from(*value), ndarray::Dimension::slice(&index))),
     }
 }
 
 /// The error for a value that is NaN or infinite.
-pub(super) fn not_finite(place: &str, value: f32, index: &[usize]) -> IoError {
+pub(super) fn not_finite(place: &str, value: f64, index: &[usize]) -> IoError {
     IoError::content(
         place,
         format!("value {value} at index {index:?}"),

@@ -20,6 +20,8 @@ pub struct Gathered {
     rounding: f64,
     /// The largest of them in size.
     most: f64,
+    /// Whether some are no whole numbers: those that are were not computed, and have no rounding.
+    has_fractions: bool,
 }
 
 impl Gathered {
@@ -32,6 +34,7 @@ impl Gathered {
             self.squares += off * (value - self.mean);
             self.rounding += (value - f64::from(value as f32)).powi(2);
             self.most = self.most.max(value.abs());
+            self.has_fractions |= value.fract() != 0.0;
         }
     }
 
@@ -40,7 +43,7 @@ impl Gathered {
     /// # Errors
     /// Names the place, what the values are of, and the way out.
     pub fn held_by_single_or_error(&self, place: &str, what: &str) -> Result<()> {
-        let Self { count, mean, squares, rounding, most } = *self;
+        let Self { count, mean, squares, rounding, most, has_fractions } = *self;
         if most == 0.0 {
             return Ok(());
         }
@@ -54,7 +57,8 @@ impl Gathered {
                 "choose another unit, in which values are near 1",
             ));
         }
-        if spread > EQUAL * mean.abs() && rounding > TOLD * spread {
+        let equal = if has_fractions { EQUAL } else { 0.0 };
+        if spread > equal * mean.abs() && rounding > TOLD * spread {
             return Err(IoError::content(
                 place,
                 format!(
@@ -84,6 +88,8 @@ mod tests {
         let said = |mean, size| held(&mut waves(mean, size)).err();
         assert!(said(1.7e9, 1.0).unwrap().contains("subtract a constant"));
         assert!(said(-1.7e9, 1.0).unwrap().contains("a.h5:/x: x is -1.7"));
+        let times = (0..100).map(|i| 1_764_547_250_000_000_000.0 + 300_000.0 * f64::from(i));
+        assert!(held(&mut times.clone()).unwrap_err().contains("subtract a constant"), "nanoseconds");
         for size in [1e-40, 1e-60, 1e300] {
             assert!(said(0.0, size).unwrap().contains("choose another unit"), "{size}");
         }

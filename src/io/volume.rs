@@ -301,24 +301,31 @@ impl Rows {
 
     /// Holds rows that were read, the first of them row `first`, against NaN and infinity; the error names the place.
     pub fn finite_or_error(&self, first: usize, rows: &[f32]) -> Result<()> {
-        let Some(bad) = rows.iter().position(|value| !value.is_finite()) else {
+        let whole: Vec<_> = self.row_shape().iter().map(|&size| 0..size).collect();
+        let count = rows.len() / elements(self.row_shape()).max(1);
+        let ranges: Vec<_> = std::iter::once(first..first + count).chain(whole).collect();
+        self.finite_box_or_error(&ranges, rows.iter().map(|&value| f64::from(value)))
+    }
+
+    /// The same of a box that was read.
+    pub fn finite_box_or_error(&self, ranges: &[Range<usize>], mut values: impl Iterator<Item = f64>) -> Result<()> {
+        let Some((mut rest, bad)) = values.by_ref().enumerate().find(|(_, value)| !value.is_finite()) else {
             return Ok(());
         };
-        let mut rest = bad;
-        let mut index: Vec<usize> = self.row_shape().iter().rev().map(|&size| (rest % size, rest /= size).0).collect();
-        index.push(first + rest);
+        let of_axis = |range: &Range<usize>| (range.start + rest % range.len(), rest /= range.len()).0;
+        let mut index: Vec<usize> = ranges.iter().rev().map(of_axis).collect();
         index.reverse();
-        if rows[bad].is_nan() && self.knows_missing() {
+        if bad.is_nan() && self.knows_missing() {
             return Err(self.missing(&index));
         }
-        Err(not_finite(&self.place, rows[bad], &index))
+        Err(not_finite(&self.place, bad, &index))
     }
 
     /// The error for a value that the file says is missing.
     pub fn missing(&self, index: &[usize]) -> IoError {
         IoError::content(
             &self.place,
-            format!("the value at index {index:?} is missing, by _FillValue or missing_value"),
+            format!("the value at index {index:?} is missing, by _FillValue, missing_value or the valid range"),
             "leave out what has missing values, or fill them in",
         )
     }

@@ -34,7 +34,7 @@ pub enum ProblemError {
     )]
     OtherFiles { folder: PathBuf, keys: String },
     #[error(
-        "values that are NaN or infinite in {count} of the pairs ({sets}): {places}; mend the files, which the run then goes on with, or leave these pairs out: skip = \"not-finite\" below [pairs]"
+        "values that are NaN, infinite, missing (_FillValue, missing_value) or beyond the range of 32-bit floats in {count} of the pairs ({sets}): {places}; mend the files, which the run then goes on with, or leave these pairs out: skip = \"not-finite\" below [pairs]"
     )]
     NotFinite { count: usize, sets: String, places: String },
     #[error(

@@ -63,7 +63,8 @@ impl OwnPairs {
                 let used = self::used(&others, files.skip)?;
                 let found = count_of(&others, &used);
                 if found < count {
-                    let what = format!("holds {found} pairs that can be used, {key} asks for {count}");
+                    let skipped = of_skipped(others.len() - found);
+                    let what = format!("holds {found} pairs that can be used{skipped}, {key} asks for {count}");
                     let remedy = format!("write more, or set {key} = {found}");
                     return Err(ProblemError::OwnPairs { path: path.clone(), what, remedy });
                 }
@@ -81,7 +82,8 @@ impl OwnPairs {
         if end < batch {
             let of_these = |path: &Option<PathBuf>, count| if path.is_some() { 0 } else { count };
             let last = pairs.x_shape().last().copied().unwrap_or(0);
-            let reversed = if last > all && pairs.y_shape().last() == Some(&last) {
+            let left_out = pairs.len() - all;
+            let reversed = if left_out == 0 && last > all && pairs.y_shape().last() == Some(&last) {
                 format!(
                     "; where the {last} entries of the last axis are the pairs, as MATLAB and Julia write them, reverse the axes: \
                      (…axes, channel, sample) there"
@@ -92,9 +94,10 @@ impl OwnPairs {
             return Err(ProblemError::OwnPairs {
                 path: files.training.clone(),
                 what: format!(
-                    "holds {} pairs; {} held out for the test (evaluation.pairs) and {} for validation \
+                    "holds {} pairs{}; {} held out for the test (evaluation.pairs) and {} for validation \
                      (training.validation_pairs) leave too few for a batch of {batch}",
                     all,
+                    of_skipped(left_out),
                     of_these(&files.test, tested),
                     of_these(&files.validation, validated),
                 ),
@@ -113,6 +116,11 @@ impl OwnPairs {
             Set::Test => &self.test,
         }
     }
+}
+
+/// What is said of pairs that are left out.
+fn of_skipped(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" ({count} are left out, as skip says: not finite)") }
 }
 
 /// The numbers of the pairs that are used, where some may be left out: all of them are read.

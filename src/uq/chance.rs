@@ -35,10 +35,21 @@ pub fn sum_of_squares(sum: f64, count: f64, tolerance: f64) -> f64 {
     normal((ratio.cbrt() - (1.0 - spread)) / spread.sqrt())
 }
 
-/// Of ranks 0 … M, one a pair, being uniform: Neyman's smooth test (1937) with two polynomials, one for ranks that lie to one
-/// side, one for ranks that gather at the ends or in the middle. Their sums over L pairs, with the exact variance of
-/// M + 1 values, are squared and added: χ² with two degrees of freedom.
+/// Of ranks 0 … M, one a pair, being uniform. Two tests count as two.
+///
+/// Neyman's smooth test (1937) with two polynomials, one for ranks that lie to one side, one for ranks that gather at the
+/// ends or in the middle: their sums over L pairs, with the exact variance of M + 1 values, are squared and added, χ² with two
+/// degrees of freedom. And the number of truths beyond all draws, on either side: binomial, with 1/(M + 1) for each pair.
 pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
+    let of_end = |end: u32| {
+        let beyond = ranks.iter().filter(|&&rank| rank == end).count();
+        at_least(beyond, ranks.len(), 1.0 / (f64::from(draws) + 1.0))
+    };
+    let extreme = 2.0 * of_end(0).min(of_end(draws));
+    (2.0 * extreme.min(smooth(ranks, draws))).min(1.0)
+}
+
+fn smooth(ranks: &[u32], draws: u32) -> f64 {
     let [first, second] = scores(draws);
     let count = ranks.len() as f64;
     let square = |scores: &[f64]| {
@@ -137,6 +148,9 @@ mod tests {
         // Every rank once is as uniform as can be; ten at one end are not.
         assert_abs_diff_eq!(uniform_ranks(&(0..=20).collect::<Vec<_>>(), 20), 1.0, epsilon = 1e-12);
         assert!(uniform_ranks(&[20; 10], 20) < 1e-10);
+        // Eleven of a hundred truths lie above all draws, the others as they should.
+        let some: Vec<u32> = (0..89).map(|k| k * 101 / 89).chain([100; 11]).collect();
+        assert!(smooth(&some, 100) > 1e-3 && uniform_ranks(&some, 100) < 1e-6);
         // Seven heads of ten or more: 176 of 1,024.
         assert_abs_diff_eq!(at_least(7, 10, 0.5), 0.171875, epsilon = 1e-12);
         assert_abs_diff_eq!(at_most(1, 3, 0.7), 0.3_f64.powi(3) + 3.0 * 0.7 * 0.3_f64.powi(2), epsilon = 1e-12);

@@ -12,6 +12,7 @@ mod chance;
 mod classical;
 pub mod coverage;
 pub mod diagnosis;
+pub mod drawn;
 pub mod ecdf;
 mod error;
 pub mod error_by_uncertainty;

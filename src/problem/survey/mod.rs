@@ -93,7 +93,8 @@ struct Reading {
     x: Vec<Values>,
     y: Vec<Values>,
     clean: Vec<Values>,
-    cells: Cells,
+    /// Of x, of all pairs, and of y, of those to train on.
+    cells: [Cells; 2],
     /// Of the training pairs.
     images: Copies,
     records: Copies,
@@ -117,7 +118,7 @@ impl Reading {
             x: none(x),
             y: none(y),
             clean: none(y),
-            cells: Cells::default(),
+            cells: Default::default(),
             images: Copies::default(),
             records: Copies::default(),
             training: [x, y].map(|channels| vec![Pairwise::default(); channels.min(COMPARED)]),
@@ -176,7 +177,10 @@ impl Reading {
                 pairwise.add(channel.iter().map(|&v| f64::from(v)));
             }
         }
-        self.cells.add(image.view());
+        self.cells[0].add(image.view());
+        if set == Set::Training {
+            self.cells[1].add(record.view());
+        }
         let digests = match set {
             Set::Training => [self.images.add(image), self.records.add(record)],
             _ => {

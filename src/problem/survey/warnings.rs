@@ -42,12 +42,26 @@ fn name_of(quantity: &str, channel: usize, channels: usize) -> String {
 
 fn of_values(found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
     let [of_x, of_y] = &reading.training;
-    for (name, channels, pairwise) in [("x", &found.x, of_x), ("y", &found.y, of_y)] {
+    let [cells_of_x, cells_of_y] = [0, 1].map(|k| reading.cells[k].typical());
+    for (name, channels, pairwise, typical) in [("x", &found.x, of_x, cells_of_x), ("y", &found.y, of_y, cells_of_y)] {
         for (channel, values) in channels.iter().enumerate() {
             let which = name_of(name, channel, channels.len());
-            warnings.extend(of_channel(&which, values, pairwise.get(channel)));
+            let of_pairs = of_channel(&which, values, pairwise.get(channel));
+            warnings.extend(of_pairs.or_else(|| of_cell(&which, values, typical.get(channel)?)));
         }
     }
+}
+
+/// Where one cell rules the scaling of all: a mean value that was not taken off, a dead sensor.
+fn of_cell(which: &str, values: &Values, (size, place, farthest): &(f64, Vec<usize>, f64)) -> Option<String> {
+    let rules = values.standard_deviation > OUTLIER * size && *size > 0.0;
+    rules.then(|| {
+        format!(
+            "{which} varies {:.1e} over all pixels and {size:.1e} in the middle one of them: few pixels rule the scaling, and of the \
+             others little is left; the farthest is {place:?}, {farthest:.1e} off: take its mean off, or leave it out",
+            values.standard_deviation
+        )
+    })
 }
 
 fn of_channel(which: &str, values: &Values, pairwise: Option<&Pairwise>) -> Option<String> {
@@ -78,14 +92,14 @@ fn of_channel(which: &str, values: &Values, pairwise: Option<&Pairwise>) -> Opti
 
 /// Where a density of x has no bound, or an axis that is a circle is taken for a line.
 fn of_x(experiment: &Experiment, found: &Survey, reading: &Reading, warnings: &mut Vec<String>) {
-    let constant = reading.cells.constant();
+    let constant = reading.cells[0].constant();
     let known = experiment.problem().unknown.fixed.is_some();
     let varies = found.x.iter().any(|values| values.least < values.greatest);
     if !constant.is_empty() && !known && varies {
         let some: Vec<String> = constant.iter().take(NAMED).map(|place| format!("{place:?}")).collect();
         let more = if constant.len() > NAMED { ", …" } else { "" };
         warnings.push(format!(
-            "{} cells of x have one value in all pairs ({}{more}): their density has no bound; name their values with [unknown] \
+            "{} cells of x have one value in all pairs, or nearly ({}{more}): their density has no bound; name their values with [unknown] \
              fixed = \"known.h5\", or add a little noise to x",
             constant.len(),
             some.join(", ")
