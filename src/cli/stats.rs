@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use posteria::io::Rows;
-use posteria::posterior::dataset::reduce_dataset;
+use posteria::posterior::dataset::{Counts, reduce_dataset};
 
 use super::progress::Progress;
 use super::{Ended, Result, interrupt, output};
@@ -41,14 +41,19 @@ impl Stats {
         let levels: Vec<f64> = self.quantiles.into_iter().flatten().collect();
         let mut progress = Progress::new("stats", "permille", 1000, 0);
         let memory = usize::try_from(self.memory).unwrap_or(usize::MAX).saturating_mul(1 << 20);
-        let count = reduce_dataset(&draws, self.draw_axis, &levels, &self.output, memory, &mut |share| {
+        let counts = reduce_dataset(&draws, self.draw_axis, &levels, &self.output, memory, &mut |share| {
             progress.at((1000.0 * share) as u64);
             !interrupt::asked()
         })?;
-        let Some(count) = count else {
+        let Some(Counts { draws: count, entries, not_finite }) = counts else {
             return Ok(Ended::Interrupted);
         };
         progress.finish(&format!("{count} draws of {}, in {}", draws.place(), self.output.display()));
+        if not_finite > 0 {
+            output::note(&format!(
+                "warning   some draw is NaN or infinite in {not_finite} of {entries} entries: the maps are NaN there"
+            ));
+        }
         Ok(Ended::Done)
     }
 }

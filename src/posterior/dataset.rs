@@ -20,13 +20,24 @@ const COUNTED: [&str; 10] =
 /// Differences of 64-bit draws below are zero in 32 bits.
 const LEAST: f64 = 1e-37;
 
+/// What was counted while draws were reduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Draws.
+    pub draws: usize,
+    /// Entries of a map.
+    pub entries: usize,
+    /// Those of them in which some draw is NaN or infinite, and so are the maps.
+    pub not_finite: usize,
+}
+
 /// Mean, variance, standard deviation and quantiles over the axis `draw_axis` of a dataset, written as maps to `path`.
 ///
 /// The axis is the one given, else the one labelled "draw", together with that labelled "chain" where there is one, else the
 /// first where its name does not speak against it. Blocks of the other axes are reduced one after the other, so that no more
 /// than about `memory` bytes are used. Of 64-bit draws the digits are kept: a draw is taken off all of them before they are
 /// rounded, and the maps are 64-bit. `progress` is told the share that is done; the work is given up, and no file written,
-/// when it returns false. Returns the number of draws, or none where it was given up.
+/// when it returns false. Returns what was counted, or none where it was given up.
 ///
 /// # Errors
 /// Axes among which that of the draws cannot be told, too few draws, values that the file says are missing.
@@ -37,7 +48,7 @@ pub fn reduce_dataset(
     path: &Path,
     memory: usize,
     progress: &mut dyn FnMut(f64) -> bool,
-) -> Result<Option<usize>, PosteriorError> {
+) -> Result<Option<Counts>, PosteriorError> {
     let shape = draws.shape().to_vec();
     let reduced = Reduced::of(draws, draw_axis)?;
     let (Some(&length), chains) = (shape.get(reduced.draw), reduced.chain.map_or(1, |axis| shape[axis])) else {
@@ -57,7 +68,7 @@ pub fn reduce_dataset(
     let per_entry = 2 * (size_of::<f32>() * kept + 2 * size_of::<f64>());
     let per_draw = if draws.is_wide() { size_of::<f64>() + size_of::<f32>() } else { size_of::<f32>() };
     let entries: usize = maps.shape.iter().product();
-    let (mut done, mut rank_error) = (0, 0.0_f64);
+    let (mut done, mut rank_error, mut not_finite) = (0, 0.0_f64, 0);
     for block in blocks(&maps.shape, (memory / per_entry).max(1)) {
         let size: usize = block.iter().map(ExactSizeIterator::len).product();
         let thick = (memory / (2 * per_draw * size)).clamp(1, length);
@@ -76,13 +87,14 @@ pub fn reduce_dataset(
         done += size;
         let summary = reduction.finish()?;
         rank_error = rank_error.max(summary.rank_error);
+        not_finite += summary.variance.iter().filter(|variance| !variance.is_finite()).count();
         source.write(&mut writer, &summary)?;
     }
     if !levels.is_empty() {
         writer.describe("quantiles", "rank_error", &rank_error.to_string())?;
     }
     writer.finish()?;
-    Ok(Some(count))
+    Ok(Some(Counts { draws: count, entries, not_finite }))
 }
 
 /// The axes that are reduced.
@@ -243,9 +255,10 @@ impl<'a> Block<'a> {
             return self.in_front(self.draws.read_box(&ranges)?, &start);
         };
         let rest = self.in_front(self.draws.read_box_double(&ranges)?, &start)? - taken_off;
-        let most = rest.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        if most > 0.0 && most < LEAST {
-            return Err(PosteriorError::TooSmall { place: self.draws.place().into(), most });
+        let finite = rest.iter().filter(|value| value.is_finite());
+        let most = finite.fold(0.0_f64, |most, value| most.max(value.abs()));
+        if most > 0.0 && !(LEAST..=f64::from(f32::MAX)).contains(&most) {
+            return Err(PosteriorError::Unheld { place: self.draws.place().into(), most });
         }
         Ok(rest.mapv(|value| value as f32))
     }
@@ -332,8 +345,8 @@ mod tests {
                     last = share;
                     true
                 };
-                let count = reduce_dataset(&rows, Some(axis), &[0.25, 0.5], &out, memory, &mut rising).unwrap();
-                assert_eq!((count, last), (Some(values.shape()[axis]), 1.0));
+                let counts = reduce_dataset(&rows, Some(axis), &[0.25, 0.5], &out, memory, &mut rising).unwrap();
+                assert_eq!((counts.map(|counts| counts.draws), last), (Some(values.shape()[axis]), 1.0));
                 let read = |name: &str| volume::read(&format!("{}:/{name}", out.display())).unwrap();
                 let exact = values.mapv(f64::from);
                 let mean = exact.mean_axis(Dimension(axis)).unwrap();
@@ -362,7 +375,10 @@ mod tests {
     fn single_numbers_too_few_draws_and_wrong_axes() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("maps.h5");
-        let reduce = |rows: &Rows, axis| reduce_dataset(rows, axis, &[], &out, 1 << 20, &mut |_| true);
+        let reduce = |rows: &Rows, axis| {
+            reduce_dataset(rows, axis, &[], &out, 1 << 20, &mut |_| true)
+                .map(|counts| counts.map(|counts| counts.draws))
+        };
         let scalars = store(dir.path(), &draws(&[50]));
         assert_eq!(reduce(&scalars, None).unwrap(), Some(50));
         assert_eq!(volume::read(&format!("{}:/mean", out.display())).unwrap().shape(), [1]);
@@ -394,7 +410,7 @@ mod tests {
         file.close().unwrap();
         let reduce = |name: &str, axis| {
             let rows = Rows::open(&format!("{}:/{name}", path.display())).unwrap();
-            reduce_dataset(&rows, axis, &[0.5], &out, 400, &mut |_| true).unwrap()
+            reduce_dataset(&rows, axis, &[0.5], &out, 400, &mut |_| true).unwrap().map(|counts| counts.draws)
         };
         let maps = |name: &str| Rows::open(&format!("{}:/{name}", out.display())).unwrap();
         let all = |rows: Rows| rows.read_box_double(&[0..2, 0..4]).unwrap();
@@ -434,7 +450,7 @@ mod tests {
             let found = reduce_dataset(&rows, None, &[], &out, 1 << 20, &mut |_| true);
             match found {
                 Err(error) => assert!(asked && error.to_string().contains("--draw-axis"), "{error}"),
-                Ok(count) => assert!(!asked && count == Some(4)),
+                Ok(counts) => assert!(!asked && counts.is_some_and(|counts| counts.draws == 4)),
             }
         }
     }

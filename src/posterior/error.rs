@@ -62,9 +62,10 @@ pub enum PosteriorError {
     },
     /// 64-bit draws whose differences 32 bits cannot hold.
     #[error(
-        "{place}: draws differ by {most:.1e} at most, less than 32-bit floats hold: choose another unit, in which it is near 1"
+        "{place}: draws differ by {most:.1e} at most, {} than 32-bit floats hold: choose another unit, in which it is near 1",
+        if *most < 1.0 { "less" } else { "more" }
     )]
-    TooSmall {
+    Unheld {
         /// `file:/dataset`.
         place: String,
         /// The largest difference of two.

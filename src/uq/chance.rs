@@ -41,12 +41,17 @@ pub fn sum_of_squares(sum: f64, count: f64, tolerance: f64) -> f64 {
 /// ends or in the middle: their sums over L pairs, with the exact variance of M + 1 values, are squared and added, χ² with two
 /// degrees of freedom. And the number of truths beyond all draws, on either side: binomial, with 1/(M + 1) for each pair.
 pub fn uniform_ranks(ranks: &[u32], draws: u32) -> f64 {
+    (2.0 * beyond(ranks, draws).0.min(smooth(ranks, draws))).min(1.0)
+}
+
+/// How likely as many truths lie beyond all draws on one side, and how many do: of the side that is the less likely.
+fn beyond(ranks: &[u32], draws: u32) -> (f64, usize) {
     let of_end = |end: u32| {
         let beyond = ranks.iter().filter(|&&rank| rank == end).count();
-        at_least(beyond, ranks.len(), 1.0 / (f64::from(draws) + 1.0))
+        (2.0 * at_least(beyond, ranks.len(), 1.0 / (f64::from(draws) + 1.0)), beyond)
     };
-    let extreme = 2.0 * of_end(0).min(of_end(draws));
-    (2.0 * extreme.min(smooth(ranks, draws))).min(1.0)
+    let [low, high] = [0, draws].map(of_end);
+    if low.0 < high.0 { low } else { high }
 }
 
 fn smooth(ranks: &[u32], draws: u32) -> f64 {
@@ -60,8 +65,16 @@ fn smooth(ranks: &[u32], draws: u32) -> f64 {
     (-0.5 * (square(&first) + square(&second))).exp()
 }
 
+/// So many truths beyond all draws are told first.
+const UNLIKELY: f64 = 0.01;
+
 /// How ranks 0 … M are not uniform, in words.
 pub fn said_of_ranks(ranks: &[u32], draws: u32) -> String {
+    let (p_value, outside) = beyond(ranks, draws);
+    if p_value < smooth(ranks, draws) && p_value < UNLIKELY {
+        let expected = number(ranks.len() as f64 / (f64::from(draws) + 1.0));
+        return format!("{outside} truths lie beyond all draws on one side ({expected} of an exact posterior)");
+    }
     let means = scores(draws).map(|scores| {
         ranks.iter().filter_map(|&rank| scores.get(rank as usize)).sum::<f64>() / ranks.len().max(1) as f64
     });
@@ -168,6 +181,8 @@ mod tests {
         assert!(said_of_ranks(&[15; 9], 20).contains("mean rank of the truth 0.73810"));
         // All at one end are on one side.
         assert!(said_of_ranks(&[20; 9], 20).contains("mean rank of the truth 0.97619"));
+        let some: Vec<u32> = (0..89).map(|k| k * 101 / 89).chain([100; 11]).collect();
+        assert!(said_of_ranks(&some, 100).contains("11 truths lie beyond all draws"), "{}", said_of_ranks(&some, 100));
         assert!(said_of_ranks(&[0, 20, 0, 20], 20).contains("at the ends"));
         assert!(said_of_ranks(&[10; 9], 20).contains("in the middle"));
     }

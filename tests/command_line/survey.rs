@@ -23,7 +23,10 @@ fn what_may_be_a_mistake_is_told() {
     let mut masked = images();
     masked.index_axis_mut(Axis(2), 3).fill(0.0);
     let found = said(masked, images());
-    assert!(found.contains("8 cells of x have one value in all pairs, or nearly ([0, 3, 0], [0, 3, 1], [0, 3, 2], …)"), "{found}");
+    assert!(
+        found.contains("8 cells of x have one value in all pairs, or nearly ([0, 3, 0], [0, 3, 1], [0, 3, 2], …)"),
+        "{found}"
+    );
     let found = said(images().mapv(|v| (3.0 * v).floor()), images());
     assert!(found.contains("x holds whole numbers alone"), "{found}");
     let mut copied = images();
