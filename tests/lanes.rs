@@ -94,8 +94,8 @@ fn gradients_are_those_of_one_lane() {
                 let found = gradient(&case, plan);
                 assert!(found.reconstruction_error < 1e-5, "{sharing}: {}", found.reconstruction_error);
                 assert_eq!(found.condition.iter().flatten().count(), fields);
-                // A gradient that is one of several has one lane.
-                let expected = everything(&case.flow, gradient(&case, plan.shared(2)));
+                // The same in one lane.
+                let expected = everything(&case.flow, gradient(&case, plan.in_lanes(1)));
                 let found = everything(&case.flow, found);
                 assert!(found.len() > 40 && found.len() == expected.len());
                 for ((what, found), (_, expected)) in found.into_iter().zip(expected) {

@@ -86,7 +86,7 @@ impl<L: Invertible, B: Base> Flow<L, B> {
         self.conditions.iter().map(|&[channels, d, h, w]| [batch, channels, d, h, w]).collect()
     }
 
-    fn check_fields(&self, x: &Field, c: &Condition) -> Result<(), FlowError> {
+    pub(crate) fn check_fields(&self, x: &Field, c: &Condition) -> Result<(), FlowError> {
         if x.dims()[0] == 0 {
             return Err(FlowError::EmptyBatch);
         }
@@ -124,7 +124,8 @@ impl<L: Invertible, B: Base> Flow<L, B> {
 
     fn transform(&self, to: Direction, x: Field, c: &Condition) -> Result<(Field, PerSample), FlowError> {
         self.check_fields(&x, c)?;
-        let lanes = Lanes::of(&x).each(x, c, |x, c| self.layers.transform(to, x, c, &mut Tapes::none()));
+        let lanes = Lanes::of(&x, Plan::least());
+        let lanes = lanes.each(x, c, |_, x, c| self.layers.transform(to, x, c, &mut Tapes::none()));
         let (z, log_det) = lanes.into_iter().unzip();
         Ok((joined(z, 0), joined(log_det, 0)))
     }
@@ -191,82 +192,80 @@ impl<L: Invertible, B: Base> Flow<L, B> {
         plan: Plan,
     ) -> Result<LikelihoodGradient, FlowError> {
         self.check_fields(&x, c)?;
-        let (lanes, plan) = match Lanes::of(&x) {
-            lanes @ Lanes::Two(_) if plan.is_alone() => (lanes, plan.shared(2)),
-            _ => (Lanes::One, plan),
-        };
-        let (sums, buffers) = (Arc::<LaneSums>::default(), Arc::<Buffers>::default());
-        let parts = lanes.each(x, c, |x, c| {
-            let parameters = match lanes {
-                Lanes::One => ParameterGradients::new(),
-                Lanes::Two(_) => ParameterGradients::of_lane(&sums),
-            };
-            self.lane_gradient(x, c, condition_wanted, Tapes::with(plan, buffers.clone()), parameters)
+        let lanes = Lanes::of(&x, plan);
+        let (sums, plan, buffers) =
+            (LaneSums::new(lanes.count()), plan.of_lane(lanes.count()), Arc::<Buffers>::default());
+        let parts = lanes.each(x, c, |lane, x, c| {
+            let mut parameters = sums.lane(lane);
+            let tapes = Tapes::with(plan, buffers.clone());
+            (self.lane_gradient(x, c, condition_wanted, tapes, &mut parameters), parameters)
         });
-        Ok(LikelihoodGradient::joined(parts, sums.take()))
+        let mut parameters = sums.take();
+        let parts = parts.into_iter().map(|(part, own)| {
+            parameters.add_all(own);
+            part
+        });
+        let parts = parts.collect();
+        Ok(LikelihoodGradient::joined(parts, parameters))
     }
 
-    fn lane_gradient(
+    /// The gradient of a batch whose shapes were checked, walked in one lane; that of the parameters is added to `parameters`.
+    pub(crate) fn lane_gradient(
         &self,
         x: Field,
         c: &Condition,
         condition_wanted: bool,
         mut tapes: Tapes,
-        mut parameters: ParameterGradients,
+        parameters: &mut ParameterGradients,
     ) -> LaneGradient {
         let (z, log_det) = self.layers.forward(x.clone(), c, &mut tapes);
         let nll = (self.base.log_density(z.clone(), 1.0) + log_det).neg();
         // Of −log q: the same in the density of the base and in log_det.
         let minus = Tensor::ones([x.dims()[0]], (&x.device(), x.dtype())).neg();
-        let dz = self.base.pull(z.clone(), &minus, &mut parameters);
+        let dz = self.base.pull(z.clone(), &minus, parameters);
         parameters.end_layer();
         let slot = if condition_wanted { GradientSlot::Empty } else { GradientSlot::Unwanted };
         let mut dc = vec![slot; c.len()];
-        let mut pull = Pull {
-            condition: c,
-            dcondition: &mut dc,
-            dparameters: &mut parameters,
-            dlog_det: &minus,
-            tapes: &mut tapes,
-        };
+        let mut pull =
+            Pull { condition: c, dcondition: &mut dc, dparameters: parameters, dlog_det: &minus, tapes: &mut tapes };
         let input = self.layers.pull(Direction::Forward, State { value: z, gradient: dz }, &mut pull);
         let error = sample_distances(&input.value, &x).sum().into_scalar::<f64>();
         let size = sample_dots(&x, &x).sum().into_scalar::<f64>();
         let condition = dc.into_iter().map(GradientSlot::into_sum).collect();
-        LaneGradient { nll, x: input.gradient, parameters, condition, error, size }
+        LaneGradient { nll, x: input.gradient, condition, error, size }
     }
 }
 
 /// A lane's part of a [`LikelihoodGradient`].
-struct LaneGradient {
-    nll: PerSample,
-    x: Field,
-    /// What did not leave for the sums over lanes.
-    parameters: ParameterGradients,
-    condition: Vec<Option<Field>>,
+pub(crate) struct LaneGradient {
+    pub nll: PerSample,
+    pub x: Field,
+    pub condition: Vec<Option<Field>>,
     /// ‖x recomputed − x‖².
-    error: f64,
+    pub error: f64,
     /// ‖x‖².
-    size: f64,
+    pub size: f64,
 }
 
 impl LikelihoodGradient {
-    fn joined(lanes: Vec<LaneGradient>, mut parameters: ParameterGradients) -> Self {
+    fn joined(lanes: Vec<LaneGradient>, parameters: ParameterGradients) -> Self {
         let (mut error, mut size, mut nll, mut x, mut conditions) = (0.0, 0.0, Vec::new(), Vec::new(), Vec::new());
         for lane in lanes {
             error += lane.error;
             size += lane.size;
             nll.push(lane.nll);
             x.push(lane.x);
-            parameters.add_all(lane.parameters);
             conditions.resize_with(lane.condition.len(), Vec::new);
             conditions.iter_mut().zip(lane.condition).for_each(|(parts, part)| parts.extend(part));
         }
         let condition = conditions.into_iter().map(|parts| (!parts.is_empty()).then(|| joined(parts, 0))).collect();
         let x: Field = joined(x, 0);
-        // If x = 0, the error is divided by the number of entries instead of by ‖x‖².
-        let size = if size > 0.0 { size } else { x.dims().iter().product::<usize>() as f64 };
-        let reconstruction_error = (error / size).sqrt();
+        let reconstruction_error = relative_error(error, size, x.dims().iter().product());
         Self { nll: joined(nll, 0), x, parameters, condition, reconstruction_error }
     }
+}
+
+/// ‖x recomputed − x‖ / ‖x‖ from both squares. If x = 0, the error is divided by the number of entries instead of by ‖x‖².
+pub(crate) fn relative_error(error: f64, size: f64, entries: usize) -> f64 {
+    (error / if size > 0.0 { size } else { entries as f64 }).sqrt()
 }

@@ -1,13 +1,12 @@
 //! Where gradients are collected. They are always added, never overwritten.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::flow::Field;
-use crate::flow::lanes::{Lane, LaneSums};
+use crate::flow::lanes::Lane;
 
 /// Gradients of parameters, each flattened, by the parameter's identity.
 ///
@@ -15,7 +14,7 @@ use crate::flow::lanes::{Lane, LaneSums};
 #[derive(Clone, Debug, Default)]
 pub struct ParameterGradients {
     by_id: HashMap<ParamId, Tensor<1>>,
-    /// Where they are one lane's of two.
+    /// Where they are those of one lane of several.
     lane: Option<Lane>,
 }
 
@@ -26,12 +25,12 @@ impl ParameterGradients {
     }
 
     /// Those of a lane, which leave for the sums layer by layer.
-    pub(super) fn of_lane(sums: &Arc<LaneSums>) -> Self {
-        Self { by_id: HashMap::new(), lane: Some(Lane::of(sums)) }
+    pub(super) fn of_lane(lane: Lane) -> Self {
+        Self { by_id: HashMap::new(), lane: Some(lane) }
     }
 
     /// A layer was pulled back: its gradients are complete.
-    pub(super) fn end_layer(&mut self) {
+    pub(crate) fn end_layer(&mut self) {
         if let Some(lane) = &mut self.lane {
             self.by_id.drain().for_each(|(id, gradient)| lane.bring(id, gradient));
         }

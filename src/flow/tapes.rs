@@ -14,11 +14,11 @@ pub struct Plan {
     bytes: usize,
     /// What the values inside one network may take anyway while it is evaluated, where it is cut into tiles.
     tile: usize,
-    /// Whether no other gradient is computed at the same time.
-    alone: bool,
+    /// Lanes of a batch; none where its shape decides.
+    lanes: Option<usize>,
 }
 
-/// What is never worth cutting into pieces, in bytes.
+/// Tiles are never smaller than this, in bytes.
 const LEAST_TILE: usize = 16 << 20;
 
 impl Plan {
@@ -29,29 +29,34 @@ impl Plan {
 
     /// Up to so many bytes for values that would be computed again.
     pub fn within(bytes: usize) -> Self {
-        Self { bytes, tile: LEAST_TILE, alone: true }
+        Self { bytes, tile: LEAST_TILE, lanes: None }
     }
 
     /// Up to so many bytes, and tiles of a few rows where they are spent.
     #[cfg(test)]
     pub(super) fn tiny_tiles(bytes: usize) -> Self {
-        Self { bytes, tile: 1, alone: true }
+        Self { bytes, tile: 1, lanes: None }
     }
 
-    /// The plan of each of so many gradients that are computed at once. They keep the threads busy between them, so each
-    /// walks its batch in one lane: its sums over samples are rounded unlike those of a gradient alone.
-    pub fn shared(self, among: usize) -> Self {
-        Self { bytes: self.bytes / among.max(1), alone: self.alone && among <= 1, ..self }
+    /// The batch is computed in so many parts at once, or as many as it has samples. The parts share the bytes. Sums over samples
+    /// are rounded otherwise for another number of them, and alike for any number of threads.
+    pub fn in_lanes(self, lanes: usize) -> Self {
+        Self { lanes: Some(lanes), ..self }
+    }
+
+    /// How many were asked for.
+    pub(super) fn lanes(self) -> Option<usize> {
+        self.lanes
+    }
+
+    /// The plan of each of so many lanes.
+    pub(crate) fn of_lane(self, among: usize) -> Self {
+        Self { bytes: self.bytes / among.max(1), lanes: Some(1), ..self }
     }
 
     /// How many bytes.
     pub fn bytes(self) -> usize {
         self.bytes
-    }
-
-    /// Whether no other gradient is computed at the same time.
-    pub(super) fn is_alone(self) -> bool {
-        self.alone
     }
 }
 
@@ -84,7 +89,7 @@ impl Tapes {
     }
 
     /// The same, where buffers are shared with others that walk at the same time.
-    pub(super) fn with(plan: Plan, buffers: Arc<Buffers>) -> Self {
+    pub(crate) fn with(plan: Plan, buffers: Arc<Buffers>) -> Self {
         Self { plan, left: plan.bytes, kept: Some(Vec::new()), buffers }
     }
 

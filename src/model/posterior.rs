@@ -3,10 +3,13 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use ndarray::{ArrayD, Axis};
 
+use crate::flow::density::relative_error;
+use crate::flow::lanes::{LaneSums, Lanes};
 use crate::flow::{
-    Base, ConvolutionalFlow, Field, LikelihoodGradient, Parameter, ParameterGradients, Plan, map_parameters, parameters,
+    Base, ConvolutionalFlow, Field, Parameter, ParameterGradients, Plan, Tapes, map_parameters, parameters,
 };
 use crate::io::{Grid, Provenance, Quantity};
+use crate::kernels::runs_fast;
 use crate::model::condition::{Conditioning, Inputs, image_channels};
 use crate::model::field::{four, from_field, host, to_field};
 use crate::model::fillers::Fillers;
@@ -87,7 +90,7 @@ pub struct Gradient {
     pub nll: Vec<f64>,
     /// Gradient of Σ_pairs nll / dimension.
     pub parameters: ParameterGradients,
-    /// ‖x recomputed − x‖ / ‖x‖, see [`LikelihoodGradient`].
+    /// ‖x recomputed − x‖ / ‖x‖, see [`LikelihoodGradient`](crate::flow::LikelihoodGradient).
     pub reconstruction_error: f64,
 }
 
@@ -277,16 +280,50 @@ impl Model {
     /// that of the first pair, those of the others follow.
     pub fn gradient(&self, x: &ArrayD<f32>, y: &ArrayD<f32>, visit: u64, plan: Plan) -> Result<Gradient, ModelError> {
         same_batch(x, y)?;
+        let pairs = x.len_of(Axis(0));
+        let [channels, d, h, w] = self.flow.shape();
+        let runs_fast = runs_fast(&Field::zeros([1; 5], &self.device));
+        let lanes = Lanes::new([pairs, channels, d, h, w], runs_fast, plan);
+        let (sums, buffers) = (LaneSums::new(lanes.count()), Arc::default());
+        let parts = lanes.each_range(|lane, range| {
+            let part = |of: &ArrayD<f32>| of.slice_axis(Axis(0), range.clone().into()).to_owned();
+            let mut parameters = sums.lane(lane);
+            let tapes = Tapes::with(plan.of_lane(lanes.count()), Arc::clone(&buffers));
+            let found = self.lane_gradient(&part(x), &part(y), visit + range.start as u64, tapes, &mut parameters);
+            found.map(|found| (found, parameters))
+        });
+        let (mut nll, mut parameters, mut error, mut size) = (Vec::with_capacity(pairs), sums.take(), 0.0, 0.0);
+        for part in parts {
+            let ((of_part, squares), own) = part?;
+            nll.extend(of_part);
+            parameters.add_all(own);
+            (error, size) = (error + squares[0], size + squares[1]);
+        }
+        Ok(Gradient {
+            nll,
+            parameters: parameters.scale(1.0 / self.dimension() as f64),
+            reconstruction_error: relative_error(error, size, pairs * self.flow.dimension()),
+        })
+    }
+
+    /// −log q(x|y) of the pairs of one lane, and the squares of the error of recomputation and of u.
+    fn lane_gradient(
+        &self,
+        x: &ArrayD<f32>,
+        y: &ArrayD<f32>,
+        visit: u64,
+        tapes: Tapes,
+        parameters: &mut ParameterGradients,
+    ) -> Result<(Vec<f64>, [f64; 2]), ModelError> {
         let (u, log_det) = self.enter(x, Fillers::OfVisit { seed: self.provenance().seed, first: visit })?;
         let tracked = self.conditioning.track(self.inputs(y)?);
-        let LikelihoodGradient { nll, mut parameters, condition, reconstruction_error, .. } =
-            self.flow.likelihood_gradient(u, &tracked.values(), tracked.is_learned(), plan)?;
-        tracked.pull(condition, &mut parameters);
-        Ok(Gradient {
-            nll: host(nll)?.into_iter().zip(log_det).map(|(nll, log_det)| f64::from(nll) - log_det).collect(),
-            parameters: parameters.scale(1.0 / self.dimension() as f64),
-            reconstruction_error,
-        })
+        let condition = tracked.values();
+        self.flow.check_fields(&u, &condition)?;
+        let found = self.flow.lane_gradient(u, &condition, tracked.is_learned(), tapes, parameters);
+        tracked.pull(found.condition, parameters);
+        parameters.end_layer();
+        let nll = host(found.nll)?.into_iter().zip(log_det).map(|(nll, log_det)| f64::from(nll) - log_det).collect();
+        Ok((nll, [found.error, found.size]))
     }
 
     /// log q(x|y) of each pair: nats, density in file units. Where x is padded or has known cells, an unbiased estimate of

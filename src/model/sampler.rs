@@ -68,13 +68,13 @@ impl Sampler {
         rng: &mut ChaCha8Rng,
         f: impl Fn(&Sampler, Field) -> Result<P, ModelError> + Sync,
     ) -> Result<Vec<P>, ModelError> {
-        let parts: Vec<(Sampler, Field)> = (0..draws.div_ceil(DRAWS_AT_ONCE))
+        let parts: Vec<Field> = (0..draws.div_ceil(DRAWS_AT_ONCE))
             .map(|k| {
                 let count = DRAWS_AT_ONCE.min(draws - k * DRAWS_AT_ONCE);
-                (self.clone(), self.model.flow.latents(count, 1.0, rng))
+                self.model.flow.latents(count, 1.0, rng)
             })
             .collect();
-        parts.into_par_iter().map(|(sampler, z)| f(&sampler, z)).collect()
+        parts.into_par_iter().map(|z| f(self, z)).collect()
     }
 
     fn joined(&self, parts: Vec<ArrayD<f32>>) -> Result<ArrayD<f32>, ModelError> {

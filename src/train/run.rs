@@ -1,14 +1,13 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use burn::tensor::Device;
 use ndarray::{ArrayD, Axis};
 
 use crate::flow::{ParameterGradients, Plan};
 use crate::io::{self, folder};
-use crate::model::{Gradient, Model};
-use crate::train::batches::{Batch, prefetch};
+use crate::model::Model;
+use crate::train::batches::prefetch;
 use crate::train::checkpoint::{Checkpoint, Progress};
 use crate::train::log::{Entry, Log, Since, read_log};
 use crate::train::optimiser::Norm;
@@ -120,10 +119,9 @@ pub fn train(task: Task, run: &Path, device: &Device, observer: &mut dyn Observe
         };
         let at = batch.step + 1;
         let not_finite = |what: String| TrainError::NotFinite { step: at, what, kept: kept_now.clone() };
-        let gradient = gradient_in_lanes(&state.model, &batch, training.lanes, plan).map_err(|error| match error {
-            TrainError::Model(source) => TrainError::Step { step: at, source, kept: kept_now.clone() },
-            other => other,
-        })?;
+        let visit = batch.step * batch.x.len_of(Axis(0)) as u64;
+        let gradient = state.model.gradient(&batch.x, &batch.y, visit, plan.in_lanes(training.lanes));
+        let gradient = gradient.map_err(|source| TrainError::Step { step: at, source, kept: kept_now.clone() })?;
         let pairs = batch.x.shape()[0] as f64;
         let nll = gradient.nll.iter().sum::<f64>() / (pairs * state.model.dimension() as f64);
         let parameters = gradient.parameters.scale(1.0 / pairs);
@@ -193,37 +191,6 @@ fn beside_held_out(
         observer.compared(done, total);
         !observer.wants_to_stop()
     })
-}
-
-/// The gradient of a batch, its parts computed in parallel and added up in order.
-fn gradient_in_lanes(model: &Model, batch: &Batch, lanes: usize, plan: Plan) -> Result<Gradient, TrainError> {
-    let pairs = batch.x.shape()[0];
-    let lanes = lanes.min(pairs);
-    let part = |array: &ArrayD<f32>, lane: usize| {
-        let range = lane * pairs / lanes..(lane + 1) * pairs / lanes;
-        array.slice_axis(Axis(0), range.into()).to_owned()
-    };
-    let parts: Vec<_> = (0..lanes)
-        .map(|lane| {
-            let visit = batch.step * pairs as u64 + (lane * pairs / lanes) as u64;
-            (model.clone(), part(&batch.x, lane), part(&batch.y, lane), visit)
-        })
-        .collect();
-    let gradients: Vec<Result<Gradient, _>> = thread::scope(|scope| {
-        let threads: Vec<_> = parts
-            .into_iter()
-            .map(|(model, x, y, visit)| scope.spawn(move || model.gradient(&x, &y, visit, plan.shared(lanes))))
-            .collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
-    });
-    let mut sum = Gradient { nll: Vec::new(), parameters: ParameterGradients::new(), reconstruction_error: 0.0 };
-    for gradient in gradients {
-        let gradient = gradient?;
-        sum.nll.extend(gradient.nll);
-        sum.parameters.add_all(gradient.parameters);
-        sum.reconstruction_error = sum.reconstruction_error.max(gradient.reconstruction_error);
-    }
-    if sum.nll.len() == pairs { Ok(sum) } else { Err(TrainError::Worker) }
 }
 
 /// Nats per dimension of held-out pairs.

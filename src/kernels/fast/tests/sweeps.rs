@@ -72,8 +72,9 @@ proptest! {
         }
         for set in InstructionSet::available() {
             for (i, (found, expected)) in results(set, condition > 0).iter().zip(&best).enumerate() {
-                // Gradients jump where rounding puts a number on the other side of a kink.
-                let tolerance = if smooth || i < 2 { 1e-5 } else { 1e-2 };
+                // Gradients jump where rounding puts a number on the other side of a kink: of few pixels, one is much.
+                let of_one = 2.0 / ((batch * h * w) as f64).sqrt();
+                let tolerance = if smooth || i < 2 { 1e-5 } else { of_one.max(1e-2) };
                 let error = difference(found, &wide(expected), batch * h * w);
                 prop_assert!(error < tolerance, "{set:?}: result {i} by {error:e}");
             }
