@@ -36,7 +36,7 @@ impl Tile {
 /// What a conditioner is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionerShape {
-    /// Channels it reads: the passive half of x and the condition.
+    /// Channels it reads: those of x that the coupling reads, and the condition.
     pub inputs: usize,
     /// Channels it gives: what the coupling's transform takes.
     pub outputs: usize,
@@ -44,7 +44,8 @@ pub struct ConditionerShape {
     pub axes: [bool; 3],
 }
 
-/// A network of convolutions with one nonlinearity between them, as data.
+/// A network of convolutions that keep the extents of an image, with one nonlinearity between them, as data. It gives what
+/// [`Conditioner::apply`] gives.
 #[derive(Clone, Debug)]
 pub struct ConvolutionStack {
     /// Weights `[out, in, kd, kh, kw]` and biases `[out]`, the first to see the input first.
@@ -56,6 +57,12 @@ pub struct ConvolutionStack {
 }
 
 impl ConvolutionStack {
+    /// Channels that it reads and gives; none where it has no layers.
+    pub fn channels(&self) -> Option<[usize; 2]> {
+        let ([first, ..], [.., last]) = (&self.layers[..], &self.layers[..]) else { return None };
+        Some([first.0.val().dims()[1], last.0.val().dims()[0]])
+    }
+
     /// The numbers, as the kernels take them.
     pub(super) fn convolutions(&self) -> Convolutions {
         let layers = self.layers.iter().map(|(weight, bias)| (weight.val(), bias.val())).collect();

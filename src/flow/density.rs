@@ -169,6 +169,9 @@ impl<L: Invertible, B: Base> Flow<L, B> {
             let remedy = "give a positive number; 1 is the density that was trained";
             return Err(FlowError::Setting { key: "temperature", value: temperature.to_string(), remedy });
         }
+        if batch == 0 {
+            return Err(FlowError::EmptyBatch);
+        }
         let z = self.latents(batch, temperature, rng);
         let density = self.base.log_density(z.clone(), temperature);
         let (x, log_det) = self.inverse(z, c)?;

@@ -31,6 +31,12 @@ pub enum FlowError {
         "samples have shape {expected:?}, their latents {found:?}: layers and base must keep the shape of a sample"
     )]
     LatentShape { expected: [usize; 4], found: Vec<usize> },
+    #[error("samples of shape {found:?} (channel, depth, height, width) have no entries: give at least one of each")]
+    EmptySample { found: [usize; 4] },
+    #[error("channels are cut behind the first {cut} of {found}: leave one channel or more on either side")]
+    Cut { cut: usize, found: usize },
+    #[error("the network of a coupling reads {inputs} channels and gives {outputs}, the coupling needs {expected:?}")]
+    Conditioner { inputs: usize, outputs: usize, expected: [usize; 2] },
     #[error("a batch without samples: give at least one")]
     EmptyBatch,
     #[error(

@@ -29,8 +29,9 @@ impl ParameterGradients {
         Self { by_id: HashMap::new(), lane: Some(lane) }
     }
 
-    /// A layer was pulled back: its gradients are complete.
-    pub(crate) fn end_layer(&mut self) {
+    /// A layer was pulled back: its gradients are complete, and may leave for the sums over lanes. A sequence calls this after
+    /// each of its layers.
+    pub fn end_layer(&mut self) {
         if let Some(lane) = &mut self.lane {
             self.by_id.drain().for_each(|(id, gradient)| lane.bring(id, gradient));
         }

@@ -67,7 +67,7 @@ impl Default for Plan {
     }
 }
 
-/// Values inside couplings, pushed by a map and popped by its gradient, which walks the layers in the other direction.
+/// Values inside layers, pushed by a map and popped by its gradient, which walks the layers in the other direction.
 pub struct Tapes {
     plan: Plan,
     left: usize,
@@ -94,12 +94,12 @@ impl Tapes {
     }
 
     /// Bytes that the values inside one network may take while it is evaluated.
-    pub(super) fn tile_bytes(&self) -> usize {
+    pub fn tile_bytes(&self) -> usize {
         self.left.max(self.plan.tile)
     }
 
     /// Whether so many bytes may be kept; they are set aside then.
-    pub(super) fn reserve(&mut self, bytes: usize) -> bool {
+    pub fn reserve(&mut self, bytes: usize) -> bool {
         let fits = self.kept.is_some() && bytes <= self.left;
         if fits {
             self.left -= bytes;
@@ -107,15 +107,17 @@ impl Tapes {
         fits
     }
 
-    /// Notes what one coupling keeps, or that it keeps nothing.
-    pub(super) fn push<T: Send + 'static>(&mut self, tape: Option<T>) {
+    /// Notes what a layer keeps of a map, or that it keeps nothing. A layer that pushes once a map pops once a gradient.
+    pub fn push<T: Send + 'static>(&mut self, tape: Option<T>) {
         if let Some(kept) = &mut self.kept {
             kept.push(tape.map(|tape| Box::new(tape) as Box<dyn Any + Send>));
         }
     }
 
-    /// What the coupling to be pulled next has kept.
-    pub(super) fn pop<T: 'static>(&mut self) -> Option<T> {
-        self.kept.as_mut()?.pop()??.downcast().ok().map(|tape| *tape)
+    /// What the layer that is pulled has kept.
+    pub fn pop<T: 'static>(&mut self) -> Option<T> {
+        let kept = self.kept.as_mut()?.pop()??.downcast().ok();
+        debug_assert!(kept.is_some(), "a tape is popped by a layer that did not push it");
+        kept.map(|tape| *tape)
     }
 }

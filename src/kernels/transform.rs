@@ -1,4 +1,4 @@
-//! What a coupling does to one half of the channels.
+//! What a coupling does to the channels that it moves.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::kernels::{
     Direction, Field, PerSample, affine_forward, affine_forward_vjp, affine_inverse, affine_inverse_vjp, no_log_det,
 };
 
-/// What a coupling does to one half of the channels, given parameters for each of its pixels.
+/// What a coupling does to the channels that it moves, given parameters for each of its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Transform {

@@ -272,7 +272,7 @@ where
     let mut seen = Seen::new(cells, draws as u32, seed)?;
     for pair in pairs {
         let (truth, slabs) = pair?;
-        let quantities = Quantities::new(cells, truth.shape());
+        let quantities = Quantities::new(cells, truth.shape()).with_norm(scale.knows_size());
         let truth = scale.apply(truth.insert_axis(Axis(0)));
         let mut image = Image::new(truth.index_axis(Axis(0), 0), quantities.of(truth.view()), draws as u32);
         for slab in slabs {

@@ -101,8 +101,23 @@ impl Drawn {
         // An image may have no axis of channels; parameters are their own.
         let says = ["channel", "parameter"].iter().any(|name| self.truth.axis(name) == Some(1));
         let has_channels = named > 0 || self.truth.row_shape().len() == 1 || says;
-        let images = (0..self.truth.len()).map(|i| self.image(i));
-        Scale::of(&quantity, if has_channels { first } else { 1 }, images)
+        let channels = if has_channels { first } else { 1 };
+        let Some(reference) = &self.reference else {
+            return Scale::of(&quantity, channels, (0..self.truth.len()).map(|i| self.image(i)));
+        };
+        // One number is taken off all of a channel: the truths keep how they vary.
+        let mut taken_off = reference.clone();
+        if has_channels {
+            taken_off.outer_iter_mut().for_each(|mut channel| {
+                let first = channel.first().copied().unwrap_or(0.0);
+                channel.fill(first);
+            });
+        }
+        let image = |i: usize| {
+            let one = exact(&self.truth, &whole(&self.truth, i..i + 1))?.index_axis_move(Axis(0), 0);
+            Ok::<_, UqError>((one - &taken_off).mapv(|value| value as f32))
+        };
+        Ok(Scale::of(&quantity, channels, (0..self.truth.len()).map(image))?.of_differences())
     }
 
     /// One truth.

@@ -14,6 +14,7 @@ pub struct Quantities<'a> {
     cells: &'a Cells,
     /// Along the diagonal, each moved on to the next cell that is inferred.
     probes: Vec<Vec<usize>>,
+    has_norm: bool,
 }
 
 impl<'a> Quantities<'a> {
@@ -36,7 +37,12 @@ impl<'a> Quantities<'a> {
                 probes.push(place);
             }
         }
-        Quantities { cells, probes }
+        Quantities { cells, probes, has_norm: true }
+    }
+
+    /// The same without the norm, of images whose size says nothing.
+    pub fn with_norm(self, has_norm: bool) -> Self {
+        Quantities { has_norm, ..self }
     }
 
     /// Of each image `[image, channel, axes…]`.
@@ -49,8 +55,10 @@ impl<'a> Quantities<'a> {
             let [sum, count] = sum(image, &|v| v);
             sum / count.max(1.0)
         });
-        let norm = each(&|image| sum(image, &|v| v * v)[0].sqrt());
-        let mut values = vec![("mean".to_string(), mean), ("norm".to_string(), norm)];
+        let mut values = vec![("mean".to_string(), mean)];
+        if self.has_norm {
+            values.push(("norm".to_string(), each(&|image| sum(image, &|v| v * v)[0].sqrt())));
+        }
         for place in &self.probes {
             let pixel = each(&|image| image.get(place.as_slice()).map_or(f64::NAN, |&v| f64::from(v)));
             values.push((format!("pixel {place:?}"), pixel));

@@ -11,12 +11,14 @@ pub struct Scale {
     unit: String,
     /// Name and unit of each channel, where images have several; no two have one name.
     channels: Vec<[String; 2]>,
+    /// Whether images are differences from one of the truths.
+    are_differences: bool,
 }
 
 impl Scale {
     /// Images as they are, in this unit.
     pub fn one_unit(unit: &str) -> Self {
-        Self { deviations: None, unit: unit.into(), channels: Vec::new() }
+        Self { deviations: None, unit: unit.into(), channels: Vec::new(), are_differences: false }
     }
 
     /// From what the images are, of so many channels, and from true ones, `[channel, axes…]`, which are looked at only where
@@ -49,7 +51,18 @@ impl Scale {
             let variance = squares / count - mean * mean;
             if variance > 1e-12 * mean * mean { variance.sqrt() } else { 1.0 }
         };
-        Ok(Self { deviations: Some(sums.into_iter().map(deviation).collect()), unit: "1".into(), channels })
+        let deviations = Some(sums.into_iter().map(deviation).collect());
+        Ok(Self { deviations, unit: "1".into(), channels, are_differences: false })
+    }
+
+    /// The same for images from which one of the truths was taken off: their size says nothing.
+    pub fn of_differences(self) -> Self {
+        Self { are_differences: true, ..self }
+    }
+
+    /// Whether the size of images means something.
+    pub fn knows_size(&self) -> bool {
+        !self.are_differences
     }
 
     /// The unit of scaled images: "1" where channels were divided.

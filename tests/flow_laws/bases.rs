@@ -19,7 +19,7 @@ const KINDS: [BaseConfig; 4] = [
 /// In f64, with parameters far from their start.
 fn base(kind: BaseConfig, shape: [usize; 4]) -> AnyBase {
     let device = Device::flex();
-    let base = kind.build(shape, &mut stream(3, Purpose::Weights, 0), &device);
+    let base = kind.build(shape, &mut stream(3, Purpose::Weights, 0), &device).expect("a base");
     let mut rng = stream(3, Purpose::Weights, 1);
     map_parameters(cast(base, DType::F64), &mut |_, value| {
         let count = value.dims()[0];
@@ -44,6 +44,26 @@ fn densities_integrate_to_one_at_every_temperature() {
             let density = values(&base(kind, [1, 1, 1, 1]).log_density(z, temperature));
             let all: f64 = density.iter().zip(&t).map(|(p, t)| p.exp() * t.cosh() * h).sum();
             assert!((all - 1.0).abs() < 1e-6, "{kind:?} at {temperature}: {all}");
+        }
+    }
+}
+
+/// Of n numbers, a density at temperature τ is that of numbers whose distances from the middle are τ times as large.
+#[test]
+fn a_temperature_stretches_every_number() {
+    let shape = [1, 1, 1, 3];
+    let one = base(BaseConfig::Mixture { components: 1 }, shape);
+    for base in [base(BaseConfig::Normal, shape), base(KINDS[1], shape), base(KINDS[2], shape), one] {
+        let device = Device::flex();
+        // Without temperature, draws lie in the middle.
+        let middle = base.sample([4, 1, 1, 1, 3], 1e-300, &mut stream(8, Purpose::Latent, 0), DType::F64, &device);
+        let z = base.sample([4, 1, 1, 1, 3], 1.0, &mut stream(8, Purpose::Latent, 0), DType::F64, &device);
+        let stretched = middle.clone() + (z.clone() - middle) * 0.6;
+        let again = base.sample([4, 1, 1, 1, 3], 0.6, &mut stream(8, Purpose::Latent, 0), DType::F64, &device);
+        assert!(values(&(again - stretched.clone())).iter().all(|v| v.abs() < 1e-12));
+        let (found, expected) = (values(&base.log_density(stretched, 0.6)), values(&base.log_density(z, 1.0)));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - (expected - 3.0 * 0.6_f64.ln())).abs() < 1e-9, "{base:?}: {found} {expected}");
         }
     }
 }
@@ -140,6 +160,11 @@ fn draws_know_their_density() {
         let (x, density) = flow.draw(5, &[], 1.0, rng).expect("draws");
         let again = values(&flow.log_prob(x, &[]).expect("densities"));
         assert!(values(&density).iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-9), "{kind:?}");
+        let (x, cold) = flow.draw(5, &[], 0.6, rng).expect("draws");
+        let (z, log_det) = flow.forward(x, &[]).expect("latents");
+        let expected = values(&(flow.base().log_density(z, 0.6) + log_det));
+        assert!(values(&cold).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9), "{kind:?} at 0.6");
+        assert!(flow.sample(0, &[], rng).is_err(), "no draws");
         assert!(flow.draw(1, &[], 0.0, rng).is_err() && flow.draw(1, &[], f64::NAN, rng).is_err());
     }
 }
@@ -149,7 +174,10 @@ fn draws_know_their_density() {
 fn a_diagonal_starts_from_its_data() {
     let device = Device::flex();
     let z = standard_normal([500, 2, 1, 1, 1], &mut stream(7, Purpose::Diagnostic, 0), DType::F32, &device) * 3.0 + 5.0;
-    let base = BaseConfig::Diagonal.build([2, 1, 1, 1], &mut stream(7, Purpose::Weights, 0), &device).initialize(&z);
+    let base = BaseConfig::Diagonal
+        .build([2, 1, 1, 1], &mut stream(7, Purpose::Weights, 0), &device)
+        .expect("a base")
+        .initialize(&z);
     let standard = values(&base.standardised(z).expect("normal numbers"));
     for entry in 0..2 {
         let of_entry: Vec<f64> = standard.iter().skip(entry).step_by(2).copied().collect();

@@ -106,6 +106,7 @@ impl Laws {
         samples_are_independent(case)?;
         for direction in [Direction::Forward, Direction::Inverse] {
             self.gradients(case, direction)?;
+            tapes_change_nothing(case, direction)?;
         }
         single_precision_follows(case)
     }
@@ -227,6 +228,22 @@ impl Laws {
             Err(format!("{what}: the gradient is wrong (slope {slope:.2}, errors {errors:?}, ⟨g, d⟩ = {gradient:.3e})"))
         }
     }
+}
+
+/// A gradient that finds tapes of its map is that of one that computes everything again.
+fn tapes_change_nothing<L: Invertible>(case: &Case<L>, direction: Direction) -> Result<(), String> {
+    let (w, v) = probes(case, direction);
+    let of = |plan| gradients_within(plan, case, direction, &w, &v);
+    let (expected, found) = (of(Plan::least()), of(Plan::within(1 << 30)));
+    let close = |what: &str, found: &[f64], expected: &[f64]| {
+        let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        within(&format!("{direction:?}: {what} with tapes"), norm(&difference) / (1e-9 + norm(expected)), 1e-9)
+    };
+    close("x", &values(&found.x), &values(&expected.x))?;
+    close("recomputed input", &values(&found.recomputed), &values(&expected.recomputed))?;
+    found.c.iter().zip(&expected.c).try_for_each(|(a, b)| close("condition", &values(a), &values(b)))?;
+    let all = |g: Gradients| flattened(case, g);
+    close("parameters", &all(found), &all(expected))
 }
 
 /// A sample alone gives what it gives in a batch.

@@ -82,6 +82,26 @@ fn a_start_from_data_normalises_it() {
         assert!(mean.abs() < 1e-10 && (found - variance).abs() < 1e-10, "channel {channel}: {mean}, {found}");
     }
 
+    // The inverse of the layer starts as well: what it gives is normalised, and given again.
+    use posteria::flow::{ActNorm, ConvolutionalConditioner, Layer, Reversed, Sequence};
+    let layers: Vec<Layer<ConvolutionalConditioner>> = vec![Layer::ActNorm(ActNorm::new(3, &device))];
+    let case = Case::new(Reversed::new(Sequence::new(layers)), [4, 3, 1, 5, 6], &[], &device);
+    let x = case.x.clone() * 3.0 + 5.0;
+    let (layer, z) = case.layer.initialize(Direction::Forward, x.clone(), &[]);
+    let again = layer.forward(x, &[], &mut Tapes::none()).0;
+    let off = laws::norm(&laws::values(&(again - z.clone()))) / laws::norm(&laws::values(&z));
+    assert!(off < 1e-12, "{off}");
+    for channel in 0..3 {
+        let values = laws::values(&z.clone().narrow(1, channel, 1));
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n;
+        assert!(
+            mean.abs() < 1e-10 && (variance - 1.0).abs() < 1e-10,
+            "reversed, channel {channel}: {mean}, {variance}"
+        );
+    }
+
     let config = posteria::flow::GlowConfig { scales: 2, steps: 2, ..Default::default() };
     let rng = &mut posteria::random::stream(3, posteria::random::Purpose::Weights, 0);
     let network = config.glow([1, 1, 8, 8], rng, &device).expect("a Glow");
@@ -127,6 +147,12 @@ fn a_flow_refuses_what_it_cannot_compute() {
         forward
     };
     assert_eq!(error(field(0, single), condition(0, single)), FlowError::EmptyBatch);
+    let nice = posteria::flow::NiceConfig { scales: 1, ..Default::default() };
+    for shape in [[1, 1, 1, 1], [0, 1, 4, 4], [1, 1, 4, 0]] {
+        let refused = [config.glow(shape, rng, &device).map(drop), nice.build(shape, &[], rng, &device).map(drop)];
+        let expected = |e: &FlowError| matches!(e, FlowError::TooFewChannels { .. } | FlowError::EmptySample { .. });
+        assert!(refused.iter().all(|found| found.as_ref().is_err_and(expected)), "{shape:?}: {refused:?}");
+    }
     let mixed = FlowError::FloatType { expected: single, found: double };
     assert_eq!(error(field(2, double), condition(2, double)), mixed);
     assert_eq!(error(field(2, single), condition(2, double)), mixed);

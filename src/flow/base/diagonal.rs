@@ -20,6 +20,8 @@ pub struct Diagonal {
     log_scale: Param<Tensor<5>>,
 }
 
+/// The variance of a channel counts as that of so many samples of each entry.
+const PRIOR: f64 = 8.0;
 /// Entries that vary less than this over a batch start as if they varied as much.
 const LEAST: f64 = 1e-3;
 
@@ -63,10 +65,14 @@ impl Base for Diagonal {
         epsilon * self.log_scale.val().exp() + self.mean.val()
     }
 
-    /// Each entry gets the mean and the deviation that it has over the batch.
+    /// Each entry gets the mean that it has over the batch, and a deviation between that and the one of its channel: the variance
+    /// of few samples is uncertain, and counts as [`PRIOR`] samples fewer.
     fn initialize(self, z: &Field) -> Self {
+        let batch = z.dims()[0] as f64;
         let mean = z.clone().mean_dim(0);
-        let variance = (z.clone() - mean.clone()).square().mean_dim(0);
+        let own = (z.clone() - mean.clone()).square().mean_dim(0);
+        let of_channel = own.clone().mean_dim(2).mean_dim(3).mean_dim(4);
+        let variance = if batch > 1.0 { (own * batch + of_channel * PRIOR) / (batch + PRIOR) } else { own.ones_like() };
         let log_scale = variance.clamp_min(LEAST * LEAST).log() * 0.5;
         Self { mean: self.mean.map(|_| mean), log_scale: self.log_scale.map(|_| log_scale) }
     }

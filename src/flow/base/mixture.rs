@@ -122,7 +122,7 @@ impl Base for Mixture {
             epsilon * log_scale.exp() + mean
         };
         let draws: Vec<Field> = (0..shape[0]).map(|_| one(rng)).collect();
-        Tensor::cat(draws, 0)
+        if draws.is_empty() { Tensor::zeros(shape, (device, dtype)) } else { Tensor::cat(draws, 0) }
     }
 
     fn shape(&self) -> Option<[usize; 4]> {

@@ -19,8 +19,8 @@ pub use student::StudentT;
 
 /// The distribution that a flow maps data to.
 ///
-/// A temperature τ stretches how far latents lie from where the distribution has its middle, by τ: draws below 1 are more
-/// alike. The density that goes with it is that of these draws.
+/// A temperature τ stretches how far latents lie from the middle of the distribution by τ, in a mixture from that of their
+/// component: below 1, draws are more alike. The density that goes with it is that of these draws.
 pub trait Base: Module + ModuleDisplay + Sync + 'static {
     /// log p_τ(z) of each sample, in nats.
     fn log_density(&self, z: Field, temperature: f64) -> PerSample;
@@ -42,7 +42,7 @@ pub trait Base: Module + ModuleDisplay + Sync + 'static {
         None
     }
 
-    /// Samples of other shapes, where it is made for one.
+    /// The shape of the samples it is made for; none where it takes any.
     fn shape(&self) -> Option<[usize; 4]> {
         None
     }
@@ -69,22 +69,21 @@ pub enum BaseConfig {
     },
 }
 
+/// With more degrees of freedom, Student's t is a normal distribution.
+const MOST_FREEDOM: f64 = 1e6;
 /// Beyond this, a slip of the keyboard asks for more memory than there is.
 const MOST_COMPONENTS: usize = 1000;
 
 impl BaseConfig {
-    /// Whether it is what is taken where nothing is said.
-    pub fn is_normal(&self) -> bool {
-        *self == Self::Normal
-    }
-
     /// Every reason why no distribution can be built from these settings.
     pub fn validate(&self) -> Result<(), FlowError> {
         let wrong = |key, value: String, remedy| Err(FlowError::Setting { key, value, remedy });
         match *self {
-            Self::StudentT { freedom } if !(freedom > 2.0 && freedom.is_finite()) => {
-                wrong("freedom", freedom.to_string(), "give more than 2 degrees of freedom, such as 5")
-            }
+            Self::StudentT { freedom } if !(freedom > 2.0 && freedom <= MOST_FREEDOM) => wrong(
+                "freedom",
+                freedom.to_string(),
+                "give more than 2 degrees of freedom, such as 5; of many take \"normal\"",
+            ),
             Self::Mixture { components } if !(1..=MOST_COMPONENTS).contains(&components) => {
                 wrong("components", components.to_string(), "give 1 to 1000 components, such as 4")
             }
@@ -93,13 +92,17 @@ impl BaseConfig {
     }
 
     /// The distribution of samples of shape `[channel, depth, height, width]`.
-    pub fn build(&self, shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> AnyBase {
-        match *self {
+    ///
+    /// # Errors
+    /// Those of [`validate`](Self::validate).
+    pub fn build(&self, shape: [usize; 4], rng: &mut ChaCha8Rng, device: &Device) -> Result<AnyBase, FlowError> {
+        self.validate()?;
+        Ok(match *self {
             Self::Normal => AnyBase::Normal(Normal::new()),
             Self::Diagonal => AnyBase::Diagonal(Diagonal::new(shape, device)),
             Self::StudentT { freedom } => AnyBase::StudentT(StudentT::new(freedom)),
             Self::Mixture { components } => AnyBase::Mixture(Mixture::new(shape, components, rng, device)),
-        }
+        })
     }
 }
 

@@ -103,6 +103,12 @@ impl<N: Conditioner> Invertible for Coupling<N> {
         if x[1] != self.roles.channels() {
             return Err(FlowError::Channels { layer: "coupling", expected: self.roles.channels(), found: x[1] });
         }
+        let needed = ConditionerShape::of_coupling(&self.roles, self.condition, self.transform, [true; 3]);
+        if let Some([inputs, outputs]) = self.conditioner.stack().and_then(|stack| stack.channels())
+            && [inputs, outputs] != [needed.inputs, needed.outputs]
+        {
+            return Err(FlowError::Conditioner { inputs, outputs, expected: [needed.inputs, needed.outputs] });
+        }
         if self.condition == 0 {
             return Ok(x);
         }

@@ -43,7 +43,7 @@ fn part(x: &Field, channels: &Range<usize>) -> Field {
 impl<N: Conditioner> Invertible for Parts<N> {
     fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         if self.channels == 0 || self.channels >= x[1] {
-            return Err(FlowError::TooFewChannels { found: x[1] });
+            return Err(FlowError::Cut { cut: self.channels, found: x[1] });
         }
         for (layers, channels) in self.each(x[1]) {
             let mut of_part = x;
@@ -91,7 +91,8 @@ impl<N: Conditioner> Invertible for Parts<N> {
     }
 }
 
-/// The first part first in a forward map: tapes are popped in the order in which they were not pushed.
+/// The first part first in a forward map, and last in an inverse one. A gradient walks the parts the other way round than its
+/// map, so tapes come off in reverse.
 fn in_order<T>(parts: impl Iterator<Item = T>, to: Direction) -> impl Iterator<Item = T> {
     let mut parts: Vec<T> = parts.collect();
     if to == Direction::Inverse {

@@ -124,7 +124,7 @@ impl GlowConfig {
             };
             (0..self.steps).flat_map(|_| step()).collect()
         });
-        let base = self.base.build(shape, rng, device);
+        let base = self.base.build(shape, rng, device)?;
         Flow::new(layers, base, shape, &conditions)
     }
 }

@@ -98,7 +98,7 @@ impl NetworkConfig {
     }
 }
 
-/// The keys of all kinds, as a file has them: so errors name the line of the key.
+/// The keys of all kinds, as a file has them: so errors name the line of a key that no kind has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 struct Table {
@@ -181,7 +181,6 @@ impl From<NetworkConfig> for Table {
                 squeezer: Some(config.squeezer),
                 transform: Some(config.transform),
                 conditioner: Some(config.conditioner),
-                // Where it is the usual one, earlier versions read the model too.
                 base: Some(config.base).filter(|base| *base != BaseConfig::Normal),
             },
             NetworkConfig::Nice(config) => Self {

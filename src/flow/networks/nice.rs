@@ -82,7 +82,7 @@ impl NiceConfig {
             let halves = || roles.iter().map(|roles| roles.clone().unwrap_or_else(|| Roles::halves(channels)));
             (0..self.steps).flat_map(|_| halves()).map(|roles| coupling(&roles)).collect()
         });
-        let base = self.base.build(shape, rng, device);
+        let base = self.base.build(shape, rng, device)?;
         Flow::new(layers, base, shape, &conditions)
     }
 }

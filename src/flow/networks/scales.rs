@@ -36,7 +36,10 @@ const MOST_STEPS: usize = 10_000;
 
 impl Scales {
     /// Every reason why there are no such resolutions of samples of this shape.
-    pub fn validate(self, [_, d, h, w]: [usize; 4]) -> Result<(), FlowError> {
+    pub fn validate(self, [channels, d, h, w]: [usize; 4]) -> Result<(), FlowError> {
+        if [channels, d, h, w].contains(&0) {
+            return Err(FlowError::EmptySample { found: [channels, d, h, w] });
+        }
         let wrong = |key, value: usize, remedy| Err(FlowError::Setting { key, value: value.to_string(), remedy });
         if self.count == 0 {
             return wrong("scales", 0, "a network has at least one scale");

@@ -17,13 +17,17 @@ impl Cells {
     }
 
     /// Where the cells are that had one value in all pairs, of two pairs or more, or varied less than a millionth of what the
-    /// middle one of all cells did.
+    /// middle one of their channel did.
     pub fn constant(&self) -> Vec<Vec<usize>> {
         let Some([least, greatest]) = self.range.as_ref().filter(|_| self.pairs > 1) else { return Vec::new() };
         let widths = greatest - least;
-        let least_width = LEAST * median(widths.iter().copied());
-        let same = widths.indexed_iter().filter(|(_, width)| **width <= least_width);
-        same.map(|(place, _)| ndarray::Dimension::slice(&place).to_vec()).collect()
+        let of_channel = |(channel, widths): (usize, ArrayViewD<f32>)| {
+            let least_width = LEAST * median(widths.iter().copied());
+            let same = widths.indexed_iter().filter(|(_, width)| **width <= least_width);
+            let place = |place: ndarray::IxDyn| [&[channel], ndarray::Dimension::slice(&place)].concat();
+            same.map(|(at, _)| place(at)).collect::<Vec<_>>()
+        };
+        widths.outer_iter().enumerate().flat_map(of_channel).collect()
     }
 
     /// Of each channel, the size of the middle one of its cells about the middle of all, and the cell that is the farthest off
