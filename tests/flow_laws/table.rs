@@ -3,8 +3,8 @@
 use burn::tensor::Device;
 use posteria::flow::{
     ActNorm, Activation, Adapter, BaseConfig, Border, ChannelMixing, ConditionerShape, ConvolutionalConditioner,
-    ConvolutionalConfig, Coupling, Deeper, Direction, GlowConfig, Invertible, Layer, NiceConfig, Parts, Reversed,
-    Roles, Sequence, Squeeze, Squeezer, Transform, map_parameters,
+    ConvolutionalConfig, Coupling, Deeper, Direction, Either, GlowConfig, Invertible, Layer, NiceConfig, Parts,
+    Reversed, Roles, Sequence, Squeeze, Squeezer, Then, Transform, map_parameters,
 };
 use posteria::random::{Purpose, stream};
 
@@ -140,26 +140,27 @@ fn squeezes_and_parts<V: Visitor>(device: &Device, visitor: &mut V) {
         let inner = coupling(&config, AFFINE, Roles::halves(channels), condition, PLANE, device);
         vec![Layer::ActNorm(ActNorm::new(channels, device)), Layer::Coupling(inner)]
     };
-    let none = || Sequence::new(Vec::new());
     for (name, channels, condition) in [("next scale", 4, 0), ("next scale of odd channels, conditional", 5, 2)] {
         let half = usize::div_ceil(channels, 2);
         let deeper = Layer::Deeper(Deeper::new(Sequence::new(step(half, condition))));
-        let parts = Parts::new(half, Sequence::new(vec![deeper]), none());
+        let parts = Parts::new(half, Some(Sequence::new(vec![deeper])), None);
         let c: &[[usize; 5]] = if condition == 0 { &[] } else { &[[2, 1, 1, 3, 4], [2, 2, 1, 3, 4]] };
         visitor.entry(name, Case::new(parts, [2, channels, 1, 3, 4], c, device));
     }
     let c: &[[usize; 5]] = &[[2, 2, 1, 3, 4]];
-    let both = Parts::new(2, Sequence::new(step(2, 2)), Sequence::new(step(3, 2)));
+    let both = Parts::new(2, Some(Sequence::new(step(2, 2))), Some(Sequence::new(step(3, 2))));
     visitor.entry("both parts with layers, conditional", Case::new(both, [2, 5, 1, 3, 4], c, device));
-    let second = Parts::new(1, none(), Sequence::new(step(3, 0)));
+    let second = Parts::new(1, None, Some(Sequence::new(step(3, 0))));
     visitor.entry("the second part with layers", Case::new(second, [2, 4, 1, 3, 4], &[], device));
     let back = reversed(step(4, 2));
     visitor.entry("ActNorm and conditional coupling, reversed", Case::new(back, [2, 4, 1, 3, 4], c, device));
+    let then = Then::new(ActNorm::new(4, device), reversed(step(4, 2)));
+    visitor.entry("ActNorm, then a reversed sequence", Case::new(then, [2, 4, 1, 3, 4], c, device));
     let twice = reversed(vec![Layer::Reversed(reversed(step(4, 0)))]);
     visitor.entry("reversed twice", Case::new(twice, [2, 4, 1, 3, 4], &[], device));
 }
 
-fn reversed(layers: Vec<Layer<ConvolutionalConditioner>>) -> Reversed<ConvolutionalConditioner> {
+fn reversed(layers: Vec<Layer<ConvolutionalConditioner>>) -> Reversed<Sequence<ConvolutionalConditioner>> {
     Reversed::new(Sequence::new(layers))
 }
 
@@ -206,6 +207,20 @@ fn glows<V: Visitor>(device: &Device, visitor: &mut V) {
     let c = network.condition_shapes(2);
     let case = Case::scaled(network.into_layers(), [2, 1, 1, 8, 4], &c, 0.6, 0.2, device);
     visitor.entry("conditional Glow over a user's network", case);
+    let (mut made, convolutions) = (0, smooth(&[3, 1, 3], zeros));
+    let mut one_or_the_other = |shape: ConditionerShape, rng: &mut rand_chacha::ChaCha8Rng| {
+        made += 1;
+        match made % 2 {
+            0 => Either::First(convolutions.init(shape, rng, device)),
+            _ => Either::Second(Adapter::new(Attentive::new(shape, device))),
+        }
+    };
+    let network = glow(1, 2, Squeezer::Haar, zeros)
+        .build([1, 1, 4, 4], &[2], &mut rng, device, &mut one_or_the_other)
+        .expect("a Glow over networks of two kinds");
+    let c = network.condition_shapes(2);
+    let case = Case::scaled(network.into_layers(), [2, 1, 1, 4, 4], &c, 0.6, 0.2, device);
+    visitor.entry("conditional Glow over networks of two kinds", case);
 }
 
 /// L = 3, K = 80: 240 flow steps, hidden width 64, couplings with log-scales of rms 0.1 and more at every depth: each

@@ -1,24 +1,22 @@
 use burn::module::Module;
 
 use crate::flow::pull::deeper;
-use crate::flow::{
-    Condition, Conditioner, Direction, Field, FlowError, Invertible, PerSample, Pull, Sequence, State, Tapes,
-};
+use crate::flow::{Condition, Direction, Field, FlowError, Invertible, PerSample, Pull, State, Tapes};
 
 /// Layers of the next scale: they are given the conditions from the second on.
 #[derive(Module, Debug)]
-pub struct Deeper<N: Conditioner> {
-    rest: Sequence<N>,
+pub struct Deeper<L: Invertible> {
+    rest: L,
 }
 
-impl<N: Conditioner> Deeper<N> {
+impl<L: Invertible> Deeper<L> {
     /// `rest` sees `&c[1..]` of the conditions c.
-    pub fn new(rest: Sequence<N>) -> Self {
+    pub fn new(rest: L) -> Self {
         Self { rest }
     }
 }
 
-impl<N: Conditioner> Invertible for Deeper<N> {
+impl<L: Invertible> Invertible for Deeper<L> {
     fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         self.rest.output_shape(to, x, deeper(c)).map_err(|error| match error {
             FlowError::MissingCondition { scale, found } => {

@@ -8,6 +8,7 @@ mod parts;
 mod reversed;
 mod sequence;
 mod squeeze;
+mod then;
 
 pub use actnorm::ActNorm;
 pub use coupling::Coupling;
@@ -17,3 +18,4 @@ pub use parts::Parts;
 pub use reversed::Reversed;
 pub use sequence::{Layer, Sequence};
 pub use squeeze::{Squeeze, Squeezer};
+pub use then::Then;

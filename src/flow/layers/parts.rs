@@ -2,9 +2,7 @@ use std::ops::Range;
 
 use burn::module::Module;
 
-use crate::flow::{
-    Condition, Conditioner, Direction, Field, FlowError, Invertible, PerSample, Pull, Sequence, State, Tapes,
-};
+use crate::flow::{Condition, Direction, Field, FlowError, Invertible, PerSample, Pull, State, Tapes};
 use crate::kernels::{no_log_det, replace_channels};
 
 /// Cuts the channels in two and puts them together again, each part transformed by layers of its own.
@@ -14,24 +12,24 @@ use crate::kernels::{no_log_det, replace_channels};
 /// With no layers for the second part and a scale [`Deeper`](crate::flow::Deeper) in the first this is the multi-scale
 /// network of Dinh et al. (2017, section 3.6), a layer like any other. Both parts keep their shapes.
 #[derive(Module, Debug)]
-pub struct Parts<N: Conditioner> {
-    first: Sequence<N>,
-    second: Sequence<N>,
+pub struct Parts<L: Invertible> {
+    first: Option<L>,
+    second: Option<L>,
     /// Channels of the first part.
     #[module(skip)]
     channels: usize,
 }
 
-impl<N: Conditioner> Parts<N> {
-    /// `first` transforms that many channels, `second` those behind them; a sequence without layers leaves its part as it is.
-    pub fn new(channels: usize, first: Sequence<N>, second: Sequence<N>) -> Self {
+impl<L: Invertible> Parts<L> {
+    /// `first` transforms that many channels, `second` those behind them; a part without layers stays as it is.
+    pub fn new(channels: usize, first: Option<L>, second: Option<L>) -> Self {
         Self { first, second, channels }
     }
 
     /// The parts that are transformed, and which channels they have.
-    fn each(&self, all: usize) -> impl Iterator<Item = (&Sequence<N>, Range<usize>)> {
+    fn each(&self, all: usize) -> impl Iterator<Item = (&L, Range<usize>)> {
         let parts = [(&self.first, 0..self.channels), (&self.second, self.channels..all)];
-        parts.into_iter().filter(|(layers, _)| !layers.is_empty())
+        parts.into_iter().filter_map(|(layers, channels)| Some((layers.as_ref()?, channels)))
     }
 }
 
@@ -40,7 +38,7 @@ fn part(x: &Field, channels: &Range<usize>) -> Field {
     x.clone().narrow(1, channels.start, channels.len())
 }
 
-impl<N: Conditioner> Invertible for Parts<N> {
+impl<L: Invertible> Invertible for Parts<L> {
     fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         if self.channels == 0 || self.channels >= x[1] {
             return Err(FlowError::Cut { cut: self.channels, found: x[1] });
@@ -58,14 +56,12 @@ impl<N: Conditioner> Invertible for Parts<N> {
 
     fn initialize(mut self, to: Direction, x: Field, c: &Condition) -> (Self, Field) {
         let (mut z, channels) = (x, self.channels);
-        let of_second = z.dims()[1] - channels;
-        if !self.first.is_empty() {
-            let (first, z1) = self.first.initialize(to, z.clone().narrow(1, 0, channels), c);
-            (self.first, z) = (first, replace_channels(z, 0, z1));
-        }
-        if !self.second.is_empty() {
-            let (second, z2) = self.second.initialize(to, z.clone().narrow(1, channels, of_second), c);
-            (self.second, z) = (second, replace_channels(z, channels, z2));
+        let all = z.dims()[1];
+        for (layers, channels) in [(&mut self.first, 0..channels), (&mut self.second, channels..all)] {
+            if let Some(waiting) = layers.take() {
+                let (started, of_part) = waiting.initialize(to, part(&z, &channels), c);
+                (*layers, z) = (Some(started), replace_channels(z, channels.start, of_part));
+            }
         }
         (self, z)
     }

@@ -1,23 +1,21 @@
 use burn::module::Module;
 
-use crate::flow::{
-    Condition, Conditioner, Direction, Field, FlowError, Invertible, PerSample, Pull, Sequence, State, Tapes,
-};
+use crate::flow::{Condition, Direction, Field, FlowError, Invertible, PerSample, Pull, State, Tapes};
 
 /// The inverse of some layers, as a layer: its forward map is their inverse.
 #[derive(Module, Debug)]
-pub struct Reversed<N: Conditioner> {
-    layers: Sequence<N>,
+pub struct Reversed<L: Invertible> {
+    layers: L,
 }
 
-impl<N: Conditioner> Reversed<N> {
+impl<L: Invertible> Reversed<L> {
     /// The inverse of `layers`.
-    pub fn new(layers: Sequence<N>) -> Self {
+    pub fn new(layers: L) -> Self {
         Self { layers }
     }
 }
 
-impl<N: Conditioner> Invertible for Reversed<N> {
+impl<L: Invertible> Invertible for Reversed<L> {
     fn output_shape(&self, to: Direction, x: [usize; 5], c: &[[usize; 5]]) -> Result<[usize; 5], FlowError> {
         self.layers.output_shape(to.reversed(), x, c)
     }

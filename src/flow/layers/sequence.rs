@@ -18,11 +18,11 @@ pub enum Layer<N: Conditioner> {
     /// Resolution traded for channels.
     Squeeze(Squeeze),
     /// Channels cut in two, each part with layers of its own.
-    Parts(Parts<N>),
+    Parts(Parts<Sequence<N>>),
     /// Layers that are given the conditions from the second on.
-    Deeper(Deeper<N>),
+    Deeper(Deeper<Sequence<N>>),
     /// The inverse of some layers.
-    Reversed(Reversed<N>),
+    Reversed(Reversed<Sequence<N>>),
 }
 
 /// Calls the same method of whichever layer it is.
@@ -79,11 +79,6 @@ impl<N: Conditioner> Sequence<N> {
     /// The layers, the first to see x first.
     pub fn new(layers: Vec<Layer<N>>) -> Self {
         Self { layers }
-    }
-
-    /// Whether it has no layers, and changes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.layers.is_empty()
     }
 
     /// The layers in the order in which a map that goes this way meets them.

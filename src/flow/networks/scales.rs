@@ -123,7 +123,7 @@ impl Scales {
         layers.extend(steps(scale));
         if scales.peek().is_some() {
             let coarser = Sequence::new(vec![Layer::Deeper(Deeper::new(self.scale_and_coarser(scales, steps)))]);
-            layers.push(Layer::Parts(Parts::new(scale.channels.div_ceil(2), coarser, Sequence::new(Vec::new()))));
+            layers.push(Layer::Parts(Parts::new(scale.channels.div_ceil(2), Some(coarser), None)));
         }
         layers.push(Layer::Reversed(Reversed::new(Sequence::new(vec![Layer::Squeeze(squeeze)]))));
         Sequence::new(layers)
