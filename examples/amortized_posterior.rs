@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example amortized_posterior -- FOLDER
 //!
-//! Trains a small model of a 16×16 deblurring problem for half a minute, samples the posterior of an observation it has
+//! Trains a small model of a 16×16 deblurring problem for some seconds, samples the posterior of an observation it has
 //! never seen, compares mean and standard deviation with the exact ones, and draws them into FOLDER.
 
 use std::error::Error;

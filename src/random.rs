@@ -49,6 +49,14 @@ impl Purpose {
 
 /// The stream number `index` of a purpose: ChaCha8 keyed by SHA-256 of seed and purpose, its counter block
 /// chosen by the index.
+///
+/// ```
+/// use posteria::random::{Purpose, stream};
+/// use rand::RngExt;
+///
+/// let number = |index| stream(1, Purpose::Prior, index).random::<u64>();
+/// assert!(number(4711) == number(4711) && number(4711) != number(4712));
+/// ```
 pub fn stream(seed: u64, purpose: Purpose, index: u64) -> ChaCha8Rng {
     let mut hash = Sha256::new();
     hash.update(b"posteria random stream 1");

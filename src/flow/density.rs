@@ -18,6 +18,22 @@ use crate::kernels::{Buffers, sample_distances, sample_dots};
 ///   log q(x | c) = log p(f(x; c)) + log|det ∂f/∂x|.
 ///
 /// Whatever the layers are, shapes and float types are checked here, once for all of them.
+///
+/// ```
+/// use burn::tensor::{DType, Device};
+/// use posteria::flow::{ActNorm, Flow, Normal, standard_normal};
+/// use posteria::random::{Purpose, stream};
+///
+/// // Two numbers, each scaled and shifted as those of a batch are.
+/// let (device, mut rng) = (Device::flex(), stream(1, Purpose::Latent, 0));
+/// let batch = standard_normal([500, 2, 1, 1, 1], &mut rng, DType::F32, &device) * 3.0 + 5.0;
+/// let flow = Flow::new(ActNorm::new(2, &device), Normal::new(), [2, 1, 1, 1], &[])?.initialize(batch, &[])?;
+/// let (x, log_density) = flow.draw(1000, &[], 1.0, &mut rng)?;
+/// assert!((x.clone().mean().into_scalar::<f64>() - 5.0).abs() < 0.5);
+/// let again = flow.log_prob(x, &[])?;
+/// assert!((again - log_density).abs().max().into_scalar::<f64>() < 1e-4);
+/// # Ok::<(), posteria::flow::FlowError>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct Flow<L: Invertible, B: Base = AnyBase> {
     layers: L,

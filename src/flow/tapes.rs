@@ -9,6 +9,20 @@ use crate::kernels::Buffers;
 ///
 /// At the least, every coupling evaluates its network again when it is pulled back. Given more, the values inside as
 /// many networks as fit are kept from the forward pass; only the time changes, and rounding.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::{GlowConfig, Plan};
+/// use posteria::random::{Purpose, stream};
+///
+/// let (device, config) = (Device::flex(), GlowConfig { scales: 1, steps: 2, ..GlowConfig::default() });
+/// let glow = config.glow([1, 1, 8, 8], &mut stream(1, Purpose::Weights, 0), &device)?;
+/// let x = Tensor::<5>::ones([4, 1, 1, 8, 8], &device);
+/// let gradient = |plan| glow.likelihood_gradient(x.clone(), &[], false, plan);
+/// let (least, kept) = (gradient(Plan::least())?, gradient(Plan::within(64 << 20))?);
+/// assert!((least.x - kept.x).abs().max().into_scalar::<f64>() < 1e-4);
+/// # Ok::<(), posteria::flow::FlowError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     bytes: usize,

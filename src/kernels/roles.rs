@@ -3,6 +3,14 @@
 use core::ops::Range;
 
 /// The roles of the channels in a coupling: some are moved, others are read by the network, the rest stay aside.
+///
+/// ```
+/// use posteria::flow::Roles;
+///
+/// let halves = Roles::halves(5);
+/// assert_eq!((halves.moves(), halves.reads()), (0..2, 2..5));
+/// assert!(Roles::new(5, 0..2, 1..3).is_none(), "a channel cannot be moved and read");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     channels: usize,

@@ -22,6 +22,25 @@ use crate::random::{Purpose, stream};
 /// An amortized posterior q(x | y): one network that gives, for any observation, a density and draws in file units.
 ///
 ///   u = map of x,   c = summary of the images made of y,   log q(x | y) = log q_flow(u | c) + log|∂u/∂x|.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use ndarray::{ArrayD, Axis, IxDyn};
+/// use posteria::flow::GlowConfig;
+/// use posteria::model::{Model, ModelConfig};
+/// use posteria::random::{Purpose, stream};
+///
+/// let network = GlowConfig { scales: 1, steps: 1, ..GlowConfig::default() }.into();
+/// let config = ModelConfig { network, ..ModelConfig::default() };
+/// let x = ArrayD::from_shape_fn(IxDyn(&[9, 1, 4, 4]), |i| (i[0] + 2 * i[2] + i[3]) as f32);
+/// let y = &x * 0.5;
+/// let model = Model::new(config, None, &[1, 4, 4], &[1, 4, 4], 1, &Device::flex())?.fit(&x, &y)?;
+/// assert_eq!(model.log_prob(&x, &y)?.len(), 9, "a density of each x, in its own units");
+/// let first = y.slice_axis(Axis(0), (..1).into()).to_owned();
+/// let draws = model.sample(&first, 10, &mut stream(1, Purpose::Latent, 0))?;
+/// assert_eq!(draws.shape(), [10, 1, 4, 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) description: Description,

@@ -19,6 +19,25 @@ pub struct Draws {
 }
 
 /// Draws for one observation.
+///
+/// ```
+/// # use burn::tensor::Device;
+/// # use ndarray::{ArrayD, IxDyn};
+/// # use posteria::flow::GlowConfig;
+/// # use posteria::model::{Model, ModelConfig};
+/// use posteria::random::{Purpose, stream};
+///
+/// # let network = GlowConfig { scales: 1, steps: 1, ..GlowConfig::default() }.into();
+/// # let config = ModelConfig { network, ..ModelConfig::default() };
+/// # let model = Model::new(config, None, &[1, 4, 4], &[1, 4, 4], 1, &Device::flex())?;
+/// # let y = ArrayD::zeros(IxDyn(&[1, 1, 4, 4]));
+/// let sampler = model.sampler(&y)?;
+/// let rng = || stream(1, Purpose::Latent, 0);
+/// let draws = sampler.draw(20, &mut rng())?;
+/// assert_eq!((draws.x.shape(), draws.log_prob.len()), (&[20, 1, 4, 4][..], 20));
+/// assert_eq!(sampler.images(20, &mut rng())?, draws.x, "the same latents make the same images");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sampler {
     model: Model,

@@ -8,6 +8,16 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// |⟨A x, y⟩ − ⟨x, A' y⟩| / (‖A x‖ ‖y‖) for white x and y drawn from `seed`: rounding error if the adjoint is right,
 /// of order one if it is not. Sums are taken in f64.
+///
+/// ```
+/// use posteria::operator::OperatorConfig;
+/// use posteria::operator::check::adjoint_error;
+///
+/// let blur = OperatorConfig::CircularBlur { sigma: 1.5 };
+/// assert!(adjoint_error(&*blur.build::<f64>(&[1, 16, 9])?, 1)? < 1e-13);
+/// assert!(adjoint_error(&*blur.build::<f32>(&[1, 16, 9])?, 1)? < 1e-5);
+/// # Ok::<(), posteria::operator::OperatorError>(())
+/// ```
 pub fn adjoint_error<T: Real>(operator: &dyn LinearOperator<T>, seed: u64) -> Result<f64, OperatorError> {
     let mut rng = stream(seed, Purpose::Diagnostic, 0);
     let x = white::<T>(operator.domain(), &mut rng);

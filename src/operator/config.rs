@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An operator as a problem file names it, `kind = "…"`.
+///
+/// ```
+/// use ndarray::{ArrayD, IxDyn};
+/// use posteria::operator::OperatorConfig;
+///
+/// let config: OperatorConfig = toml::from_str("kind = 'circular-blur'\nsigma = 1.5")?;
+/// let blur = config.build::<f64>(&[1, 8, 8])?;
+/// let x = ArrayD::from_shape_fn(IxDyn(&[1, 1, 8, 8]), |i| (i[2] * i[3]) as f64);
+/// let y = ArrayD::from_shape_fn(IxDyn(&[1, 1, 8, 8]), |i| (i[2] as f64).sin());
+/// // ⟨A x, y⟩ = ⟨x, A' y⟩
+/// let (a_x, at_y) = (blur.apply(x.view())?, blur.adjoint(y.view())?);
+/// assert!(((&a_x * &y).sum() - (&x * &at_y).sum()).abs() < 1e-9);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum OperatorConfig {

@@ -16,6 +16,19 @@ impl Noise {
     ///
     /// # Errors
     /// Arrays whose shapes are not those of the operator.
+    ///
+    /// ```
+    /// use ndarray::{ArrayD, IxDyn};
+    /// use posteria::operator::{Noise, OperatorConfig};
+    ///
+    /// let identity = OperatorConfig::Identity {}.build::<f32>(&[1, 2, 3])?;
+    /// let y = ArrayD::from_elem(IxDyn(&[1, 1, 2, 3]), 2.0);
+    /// // Two images: one that is y, one that is a deviation off everywhere.
+    /// let images = ArrayD::from_shape_fn(IxDyn(&[2, 1, 2, 3]), |i| if i[0] == 0 { 2.0 } else { 2.5 });
+    /// let misfits = Noise { sigma: 0.5 }.chi_square(&*identity, images.view(), y.view())?;
+    /// assert_eq!(misfits, [0.0, 1.0]);
+    /// # Ok::<(), posteria::operator::OperatorError>(())
+    /// ```
     pub fn chi_square(
         &self,
         operator: &dyn LinearOperator<f32>,

@@ -5,6 +5,22 @@ use super::streaming::{Moments, Quantiles};
 use ndarray::{ArrayD, ArrayViewD};
 
 /// A reduction in progress: give it draws, then ask for the [`Summary`]. Memory does not depend on their number.
+///
+/// ```
+/// use ndarray::{ArrayD, IxDyn};
+/// use posteria::posterior::stats::Reduction;
+///
+/// let mut reduction = Reduction::new(&[1, 2], &[0.05, 0.95], 100)?;
+/// for slab in 0..10 {
+///     let draws = ArrayD::from_elem(IxDyn(&[10, 1, 2]), slab as f32);
+///     reduction.add(draws.view())?;
+/// }
+/// let summary = reduction.finish()?;
+/// assert_eq!((summary.draws, summary.mean[[0, 1]]), (100, 4.5));
+/// assert!((summary.variance[[0, 1]] - 825.0 / 99.0).abs() < 1e-9);
+/// assert_eq!(summary.quantiles.shape(), [2, 1, 2]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reduction {
     levels: Vec<f64>,

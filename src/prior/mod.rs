@@ -89,6 +89,18 @@ fn between([low, high]: [f64; 2], rng: &mut ChaCha8Rng) -> f64 {
 }
 
 /// A prior as a problem file names it, `kind = "…"`.
+///
+/// ```
+/// use posteria::prior::PriorConfig;
+/// use posteria::random::{Purpose, stream};
+///
+/// let config: PriorConfig = toml::from_str("kind = 'matern'\nshape = [16, 16]\nlength = 4.0")?;
+/// let prior = config.build()?;
+/// let draw = |index| prior.sample(&mut stream(1, Purpose::Prior, index));
+/// assert_eq!(draw(7).shape(), [1, 16, 16]);
+/// assert!(draw(7) == draw(7) && draw(7) != draw(8), "an image is a function of its stream");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PriorConfig {

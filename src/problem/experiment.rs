@@ -60,6 +60,24 @@ impl Set {
 }
 
 /// A problem put together: where its pairs come from, the noise, and the exact posterior where there is one.
+///
+/// ```
+/// use ndarray::Axis;
+/// use posteria::problem::{Experiment, Problem, Set, Size};
+///
+/// # let text = "name = 'small'\n[prior]\nkind = 'periodic-gaussian-field'\nshape = [16, 16]\n\
+/// #     [operator]\nkind = 'circular-blur'\nsigma = 1.5\n[noise]\nsigma = 0.1";
+/// // `text` is a problem file: a Gaussian field, a blur and noise.
+/// let problem = Problem::parse(text, "problem.toml".as_ref(), Size::Plain)?;
+/// let experiment = Experiment::new(problem)?;
+/// let (x, y) = experiment.noisy_pairs(Set::Test, 0..3)?;
+/// assert_eq!((x.shape(), y.shape()), (&[3, 1, 16, 16][..], &[3, 1, 16, 16][..]));
+/// // A pair is the same whoever asks for it.
+/// let (last, _) = experiment.noisy_pairs(Set::Test, 2..3)?;
+/// assert_eq!(x.slice_axis(Axis(0), (2..3).into()), last);
+/// assert!(experiment.exact().is_some(), "the posterior is known in closed form");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Experiment {
     problem: Problem,

@@ -14,6 +14,23 @@ use crate::problem::overlay::{Size, resolve};
 use crate::train::Training;
 
 /// A problem: what is inferred from what, and how a model of it is trained and judged. Every key of `problem.toml`.
+///
+/// ```
+/// use std::path::Path;
+/// use posteria::problem::{Problem, Size};
+///
+/// let text = r#"
+/// name = "denoise"
+/// prior = { kind = "periodic-gaussian-field", shape = [16, 16] }
+/// operator = { kind = "identity" }
+/// noise = { sigma = 0.1 }
+/// "#;
+/// let read = |text: &str| Problem::parse(text, Path::new("problem.toml"), Size::Plain);
+/// assert_eq!(read(text)?.training.batch, 16, "what is not said has a default");
+/// let error = read(&text.replace("sigma", "sgima")).unwrap_err().to_string();
+/// assert!(error.contains("line 5") && error.contains("unknown field `sgima`"), "{error}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct Problem {

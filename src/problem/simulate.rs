@@ -15,6 +15,21 @@ const AT_ONCE: usize = 64;
 /// Training pairs are stored without noise, which is drawn afresh at every use; pairs of the other sets carry theirs.
 /// `progress` is told how many pairs are there; the work stops, between two shards' parts, when it returns false.
 /// Returns whether all pairs are there.
+///
+/// ```
+/// use posteria::io::Pairs;
+/// use posteria::problem::{Experiment, Problem, Set, Size, simulate};
+///
+/// # let text = "name = 'small'\n[prior]\nkind = 'periodic-gaussian-field'\nshape = [16, 16]\n\
+/// #     [operator]\nkind = 'circular-blur'\nsigma = 1.5\n[noise]\nsigma = 0.1";
+/// let experiment = Experiment::new(Problem::parse(text, "problem.toml".as_ref(), Size::Plain)?)?;
+/// let folder = tempfile::tempdir()?;
+/// let is_done = simulate(&experiment, Set::Test, 5, folder.path(), &mut |_| true)?;
+/// let pairs = Pairs::open(folder.path())?;
+/// assert!(is_done && pairs.len() == 5);
+/// assert_eq!(pairs.read(&[4])?, experiment.noisy_pairs(Set::Test, 4..5)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn simulate(
     experiment: &Experiment,
     set: Set,

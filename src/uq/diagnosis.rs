@@ -258,6 +258,25 @@ pub fn diagnose_model(
 
 /// Judges draws of any origin: for each pair, the truth `[channel, axes…]` and its draws `[draw, channel, axes…]` in
 /// slabs. Only `cells` are judged, in the units of `scale`.
+///
+/// ```
+/// use ndarray::{ArrayD, IxDyn};
+/// use posteria::random::{Purpose, stream};
+/// use posteria::uq::{Cells, UqError, diagnosis::diagnose_draws, scale::Scale};
+/// use rand_distr::{Distribution, StandardNormal};
+///
+/// let mut rng = stream(1, Purpose::Diagnostic, 0);
+/// let mut white = |shape: &[usize]| -> ArrayD<f32> {
+///     ArrayD::from_shape_simple_fn(IxDyn(shape), || StandardNormal.sample(&mut rng))
+/// };
+/// // Truths and draws of one distribution, as those of a right posterior are.
+/// let mut pair = || Ok::<_, UqError>((white(&[1, 4, 4]), [Ok(white(&[59, 1, 4, 4]))]));
+/// let pairs: Vec<_> = (0..50).map(|_| pair()).collect();
+/// let diagnosis = diagnose_draws(pairs, &Cells::default(), 59, 1, &Scale::one_unit("m/s"))?;
+/// assert!((diagnosis.metrics["coverage_90"].value - 0.9).abs() < 0.05);
+/// assert!(diagnosis.judgement.tests.values().all(|test| test.holds == Some(true)));
+/// # Ok::<(), UqError>(())
+/// ```
 pub fn diagnose_draws<S, E>(
     pairs: impl IntoIterator<Item = Result<(ArrayD<f32>, S), E>>,
     cells: &Cells,

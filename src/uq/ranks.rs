@@ -10,6 +10,19 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// r = the number of θ_m < θ*, plus a uniform 0 … #equal where draws tie with the truth: uniform on 0 … M if truth and draws
 /// come from the same distribution. A NaN draw counts as above, which shows as bias.
+///
+/// ```
+/// use ndarray::array;
+/// use posteria::random::{Purpose, stream};
+/// use posteria::uq::ranks::Ranking;
+///
+/// let truth = array![0.5, 9.0].into_dyn();
+/// let mut ranking = Ranking::new(truth.view());
+/// ranking.add(array![[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]].into_dyn().view())?;
+/// let ranks = ranking.ranks(&mut stream(1, Purpose::Diagnostic, 0));
+/// assert_eq!(ranks, array![1, 3].into_dyn(), "draws below the truth, entry by entry");
+/// # Ok::<(), posteria::uq::UqError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ranking {
     truth: ArrayD<f32>,

@@ -21,6 +21,17 @@ pub use student::StudentT;
 ///
 /// A temperature τ stretches how far latents lie from the middle of the distribution by τ, in a mixture from that of their
 /// component: below 1, draws are more alike. The density that goes with it is that of these draws.
+///
+/// ```
+/// use burn::tensor::{DType, Device};
+/// use posteria::flow::{Base, Normal};
+/// use posteria::random::{Purpose, stream};
+///
+/// let (shape, mut rng) = ([10_000, 1, 1, 1, 1], stream(1, Purpose::Latent, 0));
+/// let z = Normal::new().sample(shape, 0.5, &mut rng, DType::F32, &Device::flex());
+/// let deviation = z.square().mean().into_scalar::<f64>().sqrt();
+/// assert!((deviation - 0.5).abs() < 0.02, "half as far from the middle at a temperature of ½");
+/// ```
 pub trait Base: Module + ModuleDisplay + Sync + 'static {
     /// log p_τ(z) of each sample, in nats.
     fn log_density(&self, z: Field, temperature: f64) -> PerSample;
@@ -49,6 +60,22 @@ pub trait Base: Module + ModuleDisplay + Sync + 'static {
 }
 
 /// Settings of a base distribution.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::{Base, BaseConfig};
+/// use posteria::random::{Purpose, stream};
+///
+/// let device = Device::flex();
+/// let far = Tensor::<5>::full([1, 2, 1, 1, 1], 5.0, &device);
+/// let density = |config: BaseConfig| {
+///     let base = config.build([2, 1, 1, 1], &mut stream(1, Purpose::Weights, 0), &device);
+///     base.log_density(far.clone(), 1.0).into_scalar::<f64>()
+/// };
+/// let student: BaseConfig = toml::from_str("kind = 'student-t'\nfreedom = 5.0")?;
+/// assert!(density(student) > density(BaseConfig::Normal), "its tails are heavier");
+/// # Ok::<(), toml::de::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum BaseConfig {

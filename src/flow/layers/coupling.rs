@@ -22,6 +22,24 @@ use crate::kernels::{Swept, SweptTapes, no_log_det, replace_channels};
 /// size of the image: the kernels sweep convolutions down the image where they can;
 /// elsewhere it is evaluated, and pulled back, on one tile after the other, each with as much of its surroundings as the
 /// network sees.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::{
+///     ConditionerShape, ConvolutionalConfig, Coupling, Invertible, Roles, Tapes, Transform,
+/// };
+/// use posteria::random::{Purpose, stream};
+///
+/// // Of five channels the first two are moved, the next two read; the last stays aside.
+/// let roles = Roles::new(5, 0..2, 2..4).expect("ranges that lie apart");
+/// let (transform, device) = (Transform::default(), Device::flex());
+/// let shape = ConditionerShape::of_coupling(&roles, 0, transform, [false, true, true]);
+/// let network = ConvolutionalConfig::default().init(shape, &mut stream(1, Purpose::Weights, 0), &device);
+/// let x = Tensor::<5>::ones([2, 5, 1, 4, 4], &device);
+/// let (z, log_det) = Coupling::new(network, transform, roles, 0).forward(x.clone(), &[], &mut Tapes::none());
+/// assert_eq!(log_det.dims(), [2]);
+/// assert!((z - x).abs().max().into_scalar::<f64>() < 1e-6, "it starts as the identity");
+/// ```
 #[derive(Module, Debug)]
 pub struct Coupling<N: Conditioner> {
     conditioner: N,

@@ -17,6 +17,17 @@ pub enum Squeezer {
 
 /// Halves the chosen axes and doubles the channels for each. Orthonormal, so log_det = 0 and the gradient of the map
 /// is its inverse.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::{Squeeze, Squeezer};
+///
+/// let squeeze = Squeeze::new(Squeezer::Haar, [false, true, true]);
+/// let x = Tensor::<5>::ones([1, 1, 1, 4, 6], &Device::flex());
+/// let z = squeeze.coarser(x.clone());
+/// assert_eq!((z.dims(), squeeze.factor()), ([1, 4, 1, 2, 3], 4));
+/// assert!((squeeze.finer(z) - x).abs().max().into_scalar::<f64>() < 1e-6);
+/// ```
 #[derive(Module, Debug)]
 pub struct Squeeze {
     #[module(skip)]

@@ -11,6 +11,21 @@ use crate::flow::{
 ///
 /// Each scale squeezes, applies its flow steps, and hands half of its channels on to the next. The latent comes back in the
 /// shape of x.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::GlowConfig;
+/// use posteria::random::{Purpose, stream};
+///
+/// let (device, config) = (Device::flex(), GlowConfig { scales: 2, steps: 1, ..GlowConfig::default() });
+/// let glow = config.glow([1, 1, 8, 8], &mut stream(1, Purpose::Weights, 0), &device)?;
+/// let x = Tensor::<5>::ones([3, 1, 1, 8, 8], &device);
+/// let (z, log_det) = glow.forward(x.clone(), &[])?;
+/// let (again, of_inverse) = glow.inverse(z, &[])?;
+/// assert!((again - x).abs().max().into_scalar::<f64>() < 1e-4);
+/// assert!((log_det + of_inverse).abs().max().into_scalar::<f64>() < 1e-4);
+/// # Ok::<(), posteria::flow::FlowError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlowConfig {
     /// Resolutions; every spatial axis of x must be divisible by 2 to this power.

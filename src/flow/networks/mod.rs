@@ -19,6 +19,21 @@ pub use nice::NiceConfig;
 pub type ConvolutionalFlow = Flow<Sequence<ConvolutionalConditioner>>;
 
 /// Which network, and its settings: the table `[network]` of a problem file. Its `kind` is "glow" where none is said.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use posteria::flow::{BaseConfig, NetworkConfig};
+/// use posteria::random::{Purpose, stream};
+///
+/// let text = "kind = 'nice'\nscales = 2\nbase = { kind = 'diagonal' }";
+/// let network: NetworkConfig = toml::from_str(text)?;
+/// assert!(matches!(&network, NetworkConfig::Nice(nice) if nice.base == BaseConfig::Diagonal));
+/// let flow = network.build([1, 1, 8, 8], &[], &mut stream(1, Purpose::Weights, 0), &Device::flex())?;
+/// assert_eq!(flow.dimension(), 64);
+/// let error = toml::from_str::<NetworkConfig>("step = 3").unwrap_err().to_string();
+/// assert!(error.contains("unknown field `step`"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Table", into = "Table")]
 pub enum NetworkConfig {

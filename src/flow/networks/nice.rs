@@ -11,6 +11,18 @@ use crate::flow::{
 /// what it cannot stretch the distribution of its latent learns.
 ///
 /// A flow step is two couplings: the first half of the channels is moved by the second, then the second by the first.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use posteria::flow::NiceConfig;
+/// use posteria::random::{Purpose, stream};
+///
+/// let (device, config) = (Device::flex(), NiceConfig { scales: 1, steps: 2, ..NiceConfig::default() });
+/// let nice = config.build([1, 1, 4, 4], &[], &mut stream(1, Purpose::Weights, 0), &device)?;
+/// let (_, log_det) = nice.forward(Tensor::ones([3, 1, 1, 4, 4], &device), &[])?;
+/// assert_eq!(log_det.abs().max().into_scalar::<f64>(), 0.0, "volumes are kept");
+/// # Ok::<(), posteria::flow::FlowError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct NiceConfig {
     /// Resolutions; every spatial axis of x must be divisible by 2 to this power.

@@ -14,6 +14,22 @@ use std::path::{Path, PathBuf};
 
 /// Writes a collection of pairs into a folder. Each shard appears whole or not at all, so a run that was stopped goes on
 /// with the shards that [`PairsWriter::has_shard`] does not find.
+///
+/// ```
+/// use ndarray::{ArrayD, IxDyn};
+/// use posteria::io::{Axis, Grid, Pairs, PairsInfo, PairsWriter, Quantity};
+///
+/// let grid = Grid::new(vec![Axis::new("depth", 4, 12.5, "m"), Axis::new("distance", 4, 12.5, "m")]);
+/// let x = Quantity { name: "velocity".into(), unit: "m/s".into(), grid, ..Quantity::default() };
+/// let folder = tempfile::tempdir()?;
+/// let writer = PairsWriter::create(folder.path(), PairsInfo { x: x.clone(), ..PairsInfo::default() })?;
+/// let values = ArrayD::<f32>::zeros(IxDyn(&[10, 1, 4, 4]));
+/// writer.write_shard(0, values.view(), values.view())?;
+/// assert!(writer.has_shard(0, 10) && !writer.has_shard(1, 10));
+/// writer.finish()?;
+/// assert_eq!(Pairs::open(folder.path())?.info().x, x);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct PairsWriter {
     folder: PathBuf,
