@@ -41,7 +41,7 @@ struct Broken {
     fault: Fault,
 }
 
-/// The parts of a Glow reach the trait through its own checked methods only; a single step suffices here.
+/// One flow step suffices here.
 type Wrapped = posteria::flow::Sequence<ConvolutionalConditioner>;
 
 impl Broken {

@@ -63,18 +63,18 @@ pub trait Base: Module + ModuleDisplay + Sync + 'static {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use posteria::flow::{Base, BaseConfig};
+/// use posteria::flow::{Base, BaseConfig, FlowError};
 /// use posteria::random::{Purpose, stream};
 ///
 /// let device = Device::flex();
 /// let far = Tensor::<5>::full([1, 2, 1, 1, 1], 5.0, &device);
 /// let density = |config: BaseConfig| {
-///     let base = config.build([2, 1, 1, 1], &mut stream(1, Purpose::Weights, 0), &device);
-///     base.log_density(far.clone(), 1.0).into_scalar::<f64>()
+///     let base = config.build([2, 1, 1, 1], &mut stream(1, Purpose::Weights, 0), &device)?;
+///     Ok::<_, FlowError>(base.log_density(far.clone(), 1.0).into_scalar::<f64>())
 /// };
-/// let student: BaseConfig = toml::from_str("kind = 'student-t'\nfreedom = 5.0")?;
-/// assert!(density(student) > density(BaseConfig::Normal), "its tails are heavier");
-/// # Ok::<(), toml::de::Error>(())
+/// let student = BaseConfig::StudentT { freedom: 5.0 };
+/// assert!(density(student)? > density(BaseConfig::Normal)?, "its tails are heavier");
+/// # Ok::<(), FlowError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", expecting = "a table with the key `kind`", rename_all = "kebab-case", deny_unknown_fields)]
