@@ -65,8 +65,8 @@ impl Base for Diagonal {
         epsilon * self.log_scale.val().exp() + self.mean.val()
     }
 
-    /// Each entry gets the mean that it has over the batch, and a deviation between that and the one of its channel: the variance
-    /// of few samples is uncertain, and counts as [`PRIOR`] samples fewer.
+    /// Each entry gets the mean that it has over the batch. Its variance is drawn towards that of its channel, which counts as
+    /// eight samples more: the variance of few samples is uncertain.
     fn initialize(self, z: &Field) -> Self {
         let batch = z.dims()[0] as f64;
         let mean = z.clone().mean_dim(0);
